@@ -1,0 +1,37 @@
+// Layers, top to bottom. A folder imports itself and folders below it; `runtime` and `graph` know nothing of models.
+const layers = [
+  ["cli"],
+  ["evaluate"],
+  ["train"],
+  ["data"],
+  ["generate"],
+  ["compress"],
+  ["cache"],
+  ["models"],
+  ["nn"],
+  ["graph"],
+  ["runtime"],
+  ["formats"],
+  ["tensor"],
+  ["util"],
+];
+
+const upward = layers.flatMap((layer, depth) => {
+  const above = layers.slice(0, depth).flat();
+  if (above.length === 0) return [];
+  return layer.map((name) => ({
+    name: `${name}-imports-downwards-only`,
+    severity: "error",
+    from: { path: `^src/${name}/` },
+    to: { path: `^src/(${above.join("|")})/` },
+  }));
+});
+
+module.exports = {
+  forbidden: [
+    ...upward,
+    { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+    { name: "no-orphans", severity: "error", from: { orphan: true, path: "^src/", pathNot: "^src/(index|cli/main|runtime/worker)\\.ts$" }, to: {} },
+  ],
+  options: { tsPreCompilationDeps: true, tsConfig: { fileName: "tsconfig.json" }, doNotFollow: { path: "node_modules" } },
+};
