@@ -1,0 +1,59 @@
+import { concat, fill, gather, reshape, scatterAdd, slice, transpose } from "../build.ts";
+import { addDims, countOf, type Dim, subDims } from "../dims.ts";
+import type { Node } from "../node.ts";
+import { at, type GradientRules } from "./rule.ts";
+
+type MovementOp = "Reshape" | "Transpose" | "Concat" | "Slice" | "Expand" | "Gather" | "ScatterND";
+
+const axisOf = (axis: number, x: Node): number => (axis < 0 ? axis + x.shape.length : axis);
+
+export const movementGradients: GradientRules<MovementOp> = {
+  Reshape: (_, dy, inputs) => [reshape(dy, at(inputs, 0).shape)],
+  Transpose: (node, dy) => {
+    const { perm } = node.attributes;
+    return [
+      transpose(
+        dy,
+        perm.map((_, axis) => perm.indexOf(axis)),
+      ),
+    ];
+  },
+  Concat: (node, dy, inputs) => {
+    const axis = axisOf(node.attributes.axis, node);
+    let start: Dim = 0;
+    return inputs.map((input) => {
+      const end: Dim = addDims(start, input.shape[axis] ?? 0);
+      const part = slice(dy, axis, start, end);
+      start = end;
+      return part;
+    });
+  },
+  Slice: (node, dy, inputs) => {
+    const x = at(inputs, 0);
+    const axis = axisOf(node.attributes.axis, x);
+    const { start, end } = node.attributes;
+    const padding = (length: Dim): Node[] =>
+      length === 0
+        ? []
+        : [
+            fill(
+              0,
+              x.shape.map((dim, i) => (i === axis ? length : dim)),
+            ),
+          ];
+    const parts = [...padding(start), dy, ...padding(subDims(x.shape[axis] ?? 0, end))];
+    return [parts.length === 1 ? dy : concat(parts, axis)];
+  },
+  // The walk sums over the expanded axes.
+  Expand: (_, dy) => [dy],
+  Gather: (_, dy, inputs) => {
+    const [data, indices] = [at(inputs, 0), at(inputs, 1)];
+    const rows = countOf(indices.shape);
+    const updates = reshape(dy, [rows, ...data.shape.slice(1)]);
+    return [scatterAdd(fill(0, data.shape), reshape(indices, [rows, 1]), updates)];
+  },
+  ScatterND: (_, dy, inputs) => {
+    const [indices, updates] = [at(inputs, 1), at(inputs, 2)];
+    return [dy, undefined, gather(dy, reshape(indices, [updates.shape[0] ?? 0]))];
+  },
+};

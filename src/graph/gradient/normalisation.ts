@@ -1,0 +1,75 @@
+import {
+  add,
+  div,
+  exp,
+  expand,
+  mul,
+  neg,
+  reciprocal,
+  reduceMean,
+  reduceSum,
+  reshape,
+  rotaryEmbedding,
+  sqrt,
+  sub,
+} from "../build.ts";
+import type { Shape } from "../dims.ts";
+import type { Node } from "../node.ts";
+import { at, type GradientRules } from "./rule.ts";
+
+type NormalisationOp =
+  | "ReduceSum"
+  | "ReduceMean"
+  | "Softmax"
+  | "LogSoftmax"
+  | "LayerNormalization"
+  | "SimplifiedLayerNormalization"
+  | "RotaryEmbedding";
+
+/** `shape` with 1 at the reduced axes: a reduced gradient in this shape broadcasts against the input. */
+function keptShape(shape: Shape, axes: readonly number[]): Shape {
+  const reduced = new Set(axes.map((axis) => (axis < 0 ? axis + shape.length : axis)));
+  return shape.map((dim, i) => (reduced.has(i) ? 1 : dim));
+}
+
+/** Gradient of x from that of x normalised to `normal` = (x - mean) · invStd; `centred` is false for root-mean-square normalisation. */
+function normalisedGradient(dNormal: Node, normal: Node, inverse: Node, centred: boolean): Node {
+  const projection = mul(normal, reduceMean(mul(dNormal, normal), [-1], true));
+  const inner = centred ? sub(dNormal, add(projection, reduceMean(dNormal, [-1], true))) : sub(dNormal, projection);
+  return mul(inner, inverse);
+}
+
+export const normalisationGradients: GradientRules<NormalisationOp> = {
+  ReduceSum: (node, dy, inputs) => {
+    const { shape } = at(inputs, 0);
+    return [expand(reshape(dy, keptShape(shape, node.attributes.axes)), shape)];
+  },
+  ReduceMean: (node, dy, inputs) => {
+    const x = at(inputs, 0);
+    const kept = keptShape(x.shape, node.attributes.axes);
+    // The element count may be symbolic, so it is counted by the graph: mean = sum / count.
+    const count = reduceSum(add(mul(x, 0), 1), node.attributes.axes, true);
+    return [expand(div(reshape(dy, kept), count), x.shape)];
+  },
+  Softmax: (y, dy) => {
+    const weighted = mul(dy, y);
+    return [sub(weighted, mul(y, reduceSum(weighted, [-1], true)))];
+  },
+  LogSoftmax: (y, dy) => [sub(dy, mul(exp(y), reduceSum(dy, [-1], true)))],
+  LayerNormalization: (node, dy, inputs) => {
+    const [x, scale] = [at(inputs, 0), at(inputs, 1)];
+    const centred = sub(x, reduceMean(x, [-1], true));
+    const inverse = reciprocal(sqrt(add(reduceMean(mul(centred, centred), [-1], true), node.attributes.epsilon)));
+    const normal = mul(centred, inverse);
+    const dx = normalisedGradient(mul(dy, scale), normal, inverse, true);
+    return inputs.length === 3 ? [dx, mul(dy, normal), dy] : [dx, mul(dy, normal)];
+  },
+  SimplifiedLayerNormalization: (node, dy, inputs) => {
+    const [x, scale] = [at(inputs, 0), at(inputs, 1)];
+    const inverse = reciprocal(sqrt(add(reduceMean(mul(x, x), [-1], true), node.attributes.epsilon)));
+    const normal = mul(x, inverse);
+    return [normalisedGradient(mul(dy, scale), normal, inverse, false), mul(dy, normal)];
+  },
+  // The transpose of a rotation is the rotation by the opposite angle. Tables and positions are data, not parameters.
+  RotaryEmbedding: (_, dy, inputs) => [rotaryEmbedding(dy, at(inputs, 1), at(inputs, 2), neg(at(inputs, 3)))],
+};

@@ -1,0 +1,33 @@
+import { printShape } from "../dims.ts";
+import { broadcastShapes } from "./elementwise.ts";
+import { check, dimAt, type InferenceRules, inputAt } from "./faults.ts";
+
+export const inferLinear: InferenceRules<"MatMul" | "Gemm"> = {
+  MatMul: (inputs) => {
+    check(inputs.length === 2, "takes two inputs");
+    const [a, b] = [inputAt(inputs, 0), inputAt(inputs, 1)];
+    check(a.dtype === "float32" && b.dtype === "float32", "takes float32");
+    check(a.shape.length >= 2 && b.shape.length >= 2, "takes matrices");
+    check(dimAt(a, -1) === dimAt(b, -2), `inner dimensions ${dimAt(a, -1)} and ${dimAt(b, -2)} differ`);
+    const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2));
+    return { dtype: "float32", shape: [...batch, dimAt(a, -2), dimAt(b, -1)] };
+  },
+  Gemm: (inputs, { transA, transB }) => {
+    check(inputs.length === 2 || inputs.length === 3, "takes two or three inputs");
+    const [a, b, c] = [inputAt(inputs, 0), inputAt(inputs, 1), inputs[2]];
+    check(
+      inputs.every((input) => input.dtype === "float32"),
+      "takes float32",
+    );
+    check(a.shape.length === 2 && b.shape.length === 2, "takes rank 2");
+    const [rows, innerA] = transA ? [dimAt(a, 1), dimAt(a, 0)] : [dimAt(a, 0), dimAt(a, 1)];
+    const [innerB, columns] = transB ? [dimAt(b, 1), dimAt(b, 0)] : [dimAt(b, 0), dimAt(b, 1)];
+    check(innerA === innerB, `inner dimensions ${innerA} and ${innerB} differ`);
+    const shape = [rows, columns];
+    if (c !== undefined) {
+      const joined = broadcastShapes(c.shape, shape);
+      check(printShape(joined) === printShape(shape), "the addend is larger than the product");
+    }
+    return { dtype: "float32", shape };
+  },
+};

@@ -1,0 +1,80 @@
+import type { Type } from "../operators.ts";
+import { axisOf, check, dimAt, type InferenceRules, inputAt } from "./faults.ts";
+
+type NormalisationOp =
+  | "ReduceSum"
+  | "ReduceMean"
+  | "Softmax"
+  | "LogSoftmax"
+  | "LayerNormalization"
+  | "SimplifiedLayerNormalization"
+  | "RotaryEmbedding";
+
+function reduce(inputs: readonly Type[], attributes: { axes: readonly number[]; keepDims: boolean }): Type {
+  const x = inputAt(inputs, 0);
+  check(x.dtype === "float32", "takes float32");
+  const axes = new Set(attributes.axes.map((axis) => axisOf(axis, x.shape.length)));
+  check(axes.size === attributes.axes.length && axes.size > 0, "axes repeat or are missing");
+  const shape = attributes.keepDims
+    ? x.shape.map((dim, i) => (axes.has(i) ? 1 : dim))
+    : x.shape.filter((_, i) => !axes.has(i));
+  return { dtype: "float32", shape };
+}
+
+function alongLastAxis(inputs: readonly Type[]): Type {
+  const x = inputAt(inputs, 0);
+  check(
+    inputs.length === 1 && x.dtype === "float32" && x.shape.length >= 1,
+    "takes one float32 input of rank 1 or more",
+  );
+  return x;
+}
+
+function normalise(inputs: readonly Type[]): Type {
+  const x = inputAt(inputs, 0);
+  check(
+    inputs.every((input) => input.dtype === "float32"),
+    "takes float32",
+  );
+  for (const parameter of inputs.slice(1)) {
+    check(
+      parameter.shape.length === 1 && parameter.shape[0] === dimAt(x, -1),
+      "scale and bias are as long as the last axis",
+    );
+  }
+  return x;
+}
+
+export const inferNormalisation: InferenceRules<NormalisationOp> = {
+  ReduceSum: reduce,
+  ReduceMean: reduce,
+  Softmax: alongLastAxis,
+  LogSoftmax: alongLastAxis,
+  LayerNormalization: (inputs) => {
+    check(inputs.length === 2 || inputs.length === 3, "takes two or three inputs");
+    return normalise(inputs);
+  },
+  SimplifiedLayerNormalization: (inputs) => {
+    check(inputs.length === 2, "takes two inputs");
+    return normalise(inputs);
+  },
+  RotaryEmbedding: (inputs) => {
+    check(inputs.length === 4, "takes four inputs");
+    const [x, positions, cos, sin] = [inputAt(inputs, 0), inputAt(inputs, 1), inputAt(inputs, 2), inputAt(inputs, 3)];
+    check(x.dtype === "float32" && x.shape.length === 4, "takes float32 [batch, heads, tokens, headDim]");
+    check(positions.dtype === "int64" && positions.shape.length === 2, "takes int64 position ids [batch, tokens]");
+    check(
+      positions.shape[0] === x.shape[0] && positions.shape[1] === x.shape[2],
+      "position ids do not match [batch, tokens]",
+    );
+    const headDim = dimAt(x, 3);
+    check(typeof headDim === "number" && headDim % 2 === 0, "headDim must be an even number");
+    for (const table of [cos, sin]) {
+      check(
+        table.dtype === "float32" && table.shape.length === 2 && table.shape[1] === headDim / 2,
+        "tables are [rows, headDim / 2]",
+      );
+    }
+    return x;
+  },
+};

@@ -1,0 +1,72 @@
+import type { DType } from "../tensor/tensor.ts";
+import type { Dim, Shape } from "./dims.ts";
+
+/** Element type and symbolic shape of a value. */
+export interface Type {
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+type None = Readonly<Record<string, never>>;
+
+/**
+ * The closed set of operators and their attributes. Names and meanings are ONNX's (opset 21); SimplifiedLayerNormalization and
+ * RotaryEmbedding are ONNX Runtime's own. Where ONNX passes a shape or axes as a tensor, the IR has an attribute.
+ */
+export interface OpAttributes {
+  // Leaves
+  Input: { readonly name: string; readonly type: Type };
+  /** A tensor of the checkpoint: bound to a file when the graph is compiled, or fed like an input. */
+  Weight: { readonly name: string; readonly type: Type };
+  Constant: { readonly dtype: DType; readonly dims: readonly number[]; readonly values: readonly number[] };
+  /** Every element is `value`. */
+  ConstantOfShape: { readonly dtype: DType; readonly shape: Shape; readonly value: number };
+  // Elementwise
+  Neg: None;
+  Exp: None;
+  Log: None;
+  Sqrt: None;
+  Reciprocal: None;
+  Sigmoid: None;
+  Tanh: None;
+  Erf: None;
+  Add: None;
+  Sub: None;
+  Mul: None;
+  Div: None;
+  Equal: None;
+  LessOrEqual: None;
+  /** condition, x, y: x where the condition holds, else y. */
+  Where: None;
+  Cast: { readonly to: DType };
+  // Linear algebra
+  /** Batched matrix product; leading dimensions broadcast. */
+  MatMul: None;
+  /** alpha · op(A) · op(B) [+ C], all of rank 2 but C, which broadcasts to the result. */
+  Gemm: { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
+  // Reductions and normalisations
+  ReduceSum: { readonly axes: readonly number[]; readonly keepDims: boolean };
+  ReduceMean: { readonly axes: readonly number[]; readonly keepDims: boolean };
+  /** Over the last axis. */
+  Softmax: None;
+  /** Over the last axis. */
+  LogSoftmax: None;
+  /** x, scale[, bias]: over the last axis. */
+  LayerNormalization: { readonly epsilon: number };
+  /** x, scale: root-mean-square normalisation over the last axis. */
+  SimplifiedLayerNormalization: { readonly epsilon: number };
+  /** x [B, heads, T, D], positionIds int64 [B, T] (rows of the tables), cos and sin [rows, D/2]: halves rotated, not interleaved. */
+  RotaryEmbedding: None;
+  // Movement
+  Reshape: { readonly shape: Shape };
+  Transpose: { readonly perm: readonly number[] };
+  Concat: { readonly axis: number };
+  Slice: { readonly axis: number; readonly start: Dim; readonly end: Dim };
+  Expand: { readonly shape: Shape };
+  /** data, int64 indices of any rank: rows of `data` along axis 0. */
+  Gather: None;
+  /** data, int64 indices [N, 1], updates [N, ...]: data with the updates added to the named rows. */
+  ScatterND: { readonly reduction: "add" };
+}
+
+export type OpName = keyof OpAttributes;
