@@ -1,6 +1,3 @@
-/** The function inside the MLP. `gelu` is the exact one (erf), `gelu-tanh` the tanh approximation of GPT-2. */
-export type Activation = "silu" | "gelu" | "gelu-tanh";
-
 /**
  * Changes to the plain rotary frequencies `theta^(-2i / headDim)`.
  * `linear` divides all of them by `factor` (position interpolation). `llama3` divides the low ones, keeps the high ones
@@ -27,7 +24,6 @@ interface CommonConfig {
   readonly intermediateSize: number;
   readonly vocabSize: number;
   readonly normEpsilon: number;
-  readonly activation: Activation;
   /** The output projection is the embedding table; there is no `lm_head.weight`. */
   readonly tieWordEmbeddings: boolean;
   readonly maxPositions: number;
@@ -39,14 +35,13 @@ interface CommonConfig {
 /** Llama and its kin: RMS norm, rotary positions, gated MLP, grouped key/value heads. */
 export interface LlamaConfig extends CommonConfig {
   readonly family: "llama";
+  readonly activation: "silu";
   readonly ropeTheta: number;
   readonly ropeScaling: RopeScaling | undefined;
   /** Biases on the query, key and value projections. */
   readonly qkvBias: boolean;
   /** A bias on the attention's output projection. */
   readonly outputBias: boolean;
-  /** Biases on the three MLP projections. */
-  readonly mlpBias: boolean;
   /** RMS norms over each head's queries and keys, before the rotation (Qwen3). */
   readonly qkNorm: boolean;
   /**
@@ -59,6 +54,8 @@ export interface LlamaConfig extends CommonConfig {
 /** GPT-2: layer norm with bias, learned positions, fused `c_attn`, plain MLP, biases everywhere. */
 export interface Gpt2Config extends CommonConfig {
   readonly family: "gpt2";
+  /** GELU by its tanh approximation. */
+  readonly activation: "gelu-tanh";
 }
 
 /** What a model's config.json says, in one spelling. Everything that changes the mathematics is here or was refused. */

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import type { Activation } from "../config.ts";
 
 /** A count or size in config.json. The cap keeps products of two of them exact and allocations sane. */
 export const size = z
@@ -23,22 +22,9 @@ export const commonFields = {
   quantization_config: z.unknown(),
 };
 
-const ACTIVATIONS: Readonly<Record<string, Activation>> = {
-  silu: "silu",
-  swish: "silu",
-  gelu: "gelu",
-  gelu_new: "gelu-tanh",
-  gelu_pytorch_tanh: "gelu-tanh",
-  gelu_fast: "gelu-tanh",
-};
-
-/** The activation of that name; an unknown one is added to `unsupported`. */
-export function readActivation(field: string, name: string, unsupported: string[]): Activation {
-  const activation = ACTIVATIONS[name];
-  if (activation === undefined) {
-    unsupported.push(`${field}: "${name}" (known: ${Object.keys(ACTIVATIONS).join(", ")})`);
-  }
-  return activation ?? "silu";
+/** The MLP's activation is fixed by the family; any other is added to `unsupported`. */
+export function requireActivation(field: string, name: string, known: readonly string[], unsupported: string[]): void {
+  if (!known.includes(name)) unsupported.push(`${field}: "${name}" (known: ${known.join(", ")})`);
 }
 
 /** One end token or several, as a list. */

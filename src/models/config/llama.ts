@@ -1,13 +1,12 @@
 import { z } from "zod";
 import type { LlamaConfig } from "../config.ts";
-import { commonFields, eosList, readActivation, refuseCommon, size } from "./fields.ts";
+import { commonFields, eosList, refuseCommon, requireActivation, size } from "./fields.ts";
 import { readRope, ropeFields } from "./rope.ts";
 
 /** What sets the members of the family apart where config.json is silent; from transformers' configuration classes. */
 interface Member {
   readonly qkvBias: boolean | "attention_bias";
   readonly outputBias: boolean | "attention_bias";
-  readonly mlpBias: boolean | "mlp_bias";
   readonly qkNorm: boolean;
   readonly headDim: number | "hidden_size / num_attention_heads";
   readonly window: "none" | "always" | "use_sliding_window";
@@ -19,16 +18,14 @@ const MEMBERS: Readonly<Record<string, Member>> = {
   llama: {
     qkvBias: "attention_bias",
     outputBias: "attention_bias",
-    mlpBias: "mlp_bias",
     qkNorm: false,
     headDim: HEAD_DIM,
     window: "none",
   },
-  mistral: { qkvBias: false, outputBias: false, mlpBias: false, qkNorm: false, headDim: HEAD_DIM, window: "always" },
+  mistral: { qkvBias: false, outputBias: false, qkNorm: false, headDim: HEAD_DIM, window: "always" },
   qwen2: {
     qkvBias: true,
     outputBias: false,
-    mlpBias: false,
     qkNorm: false,
     headDim: HEAD_DIM,
     window: "use_sliding_window",
@@ -36,7 +33,6 @@ const MEMBERS: Readonly<Record<string, Member>> = {
   qwen3: {
     qkvBias: "attention_bias",
     outputBias: "attention_bias",
-    mlpBias: false,
     qkNorm: true,
     headDim: 128,
     window: "use_sliding_window",
@@ -74,6 +70,8 @@ export function llamaConfig(fields: Fields, unsupported: string[], faults: strin
   const member = MEMBERS[fields.model_type];
   if (member === undefined) throw new TypeError(`not a Llama-like model_type: ${fields.model_type}`);
   refuseCommon(fields, unsupported);
+  requireActivation("hidden_act", fields.hidden_act ?? "silu", ["silu", "swish"], unsupported);
+  if (fields.model_type === "llama" && fields.mlp_bias === true) unsupported.push("mlp_bias: true");
   const rope = readRope(fields, unsupported, faults);
   const numQueryHeads = fields.num_attention_heads;
   const numKvHeads = fields.num_key_value_heads ?? numQueryHeads;
@@ -85,6 +83,7 @@ export function llamaConfig(fields: Fields, unsupported: string[], faults: strin
   if (!Number.isInteger(headDim / 2)) faults.push(`head_dim: ${headDim} is not an even whole number`);
   return {
     family: "llama",
+    activation: "silu",
     modelType: fields.model_type,
     numLayers: fields.num_hidden_layers,
     hiddenSize: fields.hidden_size,
@@ -94,7 +93,6 @@ export function llamaConfig(fields: Fields, unsupported: string[], faults: strin
     intermediateSize: fields.intermediate_size,
     vocabSize: fields.vocab_size,
     normEpsilon: fields.rms_norm_eps,
-    activation: readActivation("hidden_act", fields.hidden_act ?? "silu", unsupported),
     tieWordEmbeddings: fields.tie_word_embeddings ?? false,
     maxPositions: fields.max_position_embeddings,
     bosTokenId: fields.bos_token_id ?? undefined,
@@ -103,7 +101,6 @@ export function llamaConfig(fields: Fields, unsupported: string[], faults: strin
     ropeScaling: rope.scaling,
     qkvBias: member.qkvBias === "attention_bias" ? (fields.attention_bias ?? false) : member.qkvBias,
     outputBias: member.outputBias === "attention_bias" ? (fields.attention_bias ?? false) : member.outputBias,
-    mlpBias: member.mlpBias === "mlp_bias" ? (fields.mlp_bias ?? false) : member.mlpBias,
     qkNorm: member.qkNorm,
     slidingWindow: readWindow(member, fields, faults, unsupported),
   };
