@@ -1,8 +1,9 @@
-import { lstat, mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { syncFolder } from "./atomic-file.ts";
-import { diskError, isSystemError, systemCodeOf } from "./disk-error.ts";
+import { diskError, isSystemError } from "./disk-error.ts";
 import { KvDistillError } from "./errors.ts";
+import { pathExists } from "./path-exists.ts";
 import { removeStaleTemps, tempNameFor } from "./temp-name.ts";
 
 export interface AtomicFolderOptions {
@@ -70,14 +71,4 @@ async function swap(temp: string, path: string): Promise<void> {
     throw error;
   }
   await rm(aside, { recursive: true, force: true });
-}
-
-async function pathExists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return false;
-    throw diskError(error, path, "cannot look at the path");
-  }
 }
