@@ -1,0 +1,120 @@
+import type { Worker } from "node:worker_threads";
+import { KvDistillError, messageOf } from "../util/errors.ts";
+import { type GateFlags, closeGate, waitUntilIdle } from "./busy-gate.ts";
+import { engineError } from "./engine-error.ts";
+import type { Kind, Message, Reply, RequestOf, ResultOf } from "./messages.ts";
+
+export interface CallFacts {
+  /** What the call is about, for errors. */
+  readonly where: string;
+  /** Bytes that the call allocates, for out-of-memory errors. */
+  readonly askedBytes?: number;
+  /** Memory handed over to the worker rather than copied. */
+  readonly transfer?: readonly ArrayBuffer[];
+}
+
+/** Calls into one worker, answered in the order in which they are made. */
+export interface Channel {
+  call<K extends Kind>(kind: K, request: RequestOf<K>, facts: CallFacts): Promise<ResultOf<K>>;
+  /** For calls that free something. It never fails: a worker that is gone has freed everything. */
+  free<K extends "unload" | "release">(kind: K, request: RequestOf<K>): Promise<void>;
+  /** Ends the worker once the work in progress is done; pending calls fail with `cancelled`. */
+  close(): Promise<void>;
+}
+
+interface Pending {
+  settle(reply: Reply): void;
+  fail(error: KvDistillError): void;
+}
+
+const openGates = new Set<GateFlags>();
+
+/** A process that ends during a run waits for its end: see busy-gate.ts. */
+function onProcessExit(): void {
+  for (const gate of openGates) closeGate(gate);
+  for (const gate of openGates) waitUntilIdle(gate);
+}
+
+/**
+ * Talks to a worker that answers `Message` with `Reply`. A worker without pending calls does not keep the process alive.
+ * Calls fail with `bad-argument` after `close`, with `engine` once the worker has crashed.
+ */
+export function openChannel(worker: Worker, gate: GateFlags): Channel {
+  const pending = new Map<number, Pending>();
+  let nextCall = 0;
+  let gone: KvDistillError | undefined;
+  let closing: Promise<void> | undefined;
+
+  if (openGates.size === 0) process.on("exit", onProcessExit);
+  openGates.add(gate);
+  worker.unref();
+
+  const end = (pendingError: KvDistillError, laterError: KvDistillError): void => {
+    if (gone !== undefined) return;
+    gone = laterError;
+    for (const call of pending.values()) call.fail(pendingError);
+    pending.clear();
+  };
+
+  worker.on("message", (reply: Reply) => {
+    pending.get(reply.callId)?.settle(reply);
+    pending.delete(reply.callId);
+    if (pending.size === 0) worker.unref();
+  });
+  worker.on("error", (error) => {
+    const crash = crashError(messageOf(error), error);
+    end(crash, crash);
+  });
+  const exited = new Promise<void>((resolve) => {
+    worker.on("exit", (exitCode) => {
+      const crash = crashError(`exit code ${exitCode}`);
+      end(crash, crash);
+      openGates.delete(gate);
+      if (openGates.size === 0) process.off("exit", onProcessExit);
+      resolve();
+    });
+  });
+
+  function call<K extends Kind>(kind: K, request: RequestOf<K>, facts: CallFacts): Promise<ResultOf<K>> {
+    if (gone !== undefined) return Promise.reject(gone);
+    const callId = nextCall++;
+    return new Promise((resolve, fail) => {
+      const message: Message<K> = { callId, kind, request };
+      worker.postMessage(message, facts.transfer ?? []);
+      if (pending.size === 0) worker.ref();
+      const settle = (reply: Reply): void => {
+        if ("thrown" in reply) fail(engineError(reply.thrown, facts.where, facts.askedBytes));
+        else resolve(reply.result);
+      };
+      pending.set(callId, { settle, fail });
+    });
+  }
+
+  const free: Channel["free"] = (kind, request) =>
+    call(kind, request, { where: kind }).catch(() => {
+      // nothing is left to free
+    });
+
+  function close(): Promise<void> {
+    end(
+      new KvDistillError("cancelled", "the runtime was closed before the call was done"),
+      new KvDistillError("bad-argument", "the runtime is closed", { hint: "create another with createRuntime()" }),
+    );
+    closing ??= (async () => {
+      closeGate(gate);
+      worker.ref();
+      worker.postMessage("wake up and see the gate closed");
+      await exited;
+    })();
+    return closing;
+  }
+
+  return { call, free, close };
+}
+
+function crashError(got: string, cause?: unknown): KvDistillError {
+  return new KvDistillError("engine", "the engine's worker stopped", {
+    got,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

@@ -1,0 +1,82 @@
+import { InferenceSession, listSupportedBackends } from "onnxruntime-node";
+import { copyOf } from "../tensor/bytes.ts";
+import { type Tensor, zeros } from "../tensor/tensor.ts";
+import type { Feed, Kind, RequestOf, ResultOf, Signature, TensorType, ValueType } from "./messages.ts";
+import type { Settings } from "./options.ts";
+import { fromOrt, toOrt } from "./ort-tensor.ts";
+import { sessionOptions } from "./session-options.ts";
+import { copySlice } from "./slice.ts";
+
+type Handlers = { readonly [K in Kind]: (request: RequestOf<K>) => ResultOf<K> | Promise<ResultOf<K>> };
+
+/** The worker's side: sessions and resident tensors by id. The main thread has checked every request. */
+export function createEngine(settings: Settings): Handlers {
+  const sessions = new Map<number, InferenceSession>();
+  const residents = new Map<number, Tensor>();
+  const valueOf = (feed: Feed): Tensor => ("residentId" in feed ? present(residents, feed.residentId) : feed);
+
+  return {
+    devices: () => listSupportedBackends().map(({ name }) => name),
+
+    load: async ({ programId, bytes, weightsFolder, prepack }) => {
+      const session = await InferenceSession.create(bytes, sessionOptions(settings, { weightsFolder, prepack }));
+      sessions.set(programId, session);
+      return signatureOf(session);
+    },
+
+    unload: async ({ programId }) => {
+      await present(sessions, programId).release();
+      sessions.delete(programId);
+    },
+
+    run: async ({ programId, feeds, keep }) => {
+      const values = Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, toOrt(valueOf(feed))]));
+      const tensors: Record<string, Tensor> = {};
+      const kept: Record<string, TensorType> = {};
+      for (const [name, value] of Object.entries(await present(sessions, programId).run(values))) {
+        const output = fromOrt(value);
+        const residentId = keep[name];
+        if (residentId === undefined) {
+          tensors[name] = output;
+        } else {
+          residents.set(residentId, output);
+          kept[name] = { dtype: output.dtype, dims: output.dims };
+        }
+      }
+      return { tensors, kept };
+    },
+
+    upload: ({ residentId, tensor }) => {
+      residents.set(residentId, tensor);
+    },
+
+    allocate: ({ residentId, dtype, dims }) => {
+      residents.set(residentId, zeros(dtype, dims));
+    },
+
+    writeSlice: ({ targetId, axis, at, source }) => {
+      copySlice(present(residents, targetId), axis, at, valueOf(source));
+    },
+
+    download: ({ residentId }) => copyOf(present(residents, residentId)),
+
+    release: ({ residentId }) => {
+      residents.delete(residentId);
+    },
+  };
+}
+
+function signatureOf({ inputMetadata, outputMetadata }: InferenceSession): Signature {
+  return { inputs: inputMetadata.map(valueType), outputs: outputMetadata.map(valueType) };
+}
+
+function valueType(metadata: InferenceSession.ValueMetadata): ValueType {
+  if (!metadata.isTensor) return { name: metadata.name, dtype: "not a tensor", dims: [] };
+  return { name: metadata.name, dtype: metadata.type, dims: metadata.shape };
+}
+
+function present<T>(map: ReadonlyMap<number, T>, id: number): T {
+  const value = map.get(id);
+  if (value === undefined) throw new Error(`the worker has nothing under id ${id}`);
+  return value;
+}

@@ -1,0 +1,25 @@
+import type { InferenceSession } from "onnxruntime-node";
+import type { RequestOf } from "./messages.ts";
+import type { Settings } from "./options.ts";
+
+/**
+ * How sessions are set up. Errors are thrown, so logging to stderr is off. Threads do not spin while they wait, because
+ * every session has threads of its own and those of idle sessions would take the cores from the one that runs.
+ * The measurements behind this are in docs/decisions/0002-runtime-in-a-worker.md.
+ */
+export function sessionOptions(
+  { device, threads }: Settings,
+  { weightsFolder, prepack }: Pick<RequestOf<"load">, "weightsFolder" | "prepack">,
+): InferenceSession.SessionOptions {
+  const folder = weightsFolder === undefined ? {} : { model_external_initializers_file_folder_path: weightsFolder };
+  return {
+    executionProviders: [device],
+    executionMode: "sequential",
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 4,
+    extra: {
+      session: { "intra_op.allow_spinning": "0", disable_prepacking: prepack ? "0" : "1", ...folder },
+    },
+  };
+}
