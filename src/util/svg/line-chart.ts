@@ -1,0 +1,138 @@
+import { columnsOf, wrapText } from "../text-width.ts";
+import { layAxis } from "./axis.ts";
+import type { AxisScale } from "./axis.ts";
+import { checkChart } from "./chart.ts";
+import type { ChartSeries, LineChart } from "./chart.ts";
+import { element, escapeMarkup } from "./element.ts";
+import type { Markup } from "./element.ts";
+import { drawSeries, drawSwatch, isMarked } from "./marks.ts";
+import { chartStyle } from "./theme.ts";
+
+// Pixels. Text is not measured: no font is known here, so widths are estimated on the generous side.
+const COLUMN = 6.8;
+const TITLE_COLUMN = 9.6;
+const LINE = 18;
+const EDGE = 16;
+const SWATCH = 28;
+
+/**
+ * A line chart as one self-contained SVG file: light or dark as the viewer prefers, no script, no external font or
+ * link. Equal input gives equal bytes.
+ * @throws KvDistillError `bad-argument` for points, domains or ticks that cannot be drawn.
+ */
+export function lineChart(chart: LineChart): string {
+  checkChart(chart);
+  const width = chart.width ?? 720;
+  const height = chart.height ?? 420;
+  const legend = chart.series.length > 1 ? placeLegend(chart.series, width) : { markup: "", rows: 0 };
+  const heading = placeHeading(chart, width);
+  const top = EDGE + LINE * (heading.rows + legend.rows) + 12;
+  const bottom = height - EDGE - 2 * LINE - 4;
+
+  const points = chart.series.flatMap((series) => series.points);
+  const heights = points.flatMap((point) => [point.y, point.low ?? point.y, point.high ?? point.y]);
+  const y = layAxis(chart.y, heights.filter(Number.isFinite), bottom, top);
+  const left = EDGE + LINE + Math.max(...y.ticks.map((tick) => columnsOf(tick.text))) * COLUMN + 8;
+  const right = width - EDGE - 12;
+  const x = layAxis(
+    chart.x,
+    points.map((point) => point.x),
+    left,
+    right,
+  );
+  const frame = { left, right, top, bottom };
+
+  const drawn = [
+    element("title", {}, escapeMarkup(chart.title)),
+    element("style", {}, chartStyle()),
+    element("rect", { class: "background", width, height, rx: 6 }),
+    heading.markup,
+    element("g", { transform: `translate(0,${EDGE + LINE * heading.rows + 6})` }, legend.markup),
+    drawAxes(x, y, frame),
+    // A nested viewport cuts off what lies outside a given domain, without an id that could clash in one page.
+    element(
+      "svg",
+      { x: left - 5, y: top - 5, width: right - left + 10, height: bottom - top + 10, viewBox: viewBox(frame) },
+      chart.series.map((series, index) => drawSeries(series, index, x, y)).join(""),
+    ),
+  ];
+  const root = { xmlns: "http://www.w3.org/2000/svg", class: "kvc", role: "img", "aria-label": chart.title };
+  return `${element("svg", { ...root, width, height, viewBox: `0 0 ${width} ${height}` }, drawn.join("\n"))}\n`;
+}
+
+interface Frame {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+function viewBox({ left, right, top, bottom }: Frame): string {
+  return [left - 5, top - 5, right - left + 10, bottom - top + 10].map((value) => value.toFixed(2)).join(" ");
+}
+
+function drawAxes(x: AxisScale, y: AxisScale, { left, right, top, bottom }: Frame): Markup {
+  const middle = (top + bottom) / 2;
+  return [
+    ...y.ticks.map((tick) =>
+      element("path", { class: "grid", d: `M${left.toFixed(2)},${tick.at.toFixed(2)}H${right}` }),
+    ),
+    ...x.ticks.map((tick) => element("path", { class: "grid", d: `M${tick.at.toFixed(2)},${top}V${bottom}` })),
+    element("path", { class: "axis", d: `M${left.toFixed(2)},${bottom}H${right}` }),
+    ...y.ticks.map((tick) =>
+      element("text", { class: "quiet", x: left - 8, y: tick.at + 4, "text-anchor": "end" }, escapeMarkup(tick.text)),
+    ),
+    ...x.ticks.map((tick) =>
+      element(
+        "text",
+        { class: "quiet", x: tick.at, y: bottom + LINE, "text-anchor": "middle" },
+        escapeMarkup(tick.text),
+      ),
+    ),
+    element(
+      "text",
+      { x: (left + right) / 2, y: bottom + 2 * LINE + 2, "text-anchor": "middle" },
+      escapeMarkup(x.title),
+    ),
+    element(
+      "text",
+      { transform: `translate(${EDGE + 10},${middle.toFixed(2)}) rotate(-90)`, "text-anchor": "middle" },
+      escapeMarkup(y.title),
+    ),
+  ].join("");
+}
+
+/** Title and subtitle, wrapped to the width. */
+function placeHeading(chart: LineChart, width: number): { markup: Markup; rows: number } {
+  const room = width - 2 * EDGE;
+  const lines = [
+    ...wrapText(chart.title, Math.floor(room / TITLE_COLUMN)).map((text) => ({ text, class: "title" })),
+    ...(chart.subtitle === undefined ? [] : wrapText(chart.subtitle, Math.floor(room / COLUMN))).map((text) => ({
+      text,
+      class: "quiet",
+    })),
+  ];
+  const drawn = lines.map((line, row) =>
+    element("text", { class: line.class, x: EDGE, y: EDGE + 12 + row * LINE }, escapeMarkup(line.text)),
+  );
+  return { markup: drawn.join(""), rows: lines.length };
+}
+
+/** Names with their lines, in rows no wider than the chart. */
+function placeLegend(series: readonly ChartSeries[], width: number): { markup: Markup; rows: number } {
+  let x = EDGE;
+  let row = 0;
+  const items = series.map((one, index) => {
+    const needed = SWATCH + columnsOf(one.name) * COLUMN + 14;
+    if (x > EDGE && x + needed > width - EDGE) {
+      x = EDGE;
+      row++;
+    }
+    const at = row * LINE + 8;
+    const item =
+      drawSwatch(index, x, at, isMarked(one)) + element("text", { x: x + SWATCH, y: at + 4 }, escapeMarkup(one.name));
+    x += needed;
+    return item;
+  });
+  return { markup: items.join(""), rows: row + 1 };
+}
