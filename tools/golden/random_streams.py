@@ -1,4 +1,4 @@
-"""Golden values of src/util/random.ts, from plain integer arithmetic: python tools/golden/random.py > test/golden/random/random.json"""
+"""Golden values of src/util/random.ts, from plain integer arithmetic: python tools/golden/random_streams.py > test/golden/random/random.json"""
 
 import json
 import math
