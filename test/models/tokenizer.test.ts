@@ -1,0 +1,126 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createTokenizer, type Tokenizer } from "../../src/models/tokenizer.ts";
+
+const golden = (name: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../golden/tokenizers/${name}.json`, import.meta.url), "utf8"));
+
+interface Cases {
+  readonly cases: readonly string[];
+  readonly ids: Readonly<Record<string, readonly (readonly number[])[]>>;
+  /** null where the text is the case itself. */
+  readonly decoded: Readonly<Record<string, readonly (string | null)[]>>;
+  readonly decodedWithoutSpecial: Readonly<Record<string, readonly (string | null)[]>>;
+}
+const { cases, ids, decoded, decodedWithoutSpecial } = golden("cases") as Cases;
+
+const config = { bos_token: "<|im_start|>", eos_token: { content: "<|im_end|>" } };
+const load = (kind: string): Tokenizer =>
+  createTokenizer({ tokenizerJson: golden(kind), tokenizerConfig: config, eosTokenIds: [], where: kind });
+
+function streamed(tokenizer: Tokenizer, row: readonly number[], skipSpecial: boolean): string[] {
+  const stream = tokenizer.stream({ skipSpecial });
+  return [...row.map((id) => stream.push(id)), stream.end()];
+}
+
+describe.each(Object.keys(ids))("%s", (kind) => {
+  const tokenizer = load(kind);
+
+  test("ids equal the Python tokenizer's", () => {
+    for (const [i, text] of cases.entries()) {
+      expect({ text, ids: tokenizer.encode(text, { special: "parse" }) }).toEqual({ text, ids: ids[kind]?.[i] });
+    }
+  });
+
+  test("texts equal the Python tokenizer's", () => {
+    for (const [i, text] of cases.entries()) {
+      const row = ids[kind]?.[i] ?? [];
+      expect(tokenizer.decode(row, { skipSpecial: false })).toBe(decoded[kind]?.[i] ?? text);
+      expect(tokenizer.decode(row, { skipSpecial: true })).toBe(decodedWithoutSpecial[kind]?.[i] ?? text);
+    }
+  });
+
+  test("a stream gives the decoded text and never half a character", () => {
+    for (const row of ids[kind] ?? []) {
+      const pieces = streamed(tokenizer, row, false);
+      expect(pieces.join("")).toBe(tokenizer.decode(row, { skipSpecial: false }));
+      expect(pieces.some((piece) => piece.includes("\ufffd"))).toBe(false);
+    }
+  });
+
+  test("spans cover the text in order", () => {
+    for (const row of ids[kind] ?? []) {
+      const { text, spans } = tokenizer.spans(row);
+      expect(text).toBe(tokenizer.decode(row, { skipSpecial: false }));
+      expect(spans).toHaveLength(row.length);
+      let reached = 0;
+      for (const { start, end } of spans) {
+        expect(start).toBeLessThanOrEqual(reached);
+        expect(end).toBeGreaterThanOrEqual(start);
+        reached = Math.max(reached, end);
+      }
+      expect(reached).toBe(text.length);
+    }
+  });
+
+  test("any ids decode, streamed or not, to one text", () => {
+    const anyId = fc.integer({ min: 0, max: tokenizer.idLimit + 3 });
+    fc.assert(
+      fc.property(fc.array(anyId, { maxLength: 40 }), fc.boolean(), (row, skipSpecial) => {
+        expect(streamed(tokenizer, row, skipSpecial).join("")).toBe(tokenizer.decode(row, { skipSpecial }));
+        expect(tokenizer.spans(row).text).toBe(tokenizer.decode(row, { skipSpecial: false }));
+      }),
+    );
+  });
+});
+
+test.each(["gpt2", "llama3", "llama2", "mistral"])("%s: well-formed text survives encoding and decoding", (kind) => {
+  const tokenizer = load(kind);
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (text) => {
+      // SentencePiece tokenizers write U+2581 for a space and drop one leading space.
+      if (kind.startsWith("llama2") || kind === "mistral") fc.pre(!text.includes("▁") && !text.startsWith(" "));
+      expect(tokenizer.decode(tokenizer.encode(text, { special: "parse" }), { skipSpecial: false })).toBe(text);
+    }),
+  );
+});
+
+test("special tokens by name", () => {
+  const tokenizer = load("gpt2");
+  expect(tokenizer.idOf("<|im_end|>")).toBe(1);
+  expect(tokenizer.bosId).toBe(0);
+  expect(tokenizer.eosIds).toEqual([1]);
+  expect([tokenizer.isSpecial(1), tokenizer.isSpecial(40)]).toEqual([true, false]);
+  expect(tokenizer.idOf("<|never|>")).toBeUndefined();
+});
+
+describe("refused files", () => {
+  const base = golden("gpt2") as { model: object; added_tokens: object[] };
+  const build = (change: object) =>
+    createTokenizer({ tokenizerJson: { ...base, ...change }, tokenizerConfig: {}, eosTokenIds: [], where: "t.json" });
+  const brokenSplit = { type: "Split", pattern: { Regex: "(" }, behavior: "Isolated" };
+  const unsupported = expect.objectContaining({ code: "unsupported" }) as Error;
+  const badFile = expect.objectContaining({ code: "bad-file" }) as Error;
+
+  test.each([
+    ["a WordPiece model", { model: { ...base.model, type: "WordPiece" } }],
+    ["an unknown pre-tokenizer", { pre_tokenizer: { type: "BertPreTokenizer" } }],
+    ["a split that merges", { pre_tokenizer: { type: "Split", pattern: { Regex: "a" }, behavior: "MergedWithNext" } }],
+    ["a prefix space", { pre_tokenizer: { type: "ByteLevel", add_prefix_space: true } }],
+    ["an unknown normalizer", { normalizer: { type: "Sequence", normalizers: [{ type: "BertNormalizer" }] } }],
+    ["whole-word added tokens", { added_tokens: [{ id: 5, content: "x", single_word: true }] }],
+    ["no decoder", { decoder: null }],
+  ])("%s", (_, change) => {
+    expect(() => build(change)).toThrow(unsupported);
+  });
+
+  test.each([
+    ["ids beyond any vocabulary", { model: { ...base.model, vocab: { a: 2 ** 31 } } }],
+    ["merges that are no pairs", { model: { ...base.model, merges: [["a", "b"], ["c"]] } }],
+    ["no model", { model: null }],
+    ["a broken pattern", { pre_tokenizer: { type: "Sequence", pretokenizers: [brokenSplit, { type: "ByteLevel" }] } }],
+  ])("%s", (_, change) => {
+    expect(() => build(change)).toThrow(badFile);
+  });
+});
