@@ -8,8 +8,10 @@ import {
 import type { DType } from "../../src/tensor/tensor.ts";
 
 export type Dim = number | string;
+/** Element types of tensors, and one that they do not have. */
+export type ElementType = DType | "float64";
 export interface ValueSpec {
-  readonly dtype: DType;
+  readonly dtype: ElementType;
   readonly dims: readonly Dim[];
 }
 export interface NodeSpec {
@@ -33,8 +35,9 @@ export interface ModelSpec {
   readonly external?: Readonly<Record<string, ExternalSpec>>;
 }
 
-const CODES: Readonly<Record<DType, DataType>> = {
+const CODES: Readonly<Record<ElementType, DataType>> = {
   float32: DataType.FLOAT,
+  float64: DataType.DOUBLE,
   float16: DataType.FLOAT16,
   int64: DataType.INT64,
   int32: DataType.INT32,
