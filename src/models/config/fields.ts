@@ -19,7 +19,7 @@ export const commonFields = {
   bos_token_id: tokenId.nullish(),
   eos_token_id: eosField,
   tie_word_embeddings: z.boolean().nullish(),
-  quantization_config: z.unknown(),
+  quantization_config: z.unknown().optional(),
 };
 
 /** The MLP's activation is fixed by the family; any other is added to `unsupported`. */

@@ -1,0 +1,53 @@
+import type { Dim } from "../../graph/dims.ts";
+import type { Node } from "../../graph/node.ts";
+import type { KeyValues } from "../../nn/attention.ts";
+import type { Lora } from "../../nn/lora.ts";
+
+/** A linear map that adapters may change. */
+export interface AdaptedModule {
+  /** Path below the layer, as PEFT names it: "self_attn.q_proj". */
+  readonly path: string;
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** Adapter of one layer: LoRA by module path, and which tokens are routed to the query and output adapters. */
+export interface LayerAdapter {
+  readonly lora: (path: string) => Lora;
+  /** [batch · tokens, 1]: 1 for kept tokens. Key and value adapters act on every token regardless (METHOD section 2). */
+  readonly routed: Node | undefined;
+}
+
+/** What a block needs beside the residual stream. */
+export interface BlockContext {
+  readonly batch: Dim;
+  readonly tokens: Dim;
+  /** int64 [batch, tokens]: rows of the rotary tables. */
+  readonly rotaryRows: Node;
+  /** [rows, headDim / 2] each. */
+  readonly cos: Node;
+  readonly sin: Node;
+  /** [batch, 1, tokens, past + tokens]. */
+  readonly bias: Node;
+  readonly past?: KeyValues;
+  readonly adapter?: LayerAdapter;
+}
+
+export interface BlockResult {
+  /** [batch · tokens, hidden] */
+  readonly x: Node;
+  /** Of the block's own tokens, [batch, kvHeads, tokens, headDim], keys after the position encoding. */
+  readonly own: KeyValues;
+}
+
+/** How one model computes, as graph functions. Weights carry their checkpoint names. */
+export interface Family {
+  /** Path of a layer in the checkpoint, "model.layers.3". */
+  readonly layerPath: (layer: number) => string;
+  readonly adaptedModules: readonly AdaptedModule[];
+  /** ids and positions int64 [tokens] -> [tokens, hidden]. */
+  readonly embed: (ids: Node, positions: Node) => Node;
+  readonly block: (layer: number, x: Node, context: BlockContext) => BlockResult;
+  /** [rows, hidden] -> logits [rows, vocabulary]. */
+  readonly head: (x: Node) => Node;
+}

@@ -1,0 +1,64 @@
+import { gather, input } from "../graph/build.ts";
+import { addDims, type Dim } from "../graph/dims.ts";
+import { defineGraph, type Graph } from "../graph/graph.ts";
+import type { Node } from "../graph/node.ts";
+import { type AdapterShape, loraInputs } from "./adapter-inputs.ts";
+import type { ModelConfig } from "./config.ts";
+import type { BlockContext } from "./families/family.ts";
+import { familyOf } from "./families/index.ts";
+
+/** Which parts of the model a step graph computes. */
+export interface StepGraphOptions {
+  /** Blocks from the first; all by default. */
+  readonly layers?: number;
+  /** "logits" of the rows named by `logitRows`, "hidden" = the residual stream of every token, or only keys and values. */
+  readonly result: "logits" | "hidden" | "none";
+  readonly adapter?: AdapterShape;
+}
+
+/**
+ * One step of reading: T new tokens on top of P cached rows, batch 1. Prefill, decoding and encoding are all this graph.
+ *
+ * Inputs: ids, positions int64 [T]; rotaryRows int64 [1,T]; cos, sin [T, headDim/2]; bias [1,1,T,P+T]; layers.{i}.past.keys/.values
+ * [1,G,P,D]; logitRows int64 [M]; with an adapter also routed [T,1] and layers.{i}.<module>.lora_A/_B.
+ * Outputs: layers.{i}.keys/.values [1,G,T,D] of the new tokens; logits [M,V] or hidden [T,E].
+ */
+export function stepGraph(
+  config: ModelConfig,
+  { layers = config.numLayers, result, adapter }: StepGraphOptions,
+): Graph {
+  const family = familyOf(config);
+  const tokens: Dim = "T";
+  const keyCount = addDims("P", tokens);
+  const cacheShape = [1, config.numKvHeads, "P", config.headDim];
+  const tableShape = [tokens, config.headDim / 2];
+  const shared = {
+    batch: 1,
+    tokens,
+    rotaryRows: input("rotaryRows", "int64", [1, tokens]),
+    cos: input("cos", "float32", tableShape),
+    sin: input("sin", "float32", tableShape),
+    bias: input("bias", "float32", [1, 1, tokens, keyCount]),
+  };
+  const routed = input("routed", "float32", [tokens, 1]);
+  const outputs: Record<string, Node> = {};
+  let x = family.embed(input("ids", "int64", [tokens]), input("positions", "int64", [tokens]));
+  for (let layer = 0; layer < layers; layer++) {
+    const prefix = `layers.${layer}.`;
+    const context: BlockContext = {
+      ...shared,
+      past: {
+        keys: input(`${prefix}past.keys`, "float32", cacheShape),
+        values: input(`${prefix}past.values`, "float32", cacheShape),
+      },
+      ...(adapter === undefined ? {} : { adapter: { lora: loraInputs(config, adapter, prefix), routed } }),
+    };
+    const block = family.block(layer, x, context);
+    x = block.x;
+    outputs[`${prefix}keys`] = block.own.keys;
+    outputs[`${prefix}values`] = block.own.values;
+  }
+  if (result === "hidden") outputs.hidden = x;
+  if (result === "logits") outputs.logits = family.head(gather(x, input("logitRows", "int64", ["M"])));
+  return defineGraph(`${config.family}.step.${result}`, outputs);
+}

@@ -1,0 +1,92 @@
+import { input, mul, reshape } from "../../graph/build.ts";
+import { addDims, type Dim, mulDims } from "../../graph/dims.ts";
+import { defineGraph, type Graph } from "../../graph/graph.ts";
+import type { Node } from "../../graph/node.ts";
+import { splitBackward, type SplitGraphs } from "../../graph/gradient/split.ts";
+import { gatherTokens } from "../../nn/heads.ts";
+import { type AdapterShape, loraInputs } from "../../models/adapter-inputs.ts";
+import type { ModelConfig } from "../../models/config.ts";
+import type { BlockContext } from "../../models/families/family.ts";
+import { familyOf } from "../../models/families/index.ts";
+
+/**
+ * Graphs of one layer for training. Training runs layer by layer, with the layer's weights fed as inputs: one graph serves every layer,
+ * and what a layer needs for its backward pass is a plain list of tensors. Weights are named as those of layer 0.
+ *
+ * Symbols: B passages, S context tokens, R reader tokens (all questions of a passage, one after the other), K kept rows, N = B·S.
+ */
+
+/** Padding comes after a context, so causality alone hides it: one mask serves all passages. */
+const CAUSAL: readonly Dim[] = [1, 1, "S", "S"];
+
+/** Inputs that every block takes besides x; sizes differ between context and reader. */
+function blockInputs(
+  config: ModelConfig,
+  batch: Dim,
+  tokens: Dim,
+  biasShape: readonly Dim[],
+): Omit<BlockContext, "past" | "adapter"> {
+  const tableShape: readonly Dim[] = [mulDims(batch, tokens), config.headDim / 2];
+  return {
+    batch,
+    tokens,
+    rotaryRows: input("rotaryRows", "int64", [batch, tokens]),
+    cos: input("cos", "float32", tableShape),
+    sin: input("sin", "float32", tableShape),
+    bias: input("bias", "float32", biasShape),
+  };
+}
+
+const hiddenInput = (config: ModelConfig, batch: Dim, tokens: Dim): Node =>
+  input("x", "float32", [mulDims(batch, tokens), config.hiddenSize]);
+
+/** ids, positions int64 [N] -> x [N, hidden]. */
+export function embedGraph(config: ModelConfig): Graph {
+  const x = familyOf(config).embed(input("ids", "int64", ["N"]), input("positions", "int64", ["N"]));
+  return defineGraph("embed", { x });
+}
+
+/** The frozen model over the context: x -> x, keys, values [B, G, S, D]. The teacher's. */
+export function encodeFrozenGraph(config: ModelConfig): Graph {
+  const block = familyOf(config).block(0, hiddenInput(config, "B", "S"), blockInputs(config, "B", "S", CAUSAL));
+  return defineGraph("encode.frozen", { "x.out": block.x, keys: block.own.keys, values: block.own.values });
+}
+
+/**
+ * The adapted model over the context with conditional computation, kept rows gathered and gated (METHOD sections 2 and 3):
+ * x -> x.out, kept.keys, kept.values [B, G, K, D]. `last` leaves out the residual stream, which nothing reads after the last layer.
+ */
+export function encodeAdaptedGraphs(config: ModelConfig, shape: AdapterShape, last: boolean): SplitGraphs {
+  const x = hiddenInput(config, "B", "S");
+  const lora = loraInputs(config, shape, "");
+  const routed = input("routed", "float32", ["B*S", 1]);
+  const kept = input("kept", "int64", ["B", "K"]);
+  const gate = input("gate", "float32", ["B", "K"]);
+  const block = familyOf(config).block(0, x, { ...blockInputs(config, "B", "S", CAUSAL), adapter: { lora, routed } });
+  const outputs = {
+    ...(last ? {} : { "x.out": block.x }),
+    "kept.keys": mul(gatherTokens(block.own.keys, kept), reshape(gate, ["B", 1, "K", 1])),
+    "kept.values": gatherTokens(block.own.values, kept),
+  };
+  const matrices = familyOf(config).adaptedModules.flatMap(({ path }) => [
+    [`${path}.lora_A`, lora(path).a] as const,
+    [`${path}.lora_B`, lora(path).b] as const,
+  ]);
+  return splitBackward({ name: "encode.adapted", outputs, wrt: { x, gate, ...Object.fromEntries(matrices) } });
+}
+
+/** The frozen model over questions and answers on a given cache: x -> x.out; differentiable by x and the cache. */
+export function readGraphs(config: ModelConfig): SplitGraphs {
+  const x = hiddenInput(config, "B", "R");
+  const cacheShape = ["B", config.numKvHeads, "K", config.headDim];
+  const past = { keys: input("past.keys", "float32", cacheShape), values: input("past.values", "float32", cacheShape) };
+  const block = familyOf(config).block(0, x, {
+    ...blockInputs(config, "B", "R", ["B", 1, "R", addDims("K", "R")]),
+    past,
+  });
+  return splitBackward({
+    name: "read",
+    outputs: { "x.out": block.x },
+    wrt: { x, "past.keys": past.keys, "past.values": past.values },
+  });
+}

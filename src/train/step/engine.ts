@@ -1,0 +1,22 @@
+import type { Gate } from "../../compress/gate.ts";
+import type { ModelConfig } from "../../models/config.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { TrainingPrograms } from "./programs.ts";
+import type { TrainingWeights } from "./weights.ts";
+
+/** The method's choices that a step depends on. */
+export interface StepSettings {
+  /** Blocks below the scorer (METHOD section 1). */
+  readonly eta: number;
+  readonly sinks: number;
+  readonly gate: Gate;
+}
+
+/** Everything that stays the same from step to step. */
+export interface StepEngine {
+  readonly runtime: Runtime;
+  readonly config: ModelConfig;
+  readonly programs: TrainingPrograms;
+  readonly weights: TrainingWeights;
+  readonly settings: StepSettings;
+}

@@ -1,0 +1,64 @@
+import { residentOf } from "../../runtime/feeding.ts";
+import { asDType, type Tensor } from "../../tensor/tensor.ts";
+import type { TrainingBatch } from "../batch.ts";
+import { type LoadedParameters, type Parameters, SCORER_PREFIX } from "../parameters.ts";
+import type { StepEngine } from "./engine.ts";
+import { prepareInputs } from "./inputs.ts";
+import { lossAndGradient } from "./loss.ts";
+import { scoreGradient, select } from "./selection.ts";
+import { runStudent } from "./student.ts";
+import { Tape } from "./tape.ts";
+import { runTeacher } from "./teacher.ts";
+
+export interface StepResult {
+  readonly loss: number;
+  /** Weighted by the batch's answer weights. */
+  readonly forwardKl: number;
+  readonly reverseKl: number;
+  readonly gradients: Parameters;
+  /** Kept positions of every passage. */
+  readonly kept: readonly Int32Array[];
+}
+
+/**
+ * Loss and gradients of one micro-batch (METHOD sections 1 to 6): the teacher reads the full contexts, the scorer selects, the adapted
+ * model encodes, the frozen model reads the kept rows, and the divergence flows back through reader, cache, gates, encoder and scorer.
+ * @param keep kept fraction of each passage
+ */
+export async function gradientStep(
+  engine: StepEngine,
+  parameters: LoadedParameters,
+  batch: TrainingBatch,
+  keep: readonly number[],
+): Promise<StepResult> {
+  const { programs, settings } = engine;
+  const inputs = await prepareInputs(engine, batch);
+  const scoring = new Tape();
+  const teacher = await runTeacher(engine, batch, inputs);
+  const scored = residentOf(
+    await scoring.forward(programs.scorer, { ...parameters.scorer, hidden: teacher.hidden }, ["scores"]),
+    "scores",
+  );
+  const scores = asDType(await engine.runtime.download(scored), "float32").data;
+  scored.release();
+  const selection = select(batch, scores, keep, settings);
+  const student = await runStudent(engine, batch, inputs, parameters, selection);
+  try {
+    const { gradient, ...losses } = await lossAndGradient(engine, batch, teacher.reader, student.reader);
+    const flowed = await student.backward(gradient);
+    const dScores = scoreGradient(batch, selection, scores, flowed.gate, settings.sinks);
+    const { outputs } = await scoring.backward({ "d.scores": dScores }, []);
+    return { ...losses, gradients: new Map([...flowed.parameters, ...scorerGradients(outputs)]), kept: selection.kept };
+  } finally {
+    student.release();
+    scoring.release();
+    if (teacher.hidden !== inputs.contextX) teacher.hidden.release();
+    inputs.release();
+  }
+}
+
+function scorerGradients(outputs: Readonly<Record<string, Tensor>>): (readonly [string, Tensor<"float32">])[] {
+  return Object.entries(outputs).map(
+    ([name, value]) => [SCORER_PREFIX + name.slice("d.".length), asDType(value, "float32")] as const,
+  );
+}

@@ -1,0 +1,52 @@
+import type { Graph } from "../../graph/graph.ts";
+import type { SplitGraphs } from "../../graph/gradient/split.ts";
+import { writeOnnx } from "../../graph/onnx/writer.ts";
+import type { AdapterShape } from "../../models/adapter-inputs.ts";
+import type { ModelConfig } from "../../models/config.ts";
+import type { Program, Runtime } from "../../runtime/runtime.ts";
+import { embedGraph, encodeAdaptedGraphs, encodeFrozenGraph, readGraphs } from "../graphs/layers.ts";
+import { lossGraph } from "../graphs/loss.ts";
+import { scorerGraphs } from "../graphs/scorer.ts";
+
+/** A function and its backward pass, loaded. */
+export interface SplitProgram {
+  readonly forward: Program;
+  readonly backward: Program;
+  /** Outputs of `forward` that `backward` takes. */
+  readonly saved: readonly string[];
+}
+
+/** Every graph of a training step. */
+export interface TrainingPrograms {
+  readonly embed: Program;
+  readonly encodeFrozen: Program;
+  readonly encodeAdapted: SplitProgram;
+  /** The last layer's, without the residual stream. */
+  readonly encodeAdaptedLast: SplitProgram;
+  readonly read: SplitProgram;
+  readonly scorer: SplitProgram;
+  readonly loss: Program;
+}
+
+export async function loadTrainingPrograms(
+  runtime: Runtime,
+  config: ModelConfig,
+  shape: AdapterShape,
+  lambda: number,
+): Promise<TrainingPrograms> {
+  const load = (graph: Graph): Promise<Program> => runtime.load({ name: graph.name, bytes: writeOnnx(graph) });
+  const loadSplit = async ({ forward, backward, saved }: SplitGraphs): Promise<SplitProgram> => ({
+    forward: await load(forward),
+    backward: await load(backward),
+    saved,
+  });
+  return {
+    embed: await load(embedGraph(config)),
+    encodeFrozen: await load(encodeFrozenGraph(config)),
+    encodeAdapted: await loadSplit(encodeAdaptedGraphs(config, shape, false)),
+    encodeAdaptedLast: await loadSplit(encodeAdaptedGraphs(config, shape, true)),
+    read: await loadSplit(readGraphs(config)),
+    scorer: await loadSplit(scorerGraphs(config.hiddenSize)),
+    loss: await load(lossGraph(config, lambda)),
+  };
+}
