@@ -147,9 +147,9 @@ describe("damage", () => {
     expect(() => parse(whole.subarray(0, dataEnd))).not.toThrow();
   });
 
-  test("any flipped bit is a typed error or a header whose tensors lie inside the file", () => {
+  test("a flipped bit at any byte is a typed error or a header whose tensors lie inside the file", () => {
     for (let at = 0; at < headerBytes; at++) {
-      for (let bit = 0; bit < 8; bit++) {
+      for (const bit of [at % 8, (at + 4) % 8]) {
         const damaged = new Uint8Array(whole);
         damaged[at] = (damaged[at] ?? 0) ^ (1 << bit);
         try {
