@@ -1,3 +1,4 @@
+import type { ChatTemplate } from "./chat-template.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -17,7 +18,7 @@ export interface ModelFiles {
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
   /** The model's own Jinja template; undefined for models without chat. */
-  readonly chatTemplate: string | undefined;
+  readonly chatTemplate: ChatTemplate | undefined;
   /**
    * Every weight of the model and nothing else, under its Hugging Face name with prefix (`model.layers.0.…`,
    * `transformer.h.0.…`). There is no `lm_head.weight` when the embeddings are tied.
