@@ -1,4 +1,5 @@
 import { runInNewContext } from "node:vm";
+import { systemCodeOf } from "../util/disk-error.ts";
 import { KvDistillError, messageOf } from "../util/errors.ts";
 import { quote } from "../util/quote.ts";
 import { BoundedInterpreter } from "./chat/bounded-interpreter.ts";
@@ -85,7 +86,8 @@ function explain(error: unknown, where: string, timeLimit: number): KvDistillErr
       cause: error,
     });
   }
-  const timedOut = error instanceof Error && "code" in error && error.code === "ERR_SCRIPT_EXECUTION_TIMEOUT";
+  // Not `instanceof Error`: the timeout is raised in the other context.
+  const timedOut = systemCodeOf(error) === "ERR_SCRIPT_EXECUTION_TIMEOUT";
   const tooLong = error instanceof RangeError || error instanceof TemplateLimitReached;
   if (timedOut || tooLong) {
     return new KvDistillError("too-large", "the chat template does more than it may", {
