@@ -11,6 +11,8 @@ if (port === null) throw new Error("worker.ts runs in a worker thread only");
 const { gate, settings } = workerData as WorkerData;
 
 env.logLevel = "fatal";
+// From Node 24 on ONNX Runtime's JavaScript turns float16 tensors into Float16Array, which its native side then refuses.
+Reflect.deleteProperty(globalThis, "Float16Array");
 const engine = createEngine(settings);
 let last = Promise.resolve();
 port.on("message", (message: Message) => {
