@@ -1,0 +1,16 @@
+import { KvDistillError } from "../util/errors.ts";
+
+/** Stands where the checksum will be written, and where it is when the file is summed. */
+export const EMPTY_CHECKSUM = "0".repeat(64);
+
+/**
+ * A copy of a file's header in which a checksum, at its last occurrence, is replaced by another of the same length.
+ * @throws KvDistillError `bad-file` when it does not occur as plain text.
+ */
+export function replaceChecksum(header: Uint8Array, from: string, to: string, where: string): Uint8Array {
+  const copy = Buffer.from(header);
+  const at = copy.lastIndexOf(from);
+  if (at < 0) throw new KvDistillError("bad-file", "the checksum is not written out in the header", { where });
+  copy.write(to, at, "ascii");
+  return copy;
+}

@@ -1,0 +1,75 @@
+import fc from "fast-check";
+import type { CacheProvenance, KvCache } from "../../src/cache/kv-cache.ts";
+
+export const provenance: CacheProvenance = {
+  modelName: "tiny-llama",
+  modelHash: "1".repeat(64),
+  tokenizerHash: "2".repeat(64),
+  adapterHash: "none",
+  method: "streaming",
+  span: { start: 2, end: 10 },
+  asked: { kind: "fraction", value: 0.25 },
+  createdBy: "kv-distill test",
+};
+
+/** Two layers, two heads, three slots of a context of 12 tokens. */
+export function sampleCache(changes: Partial<KvCache> = {}): KvCache {
+  const rows = (first: number): Float32Array<ArrayBuffer> => Float32Array.from({ length: 12 }, (_, i) => first + i / 4);
+  return {
+    layers: [
+      { keys: rows(1), values: rows(-20) },
+      { keys: rows(30), values: rows(0.5) },
+    ],
+    numKvHeads: 2,
+    headDim: 2,
+    positions: Int32Array.of(0, 2, 9),
+    scores: Float32Array.of(3, -1.5, 0.1),
+    tokenIds: Int32Array.from({ length: 12 }, (_, i) => i * 100),
+    contextLength: 12,
+    provenance,
+    ...changes,
+  };
+}
+
+const finite = fc.float({ noNaN: true, noDefaultInfinity: true, min: -60000, max: 60000 });
+const floats = (length: number): fc.Arbitrary<Float32Array<ArrayBuffer>> =>
+  fc.array(finite, { minLength: length, maxLength: length }).map((values) => Float32Array.from(values));
+
+/** Any valid cache of a few layers, heads and slots. */
+export const anyCache: fc.Arbitrary<KvCache> = fc
+  .record({
+    numLayers: fc.integer({ min: 1, max: 12 }),
+    numKvHeads: fc.integer({ min: 1, max: 3 }),
+    headDim: fc.integer({ min: 1, max: 4 }),
+    contextLength: fc.integer({ min: 1, max: 40 }),
+    asked: fc.oneof(
+      fc.record({ kind: fc.constant("fraction" as const), value: fc.double({ min: 1e-9, max: 1, noNaN: true }) }),
+      fc.record({ kind: fc.constantFrom("tokens" as const, "bytes" as const), value: fc.integer({ min: 1 }) }),
+    ),
+    modelName: fc.string({ minLength: 1, unit: "grapheme" }),
+  })
+  .chain(({ numLayers, numKvHeads, headDim, contextLength, asked, modelName }) =>
+    fc.subarray(Array.from(Array(contextLength).keys()), { minLength: 1 }).chain((positions) => {
+      const layer = fc.record({
+        keys: floats(numKvHeads * positions.length * headDim),
+        values: floats(numKvHeads * positions.length * headDim),
+      });
+      return fc
+        .record({
+          layers: fc.array(layer, { minLength: numLayers, maxLength: numLayers }),
+          scores: fc.option(floats(positions.length), { nil: undefined }),
+          withIds: fc.boolean(),
+          start: fc.integer({ min: 0, max: contextLength - 1 }),
+        })
+        .map(({ layers, scores, withIds, start }) => ({
+          layers,
+          numKvHeads,
+          headDim,
+          positions: Int32Array.from(positions),
+          ...(scores === undefined ? {} : { scores }),
+          ...(withIds ? { tokenIds: Int32Array.from({ length: contextLength }, (_, i) => i) } : {}),
+          contextLength,
+          provenance: { ...provenance, modelName, asked, span: { start, end: contextLength } },
+        }));
+    }),
+  );

@@ -1,0 +1,26 @@
+"""A `.kvd` file made from docs/formats/kvd.md with Python's safetensors alone, beside this script. Needs numpy and safetensors."""
+import hashlib, os
+import numpy as np
+from safetensors.numpy import save
+
+OUT = os.path.dirname(os.path.abspath(__file__))
+G, N, D, S = 2, 3, 2, 12
+quarters = lambda first: (first + np.arange(G * N * D) / 4).reshape(G, N, D).astype(np.float16)
+tensors = {
+    "layers.0.k": quarters(1), "layers.0.v": quarters(-20),
+    "layers.1.k": quarters(30), "layers.1.v": quarters(0.5),
+    "positions": np.array([0, 2, 9], np.int32),
+    "scores": np.array([3, -1.5, 0.1], np.float32),
+    "token_ids": np.arange(S, dtype=np.int32) * 100,
+}
+metadata = {
+    "format": "kv-distill-cache", "format_version": "1",
+    "model_name": "tiny-llama", "model_hash": "1" * 64, "tokenizer_hash": "2" * 64, "adapter_hash": "none",
+    "method": "streaming", "span": "2:10", "context_length": str(S),
+    "keep_asked": "fraction:0.25", "keep_obtained": "0.25", "created_by": "kv-distill test",
+    "sha256": "0" * 64,
+}
+data = save(tensors, metadata)
+sum_ = hashlib.sha256(data).hexdigest()
+with open(f"{OUT}/tiny.kvd", "wb") as f:
+    f.write(data.replace(b"0" * 64, sum_.encode()))
