@@ -31,7 +31,9 @@ export async function lossAndGradient(
     const rowWeights = Float32Array.from(batch.answerWeights.slice(start, start + SLICE));
     const take = (from: Tensor<"float32">): Tensor<"float32"> => {
       const data = new Float32Array(rows.length * width);
-      rows.forEach((row, i) => { data.set(from.data.subarray(row * width, (row + 1) * width), i * width); });
+      rows.forEach((row, i) => {
+        data.set(from.data.subarray(row * width, (row + 1) * width), i * width);
+      });
       return tensor("float32", [rows.length, width], data);
     };
     const feeds = {
@@ -41,7 +43,9 @@ export async function lossAndGradient(
     };
     const outputs = await programs.loss.run(pickFeeds(programs.loss, weights.shared, feeds));
     const of = (name: string): Float32Array => asDType(outputs[name] ?? feeds.weight, "float32", name).data;
-    rows.forEach((row, i) => { gradient.set(of("d.student").subarray(i * width, (i + 1) * width), row * width); });
+    rows.forEach((row, i) => {
+      gradient.set(of("d.student").subarray(i * width, (i + 1) * width), row * width);
+    });
     total.loss += of("loss")[0] ?? NaN;
     total.forwardKl += weightedSum(of("forwardKl"), rowWeights);
     total.reverseKl += weightedSum(of("reverseKl"), rowWeights);
