@@ -2,7 +2,7 @@ import type { DType } from "../tensor/tensor.ts";
 import { KvDistillError } from "../util/errors.ts";
 import type { TensorType } from "./messages.ts";
 
-/** A tensor that stays in the worker between runs. */
+/** A tensor that stays in the worker's memory between runs, whatever the device. Forgotten ones are freed in time. */
 export interface Resident {
   readonly dtype: DType;
   readonly dims: readonly number[];
