@@ -1,0 +1,58 @@
+import { formatCount } from "../util/format.ts";
+import type { LeftOut } from "./examples.ts";
+import type { RowFault } from "./passage.ts";
+
+/** Counts what was read and what was left out, so that nothing disappears in silence. */
+export interface DataReport {
+  readonly onFault: (fault: RowFault) => void;
+  readonly onLeftOut: (leftOut: LeftOut) => void;
+  readonly onClosedEarly: (passages: number) => void;
+  /** How many rows, passages and questions were left out, by reason, in the order in which reasons first came up. */
+  counts(): Readonly<Record<string, number>>;
+  /** One line for each reason with its count, then a few of those left out, named; empty when nothing was. */
+  lines(): string[];
+}
+
+const SHOWN = 3;
+
+const REASONS: Readonly<Record<LeftOut["reason"], string>> = {
+  "context-too-short": "passages left out, their context being too short",
+  "context-too-long": "passages left out, their context being too long",
+  "question-too-long": "questions left out, being too long",
+  "answer-too-long": "questions left out, their answer being too long",
+};
+
+/** An empty report. Hand its `on…` members to the readers. */
+export function createDataReport(): DataReport {
+  const reasons = new Map<string, { count: number; title: string; shown: string[] }>();
+
+  function add(reason: string, title: string, amount: number, example?: string): void {
+    const entry = reasons.get(reason) ?? { count: 0, title, shown: [] };
+    entry.count += amount;
+    if (example !== undefined && entry.shown.length < SHOWN) entry.shown.push(example);
+    reasons.set(reason, entry);
+  }
+
+  function entryLines({ count, title, shown }: { count: number; title: string; shown: string[] }): string[] {
+    const more = shown.length > 0 && count > shown.length ? [`  … and ${formatCount(count - shown.length)} more`] : [];
+    return [`${title}: ${formatCount(count)}`, ...shown.map((example) => `  ${example}`), ...more];
+  }
+
+  return {
+    onFault: ({ file, line, fault }) => {
+      add("malformed-row", "malformed rows left out", 1, `${file}:${line}: ${fault}`);
+    },
+    onLeftOut: ({ reason, id, tokens, limit }) => {
+      add(reason, REASONS[reason], 1, `${id}: ${formatCount(tokens)} tokens, limit ${formatCount(limit)}`);
+    },
+    onClosedEarly: (passages) => {
+      add(
+        "closed-early",
+        "passages closed before the end of the data, so that later rows of theirs stand apart",
+        passages,
+      );
+    },
+    counts: () => Object.fromEntries([...reasons].map(([reason, { count }]) => [reason, count])),
+    lines: () => [...reasons.values()].flatMap(entryLines),
+  };
+}

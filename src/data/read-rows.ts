@@ -1,0 +1,80 @@
+import { basename } from "node:path";
+import { z } from "zod";
+import type { QuestionRow, RowFault } from "./passage.ts";
+import { readLines } from "./read-lines.ts";
+
+const text = z.string().refine((value) => value.trim() !== "", "is blank");
+
+const rowSchema = z
+  .object({
+    id: z.union([text, z.number().transform(String)]).optional(),
+    source: text.optional(),
+    context: text,
+    question: text,
+    answers: z.array(text).min(1).optional(),
+    answer: text.optional(),
+  })
+  .refine((row) => (row.answers === undefined) !== (row.answer === undefined), {
+    message: "expected one of the fields answer and answers",
+  });
+
+/**
+ * The rows of a JSON Lines file, plain or gzip: `context`, `question` and `answers` (or one `answer`), with `id` and
+ * `source` where the file has them, otherwise `name:line` and the file's name (docs/formats/training-data.md). Other
+ * fields are ignored, blank lines too. A malformed row goes to `onFault` and reading goes on.
+ * @throws KvDistillError as `readLines`.
+ */
+export async function* readRows(path: string, onFault: (fault: RowFault) => void): AsyncGenerator<QuestionRow> {
+  for await (const { line, value } of readJsonLines(path, rowSchema, onFault)) {
+    const name = basename(path);
+    yield {
+      id: value.id ?? `${name}:${line}`,
+      source: value.source ?? name,
+      context: value.context,
+      question: value.question,
+      answers: value.answers ?? (value.answer === undefined ? [] : [value.answer]),
+    };
+  }
+}
+
+/**
+ * The values of a JSON Lines file that fit a schema, with their lines. What is not JSON or does not fit goes to
+ * `onFault`.
+ * @throws KvDistillError as `readLines`.
+ */
+export async function* readJsonLines<T>(
+  path: string,
+  schema: z.ZodType<T>,
+  onFault: (fault: RowFault) => void,
+): AsyncGenerator<{ readonly line: number; readonly value: T }> {
+  for await (const read of readLines(path)) {
+    const { line } = read;
+    if ("fault" in read) {
+      onFault({ file: path, line, fault: read.fault });
+      continue;
+    }
+    if (read.text.trim() === "") continue;
+    const parsed = parseJson(read.text);
+    if (parsed === undefined) {
+      onFault({ file: path, line, fault: "the line is not JSON" });
+      continue;
+    }
+    const result = schema.safeParse(parsed.json);
+    if (result.success) yield { line, value: result.data };
+    else onFault({ file: path, line, fault: describe(result.error) });
+  }
+}
+
+function parseJson(text: string): { readonly json: unknown } | undefined {
+  try {
+    return { json: JSON.parse(text) };
+  } catch {
+    return undefined;
+  }
+}
+
+function describe(error: z.ZodError): string {
+  return error.issues
+    .map((issue) => (issue.path.length === 0 ? issue.message : `${issue.path.join(".")}: ${issue.message}`))
+    .join("; ");
+}
