@@ -1,4 +1,4 @@
-import { gather, input } from "../graph/build.ts";
+import { gather, input, reduceSum } from "../graph/build.ts";
 import { addDims, type Dim } from "../graph/dims.ts";
 import { defineGraph, type Graph } from "../graph/graph.ts";
 import type { Node } from "../graph/node.ts";
@@ -14,6 +14,8 @@ export interface StepGraphOptions {
   /** "logits" of the rows named by `logitRows`, "hidden" = the residual stream of every token, or only keys and values. */
   readonly result: "logits" | "hidden" | "none";
   readonly adapter?: AdapterShape;
+  /** Also how much attention every key receives. */
+  readonly attentionMass?: boolean;
 }
 
 /**
@@ -21,11 +23,12 @@ export interface StepGraphOptions {
  *
  * Inputs: ids, positions int64 [T]; rotaryRows int64 [1,T]; cos, sin [T, headDim/2]; bias [1,1,T,P+T]; layers.{i}.past.keys/.values
  * [1,G,P,D]; logitRows int64 [M]; with an adapter also routed [T,1] and layers.{i}.<module>.lora_A/_B.
- * Outputs: layers.{i}.keys/.values [1,G,T,D] of the new tokens; logits [M,V] or hidden [T,E].
+ * Outputs: layers.{i}.keys/.values [1,G,T,D] of the new tokens; logits [M,V] or hidden [T,E]; layers.{i}.attentionMass [1,G,P+T],
+ * summed over the new tokens and the query heads of a group.
  */
 export function stepGraph(
   config: ModelConfig,
-  { layers = config.numLayers, result, adapter }: StepGraphOptions,
+  { layers = config.numLayers, result, adapter, attentionMass = false }: StepGraphOptions,
 ): Graph {
   const family = familyOf(config);
   const tokens: Dim = "T";
@@ -57,6 +60,7 @@ export function stepGraph(
     x = block.x;
     outputs[`${prefix}keys`] = block.own.keys;
     outputs[`${prefix}values`] = block.own.values;
+    if (attentionMass) outputs[`${prefix}attentionMass`] = reduceSum(block.attention, [2, 3]);
   }
   if (result === "hidden") outputs.hidden = x;
   if (result === "logits") outputs.logits = family.head(gather(x, input("logitRows", "int64", ["M"])));

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { KvDistillError, messageOf } from "../util/errors.ts";
 import { checkNormalizer, exactPreTokenizer } from "./tokenizer/exact-steps.ts";
+import { tokenizerHash } from "./tokenizer/hash.ts";
 import { LibraryTokenizer } from "./tokenizer/library.ts";
 import { tokenizerConfigSchema, tokenizerJsonSchema, type TokenizerJson } from "./tokenizer/schema.ts";
 import { tokenSpans, type TokenSpans } from "./tokenizer/spans.ts";
@@ -12,6 +13,8 @@ export type { TokenStream } from "./tokenizer/stream.ts";
 
 /** Text to token ids and back, as the model's tokenizer.json says. */
 export interface Tokenizer {
+  /** sha256 over what decides ids and text; see `tokenizerHash`. */
+  readonly hash: string;
   /** One more than the largest id. */
   readonly idLimit: number;
   readonly bosId: number | undefined;
@@ -69,6 +72,7 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
   const eos = named(config.eos_token);
   return {
     ...textOf(json, bytes),
+    hash: tokenizerHash(json, preTokenizer),
     idLimit: idLimit(json),
     bosId: named(config.bos_token),
     eosIds: [...new Set([...(eos === undefined ? [] : [eos]), ...source.eosTokenIds])],

@@ -8,15 +8,21 @@ export interface KeyValues {
   readonly values: Node;
 }
 
+export interface Attended {
+  /** [batch, queryHeads, tokens, headDim] */
+  readonly mixed: Node;
+  /** Attention probabilities, [batch, kvHeads, queryHeads / kvHeads, tokens, all keys]. */
+  readonly weights: Node;
+}
+
 /**
  * Grouped-query attention over several stretches of keys and values, which are never joined: only their scores are. So a cache that is
  * fed as an input is read where it lies.
  * @param queries [batch, queryHeads, tokens, headDim]
  * @param stretches in the order of the columns of `bias`
  * @param bias [batch, 1, tokens, all keys], added to the scaled scores: 0 or a large negative number
- * @returns [batch, queryHeads, tokens, headDim]
  */
-export function attention(queries: Node, stretches: readonly KeyValues[], bias: Node): Node {
+export function attention(queries: Node, stretches: readonly KeyValues[], bias: Node): Attended {
   const [batch = 1, queryHeads = 1, tokens = 1, headDim = 1] = queries.shape;
   const kvHeads = stretches[0]?.keys.shape[1] ?? 1;
   const group = Number(queryHeads) / Number(kvHeads);
@@ -31,15 +37,16 @@ export function attention(queries: Node, stretches: readonly KeyValues[], bias: 
     reshape(joined, [batch, kvHeads, group, tokens, keyCount]),
     reshape(bias, [bias.shape[0] ?? 1, 1, 1, tokens, keyCount]),
   );
-  const weights = reshape(softmax(biased), [batch, kvHeads, rows, keyCount]);
+  const weights = softmax(biased);
+  const rowWeights = reshape(weights, [batch, kvHeads, rows, keyCount]);
 
   let start: Dim = 0;
   const parts = stretches.map(({ values }) => {
     const end: Dim = addDims(start, values.shape[2] ?? 0);
-    const part = matMul(stretches.length === 1 ? weights : slice(weights, -1, start, end), values);
+    const part = matMul(stretches.length === 1 ? rowWeights : slice(rowWeights, -1, start, end), values);
     start = end;
     return part;
   });
   const mixed = parts.reduce((a, b) => add(a, b));
-  return reshape(mixed, [batch, queryHeads, tokens, headDim]);
+  return { mixed: reshape(mixed, [batch, queryHeads, tokens, headDim]), weights };
 }

@@ -38,6 +38,8 @@ export interface BlockResult {
   readonly x: Node;
   /** Of the block's own tokens, [batch, kvHeads, tokens, headDim], keys after the position encoding. */
   readonly own: KeyValues;
+  /** Attention probabilities, [batch, kvHeads, queryHeads / kvHeads, tokens, past + tokens]. */
+  readonly attention: Node;
 }
 
 /** How one model computes, as graph functions. Weights carry their checkpoint names. */

@@ -24,7 +24,7 @@ export function gpt2(config: Gpt2Config): Family {
     embed: (ids, positions) => add(gather(embedding, ids), gather(positionTable, positions)),
     block: (layer, x, context) => {
       const attended = attentionHalf(config, layer, x, context);
-      return { x: mlpHalf(config, layer, attended.x), own: attended.own };
+      return { ...attended, x: mlpHalf(config, layer, attended.x) };
     },
     head: (x) => gemm(finalNorm(x), output, { transB: true }),
   };
@@ -65,7 +65,8 @@ function attentionHalf(config: Gpt2Config, layer: number, x: Node, context: Bloc
   };
   const heads = (x: Node): Node => splitHeads(x, batch, tokens, numQueryHeads, headDim);
   const own = { keys: heads(part(1)), values: heads(part(2)) };
-  const mixed = mergeHeads(attention(heads(part(0)), past === undefined ? [own] : [past, own], bias));
+  const attended = attention(heads(part(0)), past === undefined ? [own] : [past, own], bias);
+  const mixed = mergeHeads(attended.mixed);
   const frozen = linear(mixed, {
     name: `${path}.attn.c_proj`,
     inputs: width,
@@ -75,7 +76,7 @@ function attentionHalf(config: Gpt2Config, layer: number, x: Node, context: Bloc
   });
   const projected =
     adapter === undefined ? frozen : addLora(mixed, frozen, adapter.lora("attn.c_proj"), adapter.routed);
-  return { x: add(x, projected), own };
+  return { x: add(x, projected), own, attention: attended.weights };
 }
 
 function mlpHalf(config: Gpt2Config, layer: number, x: Node): Node {

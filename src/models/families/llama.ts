@@ -25,7 +25,7 @@ export function llama(config: LlamaConfig): Family {
     embed: (ids) => gather(embedding, ids),
     block: (layer, x, context) => {
       const attended = attentionHalf(config, layer, x, context);
-      return { x: mlpHalf(config, layer, attended.x), own: attended.own };
+      return { ...attended, x: mlpHalf(config, layer, attended.x) };
     },
     head: (x) => gemm(rmsNorm(x, normEpsilon, finalNorm), output, { transB: true }),
   };
@@ -59,7 +59,8 @@ function attentionHalf(config: LlamaConfig, layer: number, x: Node, context: Blo
   };
   const queries = rotate(project("q", numQueryHeads), "q");
   const own = { keys: rotate(project("k", numKvHeads), "k"), values: project("v", numKvHeads) };
-  const mixed = mergeHeads(attention(queries, past === undefined ? [own] : [past, own], bias));
+  const attended = attention(queries, past === undefined ? [own] : [past, own], bias);
+  const mixed = mergeHeads(attended.mixed);
   const name = "self_attn.o_proj";
   const frozen = linear(mixed, {
     name: `${path}.${name}`,
@@ -68,7 +69,7 @@ function attentionHalf(config: LlamaConfig, layer: number, x: Node, context: Blo
     bias: config.outputBias,
   });
   const projected = adapter === undefined ? frozen : addLora(mixed, frozen, adapter.lora(name), adapter.routed);
-  return { x: add(x, projected), own };
+  return { x: add(x, projected), own, attention: attended.weights };
 }
 
 function mlpHalf(config: LlamaConfig, layer: number, x: Node): Node {

@@ -1,0 +1,51 @@
+import type { Tensor } from "../tensor/tensor.ts";
+import { KvDistillError } from "../util/errors.ts";
+import type { Random } from "../util/random.ts";
+import { sampleToken, type Sampling } from "./sample.ts";
+
+/** What decoding needs of a model: read tokens on top of a cache, and give the logits of some of them. */
+export interface Reader<Cache> {
+  forward(request: {
+    readonly ids: readonly number[];
+    readonly cache: Cache;
+    readonly logitRows: readonly number[];
+    readonly signal?: AbortSignal;
+  }): Promise<Tensor<"float32">>;
+}
+
+export interface DecodeOptions {
+  readonly maxTokens: number;
+  /** Ids that end the answer; they are not given out. */
+  readonly stopIds: readonly number[];
+  readonly sampling: Sampling;
+  readonly random: Random;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads the prompt and gives out one token after another until a stop id or the limit. The cache grows by what was read.
+ * @throws KvDistillError `bad-argument` for an empty prompt, `not-finite` when the logits are not numbers
+ */
+export async function* decode<Cache>(
+  reader: Reader<Cache>,
+  cache: Cache,
+  promptIds: readonly number[],
+  { maxTokens, stopIds, sampling, random, signal }: DecodeOptions,
+): AsyncGenerator<number, void, undefined> {
+  if (promptIds.length === 0) throw new KvDistillError("bad-argument", "the prompt has no tokens", { where: "prompt" });
+  let ids = promptIds;
+  for (let count = 0; count < maxTokens; count++) {
+    const last = ids.length - 1;
+    const { data } = await reader.forward({
+      ids,
+      cache,
+      logitRows: [last],
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const id = sampleToken(data, sampling, random);
+    if (!Number.isFinite(data[id])) throw new KvDistillError("not-finite", "the model's logits are not numbers");
+    if (stopIds.includes(id)) return;
+    yield id;
+    ids = [id];
+  }
+}

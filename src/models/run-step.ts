@@ -1,0 +1,57 @@
+import type { Program, Resident } from "../runtime/runtime.ts";
+import { pickFeeds, residentOf } from "../runtime/feeding.ts";
+import { ints, type Tensor } from "../tensor/tensor.ts";
+import type { ModelConfig } from "./config.ts";
+import type { LayerCache } from "./layer-cache.ts";
+import { readingBias } from "./reading-bias.ts";
+import { rotaryTables } from "./rotary.ts";
+
+/** One call of a step graph. */
+export interface StepCall {
+  readonly program: Program;
+  readonly config: ModelConfig;
+  /** New tokens. */
+  readonly ids: readonly number[];
+  readonly cache: LayerCache;
+  /** Blocks that the program computes. */
+  readonly layers: number;
+  /** Inputs beside tokens, positions and cache. */
+  readonly extra: Readonly<Record<string, Tensor | Resident>>;
+}
+
+/** Reads `ids` on top of the cache: the new rows are appended to it, the other outputs come back. */
+export async function runStep({
+  program,
+  config,
+  ids,
+  cache,
+  layers,
+  extra,
+}: StepCall): Promise<Readonly<Record<string, Tensor>>> {
+  await cache.reserve(cache.length + ids.length);
+  const positions = ids.map((_, i) => cache.position + i);
+  const rows = ids.map((_, i) => i);
+  const feeds: Record<string, Tensor | Resident> = {
+    ids: ints([ids.length], ids),
+    positions: ints([ids.length], positions),
+    bias: readingBias(ids.length, cache.length, cache.capacity),
+    ...(config.family === "llama"
+      ? { ...rotaryTables(config, positions), rotaryRows: ints([1, ids.length], rows) }
+      : {}),
+    ...extra,
+  };
+  const names: string[] = [];
+  for (let i = 0; i < layers; i++) {
+    const { keys, values } = cache.layer(i);
+    feeds[`layers.${i}.past.keys`] = keys;
+    feeds[`layers.${i}.past.values`] = values;
+    names.push(`layers.${i}.keys`, `layers.${i}.values`);
+  }
+  const { residents, outputs } = await program.runKeeping(pickFeeds(program, feeds), names);
+  const own = Array.from({ length: layers }, (_, i) => ({
+    keys: residentOf(residents, `layers.${i}.keys`),
+    values: residentOf(residents, `layers.${i}.values`),
+  }));
+  await cache.append(own, ids.length);
+  return outputs;
+}
