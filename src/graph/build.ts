@@ -4,9 +4,9 @@ import { apply, type Node } from "./node.ts";
 
 /** One function per operator: the words in which models are written. All throw `shape-mismatch` when inputs do not fit. */
 
-export const input = (name: string, dtype: DType, shape: Shape): Node =>
+export const input = (name: string, dtype: DType, shape: Shape): Node<"Input"> =>
   apply("Input", [], { name, type: { dtype, shape } });
-export const weight = (name: string, shape: readonly number[]): Node =>
+export const weight = (name: string, shape: readonly number[]): Node<"Weight"> =>
   apply("Weight", [], { name, type: { dtype: "float32", shape } });
 export const constant = (value: number): Node => apply("Constant", [], { dtype: "float32", dims: [], values: [value] });
 export const integers = (values: readonly number[]): Node =>

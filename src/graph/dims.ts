@@ -40,6 +40,16 @@ export function mulDims(...dims: readonly Dim[]): Dim {
   return format(product);
 }
 
+/**
+ * A dimension in canonical text.
+ * @throws KvDistillError `invalid-graph` for text that is no polynomial, and for a number that is not whole or is below 0.
+ */
+export function canonicalDim(dim: Dim): Dim {
+  const canonical = typeof dim === "string" ? format(parse(dim)) : dim;
+  if (typeof canonical === "number" && !(Number.isSafeInteger(canonical) && canonical >= 0)) throw notADimension(dim);
+  return canonical;
+}
+
 /** Number of elements of a shape, symbolic where the shape is. */
 export function countOf(shape: Shape): Dim {
   return mulDims(...shape);
@@ -49,18 +59,22 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((dim, i) => dim === b[i]);
 }
 
-/** Symbols of a dimension, in the order of its text. */
-export function symbolsOf(dim: Dim): readonly string[] {
-  if (typeof dim === "number") return [];
-  return [...new Set([...parse(dim).keys()].flatMap((monomial) => monomial.split("*")).filter((name) => name !== ""))];
-}
-
 /** The terms of a dimension: coefficient and symbols. */
 export function termsOf(dim: Dim): readonly { readonly coefficient: number; readonly symbols: readonly string[] }[] {
   return [...parse(dim)].map(([monomial, coefficient]) => ({
     coefficient,
     symbols: monomial === "" ? [] : monomial.split("*"),
   }));
+}
+
+/** Symbols of a dimension, each once, in the order of its text. */
+export function symbolsOf(dim: Dim): readonly string[] {
+  return [...new Set(termsOf(dim).flatMap(({ symbols }) => symbols))];
+}
+
+/** True for a dimension that is one symbol and nothing else: a tensor that has it gives the symbol its value. */
+export function isSymbol(dim: Dim): dim is string {
+  return typeof dim === "string" && SYMBOL.test(dim);
 }
 
 /** @throws KvDistillError `invalid-graph` for a symbol without a value. */
@@ -89,24 +103,33 @@ export function printShape(shape: Shape): string {
   return `[${shape.join(",")}]`;
 }
 
+const SYMBOL = /^[A-Za-z]\w*$/;
+/** Signed terms of factors joined by "*"; a factor is a symbol or a whole number. */
+const POLYNOMIAL = /^-?(?:\w+\*)*\w+(?:[+-](?:\w+\*)*\w+)*$/;
+
 function parse(dim: Dim): Polynomial {
-  if (typeof dim === "number") return dim === 0 ? new Map() : new Map([["", dim]]);
+  if (typeof dim === "number") return new Map([["", dim]]);
+  if (!POLYNOMIAL.test(dim)) throw notADimension(dim);
   const terms = new Map<string, number>();
-  for (const text of dim.replaceAll("-", "+-").split("+")) {
-    if (text === "") continue;
-    const negative = text.startsWith("-");
-    const factors = (negative ? text.slice(1) : text).split("*");
-    let coefficient = negative ? -1 : 1;
+  for (const [term] of dim.matchAll(/-?[^+-]+/g)) {
+    let coefficient = term.startsWith("-") ? -1 : 1;
     const symbols: string[] = [];
-    for (const factor of factors) {
+    for (const factor of term.replace("-", "").split("*")) {
       if (/^\d+$/.test(factor)) coefficient *= Number(factor);
-      else if (/^[A-Za-z]\w*$/.test(factor)) symbols.push(factor);
-      else throw new KvDistillError("invalid-graph", "not a dimension", { got: dim });
+      else if (SYMBOL.test(factor)) symbols.push(factor);
+      else throw notADimension(dim);
     }
     const monomial = symbols.sort().join("*");
     terms.set(monomial, (terms.get(monomial) ?? 0) + coefficient);
   }
   return terms;
+}
+
+function notADimension(dim: Dim): KvDistillError {
+  return new KvDistillError("invalid-graph", "not a dimension", {
+    expected: 'a whole number from 0, or text like "T", "2*B*T" or "P+T"',
+    got: String(dim),
+  });
 }
 
 function format(polynomial: Polynomial): Dim {

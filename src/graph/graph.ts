@@ -1,25 +1,24 @@
+import type { Graph } from "./graph-type.ts";
 import { isOp, type Node } from "./node.ts";
+import { symbolicSizes } from "./symbols.ts";
 import { verify } from "./verify.ts";
 
-/** A computation: what its named outputs reach. Inputs and weights are found, not declared. */
-export interface Graph {
-  readonly name: string;
-  /** In topological order. */
-  readonly nodes: readonly Node[];
-  readonly inputs: readonly Node<"Input">[];
-  readonly weights: readonly Node<"Weight">[];
-  readonly outputs: Readonly<Record<string, Node>>;
-}
+export type { Graph } from "./graph-type.ts";
 
 /**
  * Collects and verifies a graph.
+ * @param shapeInputs inputs to keep though no output needs their elements: their shapes give symbols their values
  * @throws KvDistillError `invalid-graph` when a rule of the IR is broken.
  */
-export function defineGraph(name: string, outputs: Readonly<Record<string, Node>>): Graph {
-  const nodes = reachable(Object.values(outputs));
+export function defineGraph(
+  name: string,
+  outputs: Readonly<Record<string, Node>>,
+  shapeInputs: readonly Node<"Input">[] = [],
+): Graph {
+  const nodes = reachable([...Object.values(outputs), ...shapeInputs]);
   const inputs = nodes.filter((node) => isOp(node, "Input"));
   const weights = nodes.filter((node) => isOp(node, "Weight"));
-  const graph = { name, nodes, inputs, weights, outputs };
+  const graph = { name, nodes, inputs, weights, outputs, sizes: symbolicSizes(nodes) };
   verify(graph);
   return graph;
 }

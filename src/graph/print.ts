@@ -1,11 +1,11 @@
-import type { Graph } from "./graph.ts";
+import type { Graph } from "./graph-type.ts";
 import { printType } from "./infer/infer.ts";
 import type { Node } from "./node.ts";
+import { nodeNumbers } from "./numbering.ts";
 
 /** The graph as text, stable across runs: one line a node, numbered in order. For inline snapshots and for reading. */
 export function printGraph(graph: Graph): string {
-  const numbers = new Map<Node, string>();
-  graph.nodes.forEach((node, i) => numbers.set(node, `%${i}`));
+  const numbers = nodeNumbers(graph);
   const name = (node: Node): string => numbers.get(node) ?? "%?";
   const lines = graph.nodes.map(
     (node) =>

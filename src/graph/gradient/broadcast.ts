@@ -7,5 +7,5 @@ export function unbroadcast(gradient: Node, shape: Shape): Node {
   if (sameShape(gradient.shape, shape)) return gradient;
   const lead = gradient.shape.length - shape.length;
   const axes = gradient.shape.flatMap((dim, i) => (i < lead || (shape[i - lead] === 1 && dim !== 1) ? [i] : []));
-  return reshape(axes.length === 0 ? gradient : reduceSum(gradient, axes, true), shape);
+  return reshape(reduceSum(gradient, axes, true), shape);
 }

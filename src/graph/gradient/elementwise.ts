@@ -1,8 +1,22 @@
-import { div, exp, mul, neg, sub, where } from "../build.ts";
+import { cast, div, exp, mul, neg, sub, where } from "../build.ts";
+import { isFloat } from "../infer/leaves.ts";
 import { at, type GradientRules } from "./rule.ts";
 
 type ElementwiseOp =
-  "Neg" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Sigmoid" | "Tanh" | "Erf" | "Add" | "Sub" | "Mul" | "Div" | "Where";
+  | "Neg"
+  | "Exp"
+  | "Log"
+  | "Sqrt"
+  | "Reciprocal"
+  | "Sigmoid"
+  | "Tanh"
+  | "Erf"
+  | "Add"
+  | "Sub"
+  | "Mul"
+  | "Div"
+  | "Where"
+  | "Cast";
 
 export const elementwiseGradients: GradientRules<ElementwiseOp> = {
   Neg: (_, dy) => [neg(dy)],
@@ -26,5 +40,10 @@ export const elementwiseGradients: GradientRules<ElementwiseOp> = {
   Where: (_, dy, inputs) => {
     const condition = at(inputs, 0);
     return [undefined, where(condition, dy, 0), where(condition, 0, dy)];
+  },
+  // From one float to another it is the identity; whole numbers and booleans have no derivative.
+  Cast: (_, dy, inputs) => {
+    const { dtype } = at(inputs, 0);
+    return [isFloat(dtype) ? cast(dy, dtype) : undefined];
   },
 };

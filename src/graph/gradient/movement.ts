@@ -1,3 +1,4 @@
+import { positiveAxis } from "../axes.ts";
 import { concat, fill, gather, reshape, scatterAdd, slice, transpose } from "../build.ts";
 import { addDims, countOf, type Dim, subDims } from "../dims.ts";
 import type { Node } from "../node.ts";
@@ -5,21 +6,15 @@ import { at, type GradientRules } from "./rule.ts";
 
 type MovementOp = "Reshape" | "Transpose" | "Concat" | "Slice" | "Expand" | "Gather" | "ScatterND";
 
-const axisOf = (axis: number, x: Node): number => (axis < 0 ? axis + x.shape.length : axis);
-
 export const movementGradients: GradientRules<MovementOp> = {
   Reshape: (_, dy, inputs) => [reshape(dy, at(inputs, 0).shape)],
   Transpose: (node, dy) => {
     const { perm } = node.attributes;
-    return [
-      transpose(
-        dy,
-        perm.map((_, axis) => perm.indexOf(axis)),
-      ),
-    ];
+    const inverse = perm.map((_, axis) => perm.indexOf(axis));
+    return [transpose(dy, inverse)];
   },
   Concat: (node, dy, inputs) => {
-    const axis = axisOf(node.attributes.axis, node);
+    const axis = positiveAxis(node.attributes.axis, node.shape.length);
     let start: Dim = 0;
     return inputs.map((input) => {
       const end: Dim = addDims(start, input.shape[axis] ?? 0);
@@ -30,17 +25,9 @@ export const movementGradients: GradientRules<MovementOp> = {
   },
   Slice: (node, dy, inputs) => {
     const x = at(inputs, 0);
-    const axis = axisOf(node.attributes.axis, x);
+    const axis = positiveAxis(node.attributes.axis, x.shape.length);
     const { start, end } = node.attributes;
-    const padding = (length: Dim): Node[] =>
-      length === 0
-        ? []
-        : [
-            fill(
-              0,
-              x.shape.map((dim, i) => (i === axis ? length : dim)),
-            ),
-          ];
+    const padding = (length: Dim): Node[] => (length === 0 ? [] : [fill(0, x.shape.with(axis, length))]);
     const parts = [...padding(start), dy, ...padding(subDims(x.shape[axis] ?? 0, end))];
     return [parts.length === 1 ? dy : concat(parts, axis)];
   },

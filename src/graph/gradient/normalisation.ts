@@ -1,10 +1,13 @@
+import { keptShape } from "../axes.ts";
 import {
   add,
   div,
   exp,
   expand,
+  fill,
   mul,
   neg,
+  type Operand,
   reciprocal,
   reduceMean,
   reduceSum,
@@ -13,7 +16,7 @@ import {
   sqrt,
   sub,
 } from "../build.ts";
-import type { Shape } from "../dims.ts";
+import { countOf, type Shape } from "../dims.ts";
 import type { Node } from "../node.ts";
 import { at, type GradientRules } from "./rule.ts";
 
@@ -26,10 +29,10 @@ type NormalisationOp =
   | "SimplifiedLayerNormalization"
   | "RotaryEmbedding";
 
-/** `shape` with 1 at the reduced axes: a reduced gradient in this shape broadcasts against the input. */
-function keptShape(shape: Shape, axes: readonly number[]): Shape {
-  const reduced = new Set(axes.map((axis) => (axis < 0 ? axis + shape.length : axis)));
-  return shape.map((dim, i) => (reduced.has(i) ? 1 : dim));
+/** Number of elements that one mean is taken over; the graph counts where the number is symbolic. */
+function meanCount(shape: Shape, axes: readonly number[]): Operand {
+  const count = countOf(axes.map((axis) => shape.at(axis) ?? 1));
+  return typeof count === "number" ? count : reduceSum(fill(1, [count]), [0]);
 }
 
 /** Gradient of x from that of x normalised to `normal` = (x - mean) · invStd; `centred` is false for root-mean-square normalisation. */
@@ -45,11 +48,9 @@ export const normalisationGradients: GradientRules<NormalisationOp> = {
     return [expand(reshape(dy, keptShape(shape, node.attributes.axes)), shape)];
   },
   ReduceMean: (node, dy, inputs) => {
-    const x = at(inputs, 0);
-    const kept = keptShape(x.shape, node.attributes.axes);
-    // The element count may be symbolic, so it is counted by the graph: mean = sum / count.
-    const count = reduceSum(add(mul(x, 0), 1), node.attributes.axes, true);
-    return [expand(div(reshape(dy, kept), count), x.shape)];
+    const { shape } = at(inputs, 0);
+    const { axes } = node.attributes;
+    return [expand(reshape(div(dy, meanCount(shape, axes)), keptShape(shape, axes)), shape)];
   },
   Softmax: (y, dy) => {
     const weighted = mul(dy, y);

@@ -6,8 +6,8 @@ import { movementGradients } from "./movement.ts";
 import { normalisationGradients } from "./normalisation.ts";
 import type { GradientRule, GradientRules } from "./rule.ts";
 
-/** Operators without a derivative: leaves, whole numbers and booleans. */
-type NonDifferentiableOp = "Input" | "Weight" | "Constant" | "ConstantOfShape" | "Equal" | "LessOrEqual" | "Cast";
+/** Operators without a derivative: leaves and comparisons. */
+type NonDifferentiableOp = "Input" | "Weight" | "Constant" | "ConstantOfShape" | "Equal" | "LessOrEqual";
 export type DifferentiableOp = Exclude<OpName, NonDifferentiableOp>;
 
 /** Total over the differentiable operators: an operator without a rule does not compile. */

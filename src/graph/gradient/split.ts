@@ -1,14 +1,21 @@
+import { KvDistillError } from "../../util/errors.ts";
 import { input } from "../build.ts";
-import { defineGraph, type Graph } from "../graph.ts";
-import type { Node } from "../node.ts";
+import { isSymbol } from "../dims.ts";
+import { defineGraph, type Graph, reachable } from "../graph.ts";
+import { isOp, type Node } from "../node.ts";
 import type { OpName } from "../operators.ts";
 import { substitute } from "../substitute.ts";
+import { missingSymbols, symbolicSizes } from "../symbols.ts";
 import { gradients } from "./reverse-mode.ts";
 
 /** A function as two graphs: run `forward`, keep its `saved.*` outputs, feed them to `backward`. */
 export interface SplitGraphs {
+  /** Outputs: those of the function, and `saved.<i>`. */
   readonly forward: Graph;
-  /** Inputs: what it needs of the forward inputs, `saved.*`, and `d.<output>` for every seeded output. Outputs: `d.<input>`. */
+  /**
+   * Inputs: what it needs of the forward inputs (of some only the shape), `saved.<i>`, and `d.<output>` for the seeded outputs that
+   * matter. Outputs: `d.<key>` for every key of `wrt`.
+   */
   readonly backward: Graph;
   /** Names of the values carried from forward to backward. */
   readonly saved: readonly string[];
@@ -16,10 +23,11 @@ export interface SplitGraphs {
 
 export interface SplitOptions {
   readonly name: string;
+  /** No name may start with "saved.". */
   readonly outputs: Readonly<Record<string, Node>>;
   /** Outputs through which gradients come back; all by default. */
   readonly seeded?: readonly string[];
-  /** Leaves to differentiate by: names of inputs. */
+  /** Nodes to differentiate by; their keys name the gradients, and differ from the seeded outputs' names. */
   readonly wrt: Readonly<Record<string, Node>>;
   /**
    * Operators whose results are carried to the backward graph; everything else is computed again there from what is carried and from
@@ -28,6 +36,10 @@ export interface SplitOptions {
   readonly save?: readonly OpName[];
 }
 
+/**
+ * Splits a function and its reverse mode into a forward and a backward graph. Only values that the backward graph needs are saved.
+ * @throws KvDistillError `bad-argument` for a seed that is no output or a reserved output name, `invalid-graph` when names clash.
+ */
 export function splitBackward({
   name,
   outputs,
@@ -35,40 +47,74 @@ export function splitBackward({
   seeded = Object.keys(outputs),
   save = ["Gemm"],
 }: SplitOptions): SplitGraphs {
-  const seeds = seeded.flatMap((key) => {
-    const value = outputs[key];
-    return value === undefined ? [] : [{ value, gradient: input(`d.${key}`, "float32", value.shape) }];
+  const reserved = Object.keys(outputs).find((key) => key.startsWith("saved."));
+  if (reserved !== undefined) {
+    throw new KvDistillError("bad-argument", "output names that start with saved. are taken", {
+      where: name,
+      got: reserved,
+    });
+  }
+  const seeds = seeded.map((key) => {
+    const value = outputFor(name, outputs, key);
+    return { value, gradient: input(`d.${key}`, "float32", value.shape) };
   });
-  const forwardNodes = new Set(defineGraph(name, outputs).nodes);
-  const wanted = gradients(seeds, Object.values(wrt));
-  const saved = needed(wanted, (node) => forwardNodes.has(node) && save.includes(node.op));
-  const savedInputs = saved.map((node, i) => input(`saved.${i}`, node.dtype, node.shape));
-  const replaced = substitute(wanted, new Map(saved.map((node, i) => [node, savedInputs[i] ?? node])));
-  const savedNames = saved.map((_, i) => `saved.${i}`);
+  const { nodes: forwardNodes, inputs: forwardInputs } = defineGraph(name, outputs);
+  const savable = new Set(forwardNodes.filter((node) => save.includes(node.op) && node.inputs.length > 0));
+  const results = gradients(seeds, Object.values(wrt));
+  const saved = firstReached(results, savable).map((node, i) => ({ node, name: `saved.${i}` }));
+  const replacements = new Map(saved.map(({ node, name }) => [node, input(name, node.dtype, node.shape)]));
+  const replaced = substitute(results, replacements);
   const wrtNames = Object.keys(wrt);
   return {
     forward: defineGraph(`${name}.forward`, {
       ...outputs,
-      ...Object.fromEntries(saved.map((node, i) => [`saved.${i}`, node])),
+      ...Object.fromEntries(saved.map(({ node, name }) => [name, node])),
     }),
     backward: defineGraph(
       `${name}.backward`,
       Object.fromEntries(replaced.map((node, i) => [`d.${wrtNames[i] ?? ""}`, node])),
+      inputsForSymbols(replaced, forwardInputs),
     ),
-    saved: savedNames,
+    saved: saved.map(({ name }) => name),
   };
 }
 
-/** Nodes that satisfy `stop` and are reached from `roots` without passing through another such node. */
-function needed(roots: readonly Node[], stop: (node: Node) => boolean): Node[] {
+function outputFor(name: string, outputs: Readonly<Record<string, Node>>, key: string): Node {
+  const value = outputs[key];
+  if (value === undefined) {
+    throw new KvDistillError("bad-argument", "a seeded output does not exist", {
+      where: name,
+      expected: Object.keys(outputs).join(", "),
+      got: key,
+    });
+  }
+  return value;
+}
+
+/** Nodes of `wanted` that are reached from `roots` without passing through another one. */
+function firstReached(roots: readonly Node[], wanted: ReadonlySet<Node>): Node[] {
   const found = new Set<Node>();
   const seen = new Set<Node>();
   const stack = [...roots];
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
     if (seen.has(node)) continue;
     seen.add(node);
-    if (stop(node)) found.add(node);
+    if (wanted.has(node)) found.add(node);
     else stack.push(...node.inputs);
   }
   return [...found].sort((a, b) => a.id - b.id);
+}
+
+/** Forward inputs whose shapes give values to symbols that no input of the backward graph has. */
+function inputsForSymbols(results: readonly Node[], forwardInputs: readonly Node<"Input">[]): readonly Node<"Input">[] {
+  const nodes = reachable(results);
+  const ownInputs = nodes.filter((node) => isOp(node, "Input"));
+  const missing = new Set(missingSymbols(symbolicSizes(nodes), ownInputs));
+  const chosen: Node<"Input">[] = [];
+  for (const candidate of forwardInputs) {
+    const symbols = candidate.shape.filter(isSymbol);
+    if (symbols.some((symbol) => missing.has(symbol))) chosen.push(candidate);
+    for (const symbol of symbols) missing.delete(symbol);
+  }
+  return chosen;
 }

@@ -18,20 +18,29 @@ export function broadcastShapes(a: Shape, b: Shape): Shape {
 }
 
 function unary(inputs: readonly Type[]): Type {
-  check(inputs.length === 1, "takes one input");
   const x = inputAt(inputs, 0);
   check(x.dtype === "float32", "takes float32");
   return x;
 }
 
 function pair(inputs: readonly Type[]): Type {
-  check(inputs.length === 2, "takes two inputs");
   const [a, b] = [inputAt(inputs, 0), inputAt(inputs, 1)];
   check(a.dtype === b.dtype, "takes inputs of one element type");
   return { dtype: a.dtype, shape: broadcastShapes(a.shape, b.shape) };
 }
 
-const compare = (inputs: readonly Type[]): Type => ({ dtype: "bool", shape: pair(inputs).shape });
+function numbers(inputs: readonly Type[]): Type {
+  const type = pair(inputs);
+  check(type.dtype !== "bool", "takes numbers");
+  return type;
+}
+
+/** Division of whole numbers would round, and nothing here needs it. */
+function floatPair(inputs: readonly Type[]): Type {
+  const type = pair(inputs);
+  check(type.dtype === "float32", "takes float32");
+  return type;
+}
 
 export const inferElementwise: InferenceRules<UnaryFloatOp | BinaryOp | ComparisonOp | "Where" | "Cast"> = {
   Neg: unary,
@@ -42,12 +51,12 @@ export const inferElementwise: InferenceRules<UnaryFloatOp | BinaryOp | Comparis
   Sigmoid: unary,
   Tanh: unary,
   Erf: unary,
-  Add: pair,
-  Sub: pair,
-  Mul: pair,
-  Div: pair,
-  Equal: compare,
-  LessOrEqual: compare,
+  Add: numbers,
+  Sub: numbers,
+  Mul: numbers,
+  Div: floatPair,
+  Equal: (inputs) => ({ dtype: "bool", shape: pair(inputs).shape }),
+  LessOrEqual: (inputs) => ({ dtype: "bool", shape: numbers(inputs).shape }),
   Where: (inputs) => {
     const condition = inputAt(inputs, 0);
     check(condition.dtype === "bool", "takes a bool condition");

@@ -1,3 +1,4 @@
+import { positiveAxis } from "../axes.ts";
 import type { Dim } from "../dims.ts";
 import type { OpAttributes, OpName, Type } from "../operators.ts";
 
@@ -26,9 +27,9 @@ export function dimAt(type: Type, axis: number): Dim {
   return dim;
 }
 
-/** `axis` as a number from 0; a negative one counts from the end. */
-export function axisOf(axis: number, rank: number): number {
-  const positive = axis < 0 ? axis + rank : axis;
+/** `axis` counted from the first, and inside the rank. */
+export function checkedAxis(axis: number, rank: number): number {
+  const positive = positiveAxis(axis, rank);
   check(Number.isInteger(positive) && positive >= 0 && positive < rank, `axis ${axis} is outside rank ${rank}`);
   return positive;
 }

@@ -1,10 +1,9 @@
-import { printShape } from "../dims.ts";
+import { sameShape } from "../dims.ts";
 import { broadcastShapes } from "./elementwise.ts";
 import { check, dimAt, type InferenceRules, inputAt } from "./faults.ts";
 
 export const inferLinear: InferenceRules<"MatMul" | "Gemm"> = {
   MatMul: (inputs) => {
-    check(inputs.length === 2, "takes two inputs");
     const [a, b] = [inputAt(inputs, 0), inputAt(inputs, 1)];
     check(a.dtype === "float32" && b.dtype === "float32", "takes float32");
     check(a.shape.length >= 2 && b.shape.length >= 2, "takes matrices");
@@ -13,7 +12,6 @@ export const inferLinear: InferenceRules<"MatMul" | "Gemm"> = {
     return { dtype: "float32", shape: [...batch, dimAt(a, -2), dimAt(b, -1)] };
   },
   Gemm: (inputs, { transA, transB }) => {
-    check(inputs.length === 2 || inputs.length === 3, "takes two or three inputs");
     const [a, b, c] = [inputAt(inputs, 0), inputAt(inputs, 1), inputs[2]];
     check(
       inputs.every((input) => input.dtype === "float32"),
@@ -26,7 +24,7 @@ export const inferLinear: InferenceRules<"MatMul" | "Gemm"> = {
     const shape = [rows, columns];
     if (c !== undefined) {
       const joined = broadcastShapes(c.shape, shape);
-      check(printShape(joined) === printShape(shape), "the addend is larger than the product");
+      check(sameShape(joined, shape), "the addend is larger than the product");
     }
     return { dtype: "float32", shape };
   },

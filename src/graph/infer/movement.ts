@@ -1,6 +1,6 @@
-import { addDims, countOf, sameShape, subDims } from "../dims.ts";
+import { addDims, canonicalDim, countOf, sameShape, subDims } from "../dims.ts";
 import { broadcastShapes } from "./elementwise.ts";
-import { axisOf, check, dimAt, type InferenceRules, inputAt } from "./faults.ts";
+import { checkedAxis, check, dimAt, type InferenceRules, inputAt } from "./faults.ts";
 
 type MovementOp = "Reshape" | "Transpose" | "Concat" | "Slice" | "Expand" | "Gather" | "ScatterND";
 
@@ -21,7 +21,7 @@ export const inferMovement: InferenceRules<MovementOp> = {
   },
   Concat: (inputs, attributes) => {
     const first = inputAt(inputs, 0);
-    const axis = axisOf(attributes.axis, first.shape.length);
+    const axis = checkedAxis(attributes.axis, first.shape.length);
     for (const input of inputs) {
       check(input.dtype === first.dtype, "takes inputs of one element type");
       const fits =
@@ -34,10 +34,9 @@ export const inferMovement: InferenceRules<MovementOp> = {
   },
   Slice: (inputs, attributes) => {
     const x = inputAt(inputs, 0);
-    const axis = axisOf(attributes.axis, x.shape.length);
-    const { start, end } = attributes;
+    const axis = checkedAxis(attributes.axis, x.shape.length);
+    const [start, end] = [canonicalDim(attributes.start), canonicalDim(attributes.end)];
     const length = subDims(end, start);
-    check(typeof start !== "number" || start >= 0, "start is below 0");
     check(typeof length !== "number" || length >= 0, "end is before start");
     const rest = subDims(dimAt(x, axis), end);
     check(typeof rest !== "number" || rest >= 0, `end ${end} is beyond ${dimAt(x, axis)}`);
@@ -49,19 +48,18 @@ export const inferMovement: InferenceRules<MovementOp> = {
     return { dtype: x.dtype, shape };
   },
   Gather: (inputs) => {
-    check(inputs.length === 2, "takes two inputs");
     const [data, indices] = [inputAt(inputs, 0), inputAt(inputs, 1)];
     check(indices.dtype === "int64" && data.shape.length >= 1, "takes data of rank 1 or more and int64 indices");
     return { dtype: data.dtype, shape: [...indices.shape, ...data.shape.slice(1)] };
   },
   ScatterND: (inputs) => {
-    check(inputs.length === 3, "takes three inputs");
     const [data, indices, updates] = [inputAt(inputs, 0), inputAt(inputs, 1), inputAt(inputs, 2)];
     check(
       indices.dtype === "int64" && indices.shape.length === 2 && indices.shape[1] === 1,
       "takes int64 indices [N, 1]",
     );
     check(data.dtype === "float32" && updates.dtype === "float32", "takes float32 data and updates");
+    check(data.shape.length >= 1, "takes data of rank 1 or more");
     check(
       sameShape(updates.shape, [dimAt(indices, 0), ...data.shape.slice(1)]),
       "updates do not match indices and data",

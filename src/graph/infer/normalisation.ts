@@ -1,5 +1,5 @@
 import type { Type } from "../operators.ts";
-import { axisOf, check, dimAt, type InferenceRules, inputAt } from "./faults.ts";
+import { check, checkedAxis, dimAt, type InferenceRules, inputAt } from "./faults.ts";
 
 type NormalisationOp =
   | "ReduceSum"
@@ -13,7 +13,7 @@ type NormalisationOp =
 function reduce(inputs: readonly Type[], attributes: { axes: readonly number[]; keepDims: boolean }): Type {
   const x = inputAt(inputs, 0);
   check(x.dtype === "float32", "takes float32");
-  const axes = new Set(attributes.axes.map((axis) => axisOf(axis, x.shape.length)));
+  const axes = new Set(attributes.axes.map((axis) => checkedAxis(axis, x.shape.length)));
   check(axes.size === attributes.axes.length && axes.size > 0, "axes repeat or are missing");
   const shape = attributes.keepDims
     ? x.shape.map((dim, i) => (axes.has(i) ? 1 : dim))
@@ -23,10 +23,7 @@ function reduce(inputs: readonly Type[], attributes: { axes: readonly number[]; 
 
 function alongLastAxis(inputs: readonly Type[]): Type {
   const x = inputAt(inputs, 0);
-  check(
-    inputs.length === 1 && x.dtype === "float32" && x.shape.length >= 1,
-    "takes one float32 input of rank 1 or more",
-  );
+  check(x.dtype === "float32" && x.shape.length >= 1, "takes float32 of rank 1 or more");
   return x;
 }
 
@@ -50,16 +47,9 @@ export const inferNormalisation: InferenceRules<NormalisationOp> = {
   ReduceMean: reduce,
   Softmax: alongLastAxis,
   LogSoftmax: alongLastAxis,
-  LayerNormalization: (inputs) => {
-    check(inputs.length === 2 || inputs.length === 3, "takes two or three inputs");
-    return normalise(inputs);
-  },
-  SimplifiedLayerNormalization: (inputs) => {
-    check(inputs.length === 2, "takes two inputs");
-    return normalise(inputs);
-  },
+  LayerNormalization: normalise,
+  SimplifiedLayerNormalization: normalise,
   RotaryEmbedding: (inputs) => {
-    check(inputs.length === 4, "takes four inputs");
     const [x, positions, cos, sin] = [inputAt(inputs, 0), inputAt(inputs, 1), inputAt(inputs, 2), inputAt(inputs, 3)];
     check(x.dtype === "float32" && x.shape.length === 4, "takes float32 [batch, heads, tokens, headDim]");
     check(positions.dtype === "int64" && positions.shape.length === 2, "takes int64 position ids [batch, tokens]");
@@ -75,6 +65,7 @@ export const inferNormalisation: InferenceRules<NormalisationOp> = {
         "tables are [rows, headDim / 2]",
       );
     }
+    check(cos.shape[0] === sin.shape[0], "the tables have different lengths");
     return x;
   },
 };

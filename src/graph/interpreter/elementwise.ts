@@ -1,5 +1,5 @@
 import type { OpName } from "../operators.ts";
-import { type Array64, generate, read } from "./array.ts";
+import { type Array64, generate, readBroadcast } from "./array.ts";
 import { erf } from "./erf.ts";
 import { at, type EvaluationRule, type EvaluationRules } from "./rule.ts";
 
@@ -14,7 +14,7 @@ const binary =
   <K extends OpName>(f: (a: number, b: number) => number): EvaluationRule<K> =>
   ({ inputs, dims }): Array64 => {
     const [a, b] = [at(inputs, 0), at(inputs, 1)];
-    return generate(dims, (index) => f(read(a, index), read(b, index)));
+    return generate(dims, (index) => f(readBroadcast(a, index), readBroadcast(b, index)));
   };
 
 export const evaluateElementwise: EvaluationRules<UnaryOp | BinaryOp | "Where" | "Cast"> = {
@@ -34,7 +34,9 @@ export const evaluateElementwise: EvaluationRules<UnaryOp | BinaryOp | "Where" |
   LessOrEqual: binary((a, b) => (a <= b ? 1 : 0)),
   Where: ({ inputs, dims }) => {
     const [condition, x, y] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];
-    return generate(dims, (index) => (read(condition, index) === 0 ? read(y, index) : read(x, index)));
+    return generate(dims, (index) =>
+      readBroadcast(condition, index) === 0 ? readBroadcast(y, index) : readBroadcast(x, index),
+    );
   },
   Cast: ({ inputs, attributes }) => {
     const x = at(inputs, 0);

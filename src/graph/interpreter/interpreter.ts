@@ -1,6 +1,6 @@
 import { KvDistillError } from "../../util/errors.ts";
 import { type Bindings, evaluateShape } from "../dims.ts";
-import type { Graph } from "../graph.ts";
+import type { Graph } from "../graph-type.ts";
 import { isOp, type Node } from "../node.ts";
 import type { OpAttributes, OpName } from "../operators.ts";
 import { bindSymbols } from "../symbols.ts";

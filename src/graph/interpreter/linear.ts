@@ -1,4 +1,4 @@
-import { type Array64, generate, read } from "./array.ts";
+import { type Array64, generate, read, readBroadcast } from "./array.ts";
 import { at, type EvaluationRules } from "./rule.ts";
 
 function dot(length: number, a: (k: number) => number, b: (k: number) => number): number {
@@ -16,8 +16,8 @@ export const evaluateLinear: EvaluationRules<"MatMul" | "Gemm"> = {
       const [row = 0, column = 0] = index.slice(-2);
       return dot(
         inner,
-        (k) => read(a, [...batch, row, k]),
-        (k) => read(b, [...batch, k, column]),
+        (k) => readBroadcast(a, [...batch, row, k]),
+        (k) => readBroadcast(b, [...batch, k, column]),
       );
     });
   },
@@ -31,7 +31,7 @@ export const evaluateLinear: EvaluationRules<"MatMul" | "Gemm"> = {
         (k) => read(a, transA ? [k, row] : [row, k]),
         (k) => read(b, transB ? [column, k] : [k, column]),
       );
-      return alpha * product + (c === undefined ? 0 : read(c, [row, column]));
+      return alpha * product + (c === undefined ? 0 : readBroadcast(c, [row, column]));
     });
   },
 };

@@ -1,62 +1,48 @@
+import { positiveAxis } from "../axes.ts";
 import { evaluateDim } from "../dims.ts";
-import { generate, read } from "./array.ts";
+import { type Array64, forEachIndex, generate, offsetOf, read, readBroadcast } from "./array.ts";
 import { at, type EvaluationRules } from "./rule.ts";
 
 type MovementOp = "Reshape" | "Transpose" | "Concat" | "Slice" | "Expand" | "Gather" | "ScatterND";
 
-const axisOf = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
-
 export const evaluateMovement: EvaluationRules<MovementOp> = {
   Reshape: ({ inputs, dims }) => ({ dims, data: at(inputs, 0).data }),
-  Transpose: ({ inputs, attributes, dims }) => {
+  Transpose: ({ inputs, attributes: { perm }, dims }) => {
     const x = at(inputs, 0);
     return generate(dims, (index) =>
       read(
         x,
-        x.dims.map((_, axis) => index[attributes.perm.indexOf(axis)] ?? 0),
+        perm.map((_, axis) => index[perm.indexOf(axis)] ?? 0),
       ),
     );
   },
   Concat: ({ inputs, attributes, dims }) => {
-    const axis = axisOf(attributes.axis, dims.length);
+    const axis = positiveAxis(attributes.axis, dims.length);
+    const slots = inputs.flatMap((part) => Array.from({ length: part.dims[axis] ?? 0 }, (_, i) => ({ part, i })));
     return generate(dims, (index) => {
-      let along = index[axis] ?? 0;
-      const part = inputs.find((input) => {
-        const length = input.dims[axis] ?? 0;
-        if (along < length) return true;
-        along -= length;
-        return false;
-      });
-      return part === undefined ? NaN : read(part, index.with(axis, along));
+      const slot = slots[index[axis] ?? 0];
+      return slot === undefined ? NaN : read(slot.part, index.with(axis, slot.i));
     });
   },
   Slice: ({ inputs, attributes, dims, bindings }) => {
-    const axis = axisOf(attributes.axis, dims.length);
+    const axis = positiveAxis(attributes.axis, dims.length);
     const start = evaluateDim(attributes.start, bindings);
-    const x = at(inputs, 0);
-    return generate(dims, (index) => x.data[offset(x.dims, index.with(axis, (index[axis] ?? 0) + start))] ?? NaN);
+    return generate(dims, (index) => read(at(inputs, 0), index.with(axis, (index[axis] ?? 0) + start)));
   },
-  Expand: ({ inputs, dims }) => generate(dims, (index) => read(at(inputs, 0), index)),
+  Expand: ({ inputs, dims }) => generate(dims, (index) => readBroadcast(at(inputs, 0), index)),
   Gather: ({ inputs, dims }) => {
     const [data, indices] = [at(inputs, 0), at(inputs, 1)];
     const rank = indices.dims.length;
-    return generate(dims, (index) => {
-      const row = indices.data[offset(indices.dims, index.slice(0, rank))] ?? NaN;
-      return data.data[offset(data.dims, [row, ...index.slice(rank)])] ?? NaN;
-    });
+    return generate(dims, (index) => read(data, [read(indices, index.slice(0, rank)), ...index.slice(rank)]));
   },
-  ScatterND: ({ inputs, dims }) => {
+  ScatterND: ({ inputs, dims }): Array64 => {
     const [data, indices, updates] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];
     const sum = data.data.slice();
-    const width = updates.data.length / Math.max(1, indices.data.length);
-    updates.data.forEach((value, i) => {
-      const target = (indices.data[Math.floor(i / width)] ?? NaN) * width + (i % width);
-      sum[target] = (sum[target] ?? NaN) + value;
+    forEachIndex(updates.dims, (index) => {
+      const [row = 0, ...rest] = index;
+      const target = offsetOf(dims, [read(indices, [row, 0]), ...rest]);
+      sum[target] = (sum[target] ?? 0) + read(updates, index);
     });
     return { dims, data: sum };
   },
 };
-
-function offset(dims: readonly number[], index: readonly number[]): number {
-  return dims.reduce((sum, dim, axis) => sum * dim + (index[axis] ?? 0), 0);
-}

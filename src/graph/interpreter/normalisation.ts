@@ -1,4 +1,6 @@
-import { type Array64, generate, read } from "./array.ts";
+import { elementCount } from "../../tensor/tensor.ts";
+import { keptShape } from "../axes.ts";
+import { type Array64, forEachIndex, generate, offsetOf, read } from "./array.ts";
 import { at, type EvaluationRules } from "./rule.ts";
 
 type NormalisationOp =
@@ -20,18 +22,23 @@ function mapRows(x: Array64, f: (row: Float64Array) => Float64Array): Array64 {
 
 const mean = (row: Float64Array): number => row.reduce((sum, value) => sum + value, 0) / row.length;
 
-function logSumExp(row: Float64Array): number {
+/** The largest value is taken off first: nothing overflows, and no digits are lost to it. */
+function logSoftmax(row: Float64Array): Float64Array {
   const top = row.reduce((a, b) => Math.max(a, b), -Infinity);
-  return top + Math.log(row.reduce((sum, value) => sum + Math.exp(value - top), 0));
+  const shifted = row.map((value) => value - top);
+  const logTotal = Math.log(shifted.reduce((sum, value) => sum + Math.exp(value), 0));
+  return shifted.map((value) => value - logTotal);
 }
 
 function reduceSum(x: Array64, axes: readonly number[], dims: readonly number[]): Array64 {
-  const reduced = new Set(axes.map((axis) => (axis < 0 ? axis + x.dims.length : axis)));
-  const kept = x.dims.map((dim, axis) => (reduced.has(axis) ? 1 : dim));
-  const data = new Float64Array(kept.reduce((product, dim) => product * dim, 1));
-  generate(x.dims, (index) => {
-    const offset = kept.reduce((sum, dim, axis) => sum * dim + (dim === 1 ? 0 : (index[axis] ?? 0)), 0);
-    return (data[offset] = (data[offset] ?? 0) + read(x, index));
+  const kept = keptShape(x.dims, axes);
+  const data = new Float64Array(elementCount(kept));
+  forEachIndex(x.dims, (index) => {
+    const target = offsetOf(
+      kept,
+      kept.map((dim, axis) => (dim === 1 ? 0 : (index[axis] ?? 0))),
+    );
+    data[target] = (data[target] ?? 0) + read(x, index);
   });
   return { dims, data };
 }
@@ -43,30 +50,25 @@ export const evaluateNormalisation: EvaluationRules<NormalisationOp> = {
     const sum = reduceSum(x, attributes.axes, dims);
     return { dims, data: sum.data.map((value) => (value * sum.data.length) / x.data.length) };
   },
-  Softmax: ({ inputs }) =>
-    mapRows(at(inputs, 0), (row) => {
-      const total = logSumExp(row);
-      return row.map((value) => Math.exp(value - total));
-    }),
-  LogSoftmax: ({ inputs }) =>
-    mapRows(at(inputs, 0), (row) => {
-      const total = logSumExp(row);
-      return row.map((value) => value - total);
-    }),
+  Softmax: ({ inputs }) => mapRows(at(inputs, 0), (row) => logSoftmax(row).map(Math.exp)),
+  LogSoftmax: ({ inputs }) => mapRows(at(inputs, 0), logSoftmax),
   LayerNormalization: ({ inputs, attributes }) => {
-    const [scale, bias] = [at(inputs, 1), inputs[2]];
+    const scale = at(inputs, 1);
+    const bias = inputs[2];
     return mapRows(at(inputs, 0), (row) => {
       const centre = mean(row);
       const centred = row.map((value) => value - centre);
       const deviation = Math.sqrt(mean(centred.map((value) => value * value)) + attributes.epsilon);
-      return centred.map((value, i) => (value / deviation) * (scale.data[i] ?? 1) + (bias?.data[i] ?? 0));
+      return centred.map(
+        (value, i) => (value / deviation) * read(scale, [i]) + (bias === undefined ? 0 : read(bias, [i])),
+      );
     });
   },
   SimplifiedLayerNormalization: ({ inputs, attributes }) => {
     const scale = at(inputs, 1);
     return mapRows(at(inputs, 0), (row) => {
       const size = Math.sqrt(mean(row.map((value) => value * value)) + attributes.epsilon);
-      return row.map((value, i) => (value / size) * (scale.data[i] ?? 1));
+      return row.map((value, i) => (value / size) * read(scale, [i]));
     });
   },
   RotaryEmbedding: ({ inputs, dims }) => {

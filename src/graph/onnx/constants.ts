@@ -1,6 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { type TensorProto, TensorProto_DataType, TensorProtoSchema } from "../../formats/onnx/onnx_pb.ts";
+import { floatToHalf } from "../../formats/float16.ts";
 import type { DType } from "../../tensor/tensor.ts";
+import type { OpAttributes } from "../operators.ts";
 
 const TYPES: Readonly<Record<DType, TensorProto_DataType>> = {
   float32: TensorProto_DataType.FLOAT,
@@ -17,19 +19,22 @@ export function onnxType(dtype: DType): TensorProto_DataType {
 }
 
 /** A small constant, stored in the model itself. */
-export function constantTensor(
-  name: string,
-  {
-    dtype,
-    dims,
-    values,
-  }: { readonly dtype: DType; readonly dims: readonly number[]; readonly values: readonly number[] },
-): TensorProto {
-  const data =
-    dtype === "int64"
-      ? { int64Data: values.map(BigInt) }
-      : dtype === "float32"
-        ? { floatData: [...values] }
-        : { int32Data: [...values] };
-  return create(TensorProtoSchema, { name, dataType: onnxType(dtype), dims: dims.map(BigInt), ...data });
+export function constantTensor(name: string, { dtype, dims, values }: OpAttributes["Constant"]): TensorProto {
+  return create(TensorProtoSchema, {
+    name,
+    dataType: onnxType(dtype),
+    dims: dims.map(BigInt),
+    ...storage(dtype, values),
+  });
+}
+
+/** onnx.proto puts narrow integers, booleans and float16 bits into int32_data. */
+function storage(
+  dtype: DType,
+  values: readonly number[],
+): Partial<Pick<TensorProto, "floatData" | "int32Data" | "int64Data">> {
+  if (dtype === "float32") return { floatData: [...values] };
+  if (dtype === "int64") return { int64Data: values.map(BigInt) };
+  if (dtype === "float16") return { int32Data: [...floatToHalf(Float32Array.from(values))] };
+  return { int32Data: [...values] };
 }

@@ -63,7 +63,11 @@ const rules: { readonly [Op in LoweredOp]: LoweringRule<Op> } = {
   LayerNormalization: normalise,
   SimplifiedLayerNormalization: normalise,
   RotaryEmbedding: () => ({ domain: "com.microsoft" }),
-  Reshape: ({ attributes }, shapes) => ({ extraInputs: [shapes.shape(attributes.shape)] }),
+  // Without allowzero a dimension of 0 would mean "as in the input".
+  Reshape: ({ attributes }, shapes) => ({
+    attributes: [intAttribute("allowzero", 1)],
+    extraInputs: [shapes.shape(attributes.shape)],
+  }),
   Transpose: ({ attributes }) => ({ attributes: [intsAttribute("perm", attributes.perm)] }),
   Concat: ({ attributes }) => ({ attributes: [intAttribute("axis", attributes.axis)] }),
   Slice: ({ attributes: { axis, start, end } }, shapes) => ({

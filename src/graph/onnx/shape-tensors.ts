@@ -13,7 +13,7 @@ import { constantTensor } from "./constants.ts";
 export class ShapeTensors {
   readonly nodes: NodeProto[] = [];
   readonly initializers: TensorProto[] = [];
-  private readonly made = new Map<string, string>();
+  private readonly made = new Set<string>();
   private readonly inputs: readonly Node<"Input">[];
 
   constructor(inputs: readonly Node<"Input">[]) {
@@ -77,11 +77,11 @@ export class ShapeTensors {
     throw new KvDistillError("invalid-graph", "no input gives a value to the symbol", { got: symbol });
   }
 
-  private once(name: string, make: (name: string) => unknown): string {
-    const before = this.made.get(name);
-    if (before !== undefined) return before;
-    make(name);
-    this.made.set(name, name);
+  /** Makes a tensor when its meaning is new. Its name starts with % as no leaf's or output's does. */
+  private once(meaning: string, make: (name: string) => unknown): string {
+    const name = `%${meaning}`;
+    if (!this.made.has(name)) make(name);
+    this.made.add(name);
     return name;
   }
 }

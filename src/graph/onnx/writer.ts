@@ -8,9 +8,12 @@ import {
   TensorProtoSchema,
   ValueInfoProtoSchema,
 } from "../../formats/onnx/onnx_pb.ts";
+import { bytesPerElement, elementCount } from "../../tensor/tensor.ts";
 import { KvDistillError } from "../../util/errors.ts";
-import type { Graph } from "../graph.ts";
+import { sameShape } from "../dims.ts";
+import type { Graph } from "../graph-type.ts";
 import { isOp, type Node } from "../node.ts";
+import { nodeNumbers } from "../numbering.ts";
 import type { Type } from "../operators.ts";
 import { constantTensor, onnxType } from "./constants.ts";
 import { lowerNode } from "./lower.ts";
@@ -20,7 +23,7 @@ import { ShapeTensors } from "./shape-tensors.ts";
 const OPSET = 21n;
 const IR_VERSION = 10n;
 
-/** Where a weight's float32 values lie: `file` is a basename in the folder that the session is given. */
+/** Where a weight's values lie, little-endian and of the weight's type: `file` is a basename in the folder that the session is given. */
 export interface ExternalData {
   readonly file: string;
   readonly offset: number;
@@ -73,8 +76,7 @@ export function writeOnnx(graph: Graph, weights: ReadonlyMap<string, ExternalDat
 }
 
 function nameNodes(graph: Graph): ReadonlyMap<Node, string> {
-  const names = new Map<Node, string>();
-  graph.nodes.forEach((node, i) => names.set(node, `v${i}`));
+  const names = new Map(nodeNumbers(graph));
   for (const [name, node] of Object.entries(graph.outputs)) if (!isOp(node, "Constant")) names.set(node, name);
   for (const leaf of [...graph.inputs, ...graph.weights]) names.set(leaf, leaf.attributes.name);
   return names;
@@ -100,14 +102,14 @@ function valueInfo(name: string, { dtype, shape }: Type): ReturnType<typeof crea
 }
 
 function externalTensor(name: string, type: Type, data: ExternalData): TensorProto {
-  if (data.dims.length !== type.shape.length || data.dims.some((dim, axis) => dim !== type.shape[axis])) {
+  if (!sameShape(data.dims, type.shape)) {
     throw new KvDistillError("shape-mismatch", "stored weight has another shape than the graph", {
       where: name,
       expected: `[${type.shape.join(", ")}]`,
       got: `[${data.dims.join(", ")}]`,
     });
   }
-  const bytes = data.dims.reduce((product, dim) => product * dim, 4);
+  const bytes = elementCount(data.dims) * bytesPerElement(type.dtype);
   return create(TensorProtoSchema, {
     name,
     dataType: onnxType(type.dtype),

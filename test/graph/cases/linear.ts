@@ -1,0 +1,52 @@
+import { gemm, matMul, transposeLast } from "../../../src/graph/build.ts";
+import { normal, opCase, type OpCase } from "./case.ts";
+
+export const linearCases = {
+  MatMul: [
+    opCase("matrices", [normal(3, 4), normal(4, 2)], matMul),
+    opCase("symbolic", [normal("T", 4), normal(4, "S")], matMul),
+    opCase("symbolic inner axis", [normal(2, "S"), normal("S", 3)], matMul),
+    opCase("one row, one column", [normal(1, 4), normal(4, 1)], matMul),
+    opCase("batched", [normal("B", 3, "T", 4), normal("B", 3, 4, 2)], matMul),
+    opCase("one matrix for all of a batch", [normal("B", "T", 4), normal(4, 2)], matMul),
+    opCase("a batch on the right only", [normal("T", 4), normal("B", 4, 2)], matMul),
+    opCase("broadcast batch axes", [normal("B", 1, "T", 4), normal(3, 4, 2)], matMul),
+    opCase("both batch axes broadcast", [normal("B", 1, 2, 3), normal(1, "S", 3, 2)], matMul),
+    opCase("times its own transpose", [normal("B", "T", 4)], (x) => matMul(x, transposeLast(x))),
+    opCase("an inner axis of no elements", [normal(2, "P"), normal("P", 3)], matMul, { P: 0 }),
+    opCase("no rows", [normal("P", 4), normal(4, 3)], matMul, { P: 0 }),
+  ],
+  Gemm: [
+    opCase("plain", [normal(3, 4), normal(4, 2)], (a, b) => gemm(a, b)),
+    opCase("transA", [normal(4, "T"), normal(4, 2)], (a, b) => gemm(a, b, { transA: true })),
+    opCase("transB", [normal("T", 4), normal(2, 4)], (a, b) => gemm(a, b, { transB: true })),
+    opCase("transA and transB", [normal(4, 3), normal(2, 4)], (a, b) => gemm(a, b, { transA: true, transB: true })),
+    opCase("alpha", [normal(3, 4), normal(4, 2)], (a, b) => gemm(a, b, { alpha: -0.5 })),
+    opCase("row added", [normal("T", 4), normal(2, 4), normal(2)], (a, b, addend) =>
+      gemm(a, b, { transB: true, addend }),
+    ),
+    opCase("row of rank 2 added", [normal("T", 4), normal(4, 2), normal(1, 2)], (a, b, addend) =>
+      gemm(a, b, { addend, alpha: 3 }),
+    ),
+    opCase("column added", [normal("T", 4), normal(4, 2), normal("T", 1)], (a, b, addend) => gemm(a, b, { addend })),
+    opCase("scalar added", [normal(3, 4), normal(4, 2), normal()], (a, b, addend) => gemm(a, b, { addend })),
+    opCase("matrix added", [normal(4, 3), normal(2, 4), normal(3, 2)], (a, b, addend) =>
+      gemm(a, b, { transA: true, transB: true, alpha: 0.25, addend }),
+    ),
+    opCase("transA with alpha and a row", [normal("S", "T"), normal("S", 2), normal(2)], (a, b, addend) =>
+      gemm(a, b, { transA: true, alpha: 2, addend }),
+    ),
+    opCase("times its own transpose", [normal("T", 4)], (x) => gemm(x, x, { transB: true })),
+    opCase("polynomial rows", [normal("B"), normal("T"), normal("B*T", 4), normal(2, 4)], (_b, _t, x, w) =>
+      gemm(x, w, { transB: true }),
+    ),
+    opCase(
+      "no rows",
+      [normal("P", 4), normal(2, 4), normal(2)],
+      (a, b, addend) => gemm(a, b, { transB: true, addend }),
+      {
+        P: 0,
+      },
+    ),
+  ],
+} as const satisfies Record<string, readonly OpCase[]>;
