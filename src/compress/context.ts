@@ -1,0 +1,39 @@
+import type { LanguageModel } from "../models/language-model.ts";
+import type { HostLayer } from "../models/layer-cache.ts";
+
+/** A context that was read in full by the frozen model, in host memory. */
+export interface FullReading {
+  readonly layers: readonly HostLayer[];
+  /** For every layer [kvHeads, tokens]: attention that each token received, summed over queries and the heads of a group. */
+  readonly attentionMass: readonly Float32Array[];
+}
+
+/** A context to compress. What several methods need of it is computed once, when first asked for. */
+export class CompressionContext {
+  readonly model: LanguageModel;
+  readonly ids: readonly number[];
+  readonly signal: AbortSignal | undefined;
+  private reading: Promise<FullReading> | undefined;
+
+  constructor(model: LanguageModel, ids: readonly number[], signal?: AbortSignal) {
+    this.model = model;
+    this.ids = ids;
+    this.signal = signal;
+  }
+
+  /** The full cache of the context. */
+  full(): Promise<FullReading> {
+    this.reading ??= this.read();
+    return this.reading;
+  }
+
+  private async read(): Promise<FullReading> {
+    const cache = await this.model.newCache(this.ids.length);
+    try {
+      const attentionMass = await this.model.attentionMass(this.ids, cache, this.signal);
+      return { layers: await cache.download(), attentionMass };
+    } finally {
+      cache.release();
+    }
+  }
+}
