@@ -1,4 +1,5 @@
 import { KvDistillError } from "../util/errors.ts";
+import { faultList } from "../util/fault-list.ts";
 import type { CacheProvenance, KvCache } from "./kv-cache.ts";
 
 /** Positions are 32-bit. */
@@ -11,7 +12,8 @@ export const MAX_CONTEXT_LENGTH = 2 ** 31 - 1;
  */
 export function checkKvCache(cache: KvCache, where: string): void {
   const faults = [...sizeFaults(cache), ...positionFaults(cache), ...provenanceFaults(cache)];
-  if (faults.length > 0) throw new KvDistillError("shape-mismatch", "the cache breaks its rules", { where, faults });
+  if (faults.length > 0)
+    throw new KvDistillError("shape-mismatch", "the cache breaks its rules", { where, faults: faultList(faults) });
   const arrays: [string, Float32Array][] = cache.layers.flatMap(({ keys, values }, i) => [
     [`layers.${i}.k`, keys],
     [`layers.${i}.v`, values],

@@ -1,6 +1,7 @@
 import type { SafetensorsDType } from "../formats/safetensors/dtypes.ts";
 import type { SafetensorsEntry, SafetensorsFile } from "../formats/safetensors/open.ts";
 import { KvDistillError } from "../util/errors.ts";
+import { faultList } from "../util/fault-list.ts";
 import { quote } from "../util/quote.ts";
 
 /** Element types that keys and values are stored in. */
@@ -74,7 +75,10 @@ function checkTensors(file: SafetensorsFile, expected: ReturnType<typeof expecte
     if (!expected.has(name)) faults.push(`unknown tensor ${quote(name)}`);
   }
   if (faults.length > 0) {
-    throw new KvDistillError("bad-file", "the tensors are not those of a cache", { where: file.path, faults });
+    throw new KvDistillError("bad-file", "the tensors are not those of a cache", {
+      where: file.path,
+      faults: faultList(faults),
+    });
   }
 }
 

@@ -172,7 +172,8 @@ describe("files that are not caches", () => {
     await saveKvd(path, sampleCache());
     const file = await openSafetensors(path);
     const given = new Map(file.metadata);
-    for (const [key, value] of Object.entries({ ...metadata, sha256: "0".repeat(64) })) {
+    const changed: Record<string, string | undefined> = { ...metadata, sha256: "0".repeat(64) };
+    for (const [key, value] of Object.entries(changed)) {
       if (value === undefined) given.delete(key);
       else given.set(key, value);
     }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { KvDistillError } from "../../util/errors.ts";
+import { faultList } from "../../util/fault-list.ts";
 import { pathExists } from "../../util/path-exists.ts";
 import { quote } from "../../util/quote.ts";
 import { readTextFile } from "../../util/read-text.ts";
@@ -52,7 +53,7 @@ export async function openSafetensorsShards(
     if (!checkpoint.has(name)) faults.push(`${shard} lacks ${quote(name)}`);
   }
   if (faults.length > 0) {
-    throw new KvDistillError("bad-file", "index and shards differ", { where: indexPath, faults: faults.slice(0, 50) });
+    throw new KvDistillError("bad-file", "index and shards differ", { where: indexPath, faults: faultList(faults) });
   }
   return checkpoint;
 }

@@ -1,0 +1,70 @@
+/** A linear map that LoRA acts on. */
+export interface AdaptedModule {
+  /** Path below the layer: "self_attn.q_proj". */
+  readonly path: string;
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** What an adapter fits: the sizes and names of a model. */
+export interface AdapterTargets {
+  /** Path of the list of layers in the Hugging Face model: "model.layers" or "transformer.h". */
+  readonly layersPath: string;
+  readonly numLayers: number;
+  readonly hiddenSize: number;
+  /** The same in every layer. */
+  readonly modules: readonly AdaptedModule[];
+}
+
+/** How a score acts on the keys of a kept token: multiplied by σ(score), or not at all (straight-through training). */
+export type AdapterGate = "sigmoid" | "straight-through";
+
+export interface AdapterConfig {
+  readonly rank: number;
+  readonly alpha: number;
+  /** Rank-stabilised LoRA: scale α / √rank instead of α / rank. */
+  readonly useRslora: boolean;
+  /** The base model stores its matrices [in, out], as GPT-2 does. It does not change A and B. */
+  readonly fanInFanOut: boolean;
+  /** The scorer reads the residual stream after this many blocks. */
+  readonly eta: number;
+  /** Leading tokens that are always kept, with gate 1. */
+  readonly sinks: number;
+  readonly gate: AdapterGate;
+  /** The hash is that of the model's configuration and weights, sha256 in lower-case hex. */
+  readonly baseModel: { readonly name: string; readonly hash: string };
+  readonly targets: AdapterTargets;
+  /** Program and version, such as "kv-distill 0.1.0". */
+  readonly createdBy: string;
+}
+
+/** One low-rank update: A [rank, inputs] and B [outputs, rank], row-major. */
+export interface LoraMatrices {
+  readonly a: Float32Array<ArrayBuffer>;
+  readonly b: Float32Array<ArrayBuffer>;
+}
+
+/** The scorer's parameters (METHOD section 1), E = hidden size. */
+export interface Scorer {
+  /** [E, E] */
+  readonly "fc1.weight": Float32Array<ArrayBuffer>;
+  /** [E] */
+  readonly "fc1.bias": Float32Array<ArrayBuffer>;
+  /** [1, E] */
+  readonly "fc2.weight": Float32Array<ArrayBuffer>;
+  /** [1] */
+  readonly "fc2.bias": Float32Array<ArrayBuffer>;
+}
+
+/** Everything that training learns. */
+export interface Adapter {
+  readonly config: AdapterConfig;
+  /** By "layers.{i}.{module path}". */
+  readonly lora: ReadonlyMap<string, LoraMatrices>;
+  readonly scorer: Scorer;
+}
+
+/** Factor on B·A·x. */
+export function loraScale({ rank, alpha, useRslora }: Pick<AdapterConfig, "rank" | "alpha" | "useRslora">): number {
+  return alpha / (useRslora ? Math.sqrt(rank) : rank);
+}
