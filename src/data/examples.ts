@@ -1,6 +1,6 @@
 import { KvDistillError } from "../util/errors.ts";
 import type { Passage } from "./passage.ts";
-import type { PassagePrompt } from "./prompt.ts";
+import type { PassagePrompt } from "../models/passage-prompt.ts";
 
 /** One thing read from an encoded context. */
 export interface ReadTurn {

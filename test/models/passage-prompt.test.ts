@@ -3,11 +3,11 @@ import { describe, expect, test } from "vitest";
 import { createDataReport } from "../../src/data/data-report.ts";
 import { tokenizePassages } from "../../src/data/examples.ts";
 import type { ExampleLimits } from "../../src/data/examples.ts";
-import { plainChat } from "../../src/data/plain-chat.ts";
-import { createPassagePrompt, QUESTION_STYLES } from "../../src/data/prompt.ts";
-import type { PromptParts, RenderMessages } from "../../src/data/prompt.ts";
+import { plainChat } from "../../src/models/plain-chat.ts";
+import { createPassagePrompt, QUESTION_STYLES } from "../../src/models/passage-prompt.ts";
+import type { PromptParts, RenderMessages } from "../../src/models/passage-prompt.ts";
 import { renderChat } from "../../src/models/chat-template.ts";
-import { all } from "./temp-file.ts";
+import { all } from "../data/temp-file.ts";
 
 const folder = new URL("../golden/chat-templates/", import.meta.url);
 

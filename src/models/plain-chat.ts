@@ -1,4 +1,4 @@
-import type { RenderMessages } from "./prompt.ts";
+import type { RenderMessages } from "./passage-prompt.ts";
 
 /**
  * Messages for a base model that has no chat template, such as GPT-2: each on its own, an answer after the line
