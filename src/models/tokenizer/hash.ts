@@ -8,7 +8,11 @@ import type { Step, TokenizerJson } from "./schema.ts";
  */
 export function tokenizerHash(json: TokenizerJson, preTokenizer: Step | null): string {
   const { model } = json;
-  const vocabulary = Object.entries(model.vocab).sort(([, a], [, b]) => a - b);
+  // Files differ in whether added tokens are listed in the vocabulary too.
+  const addedIds = new Set(json.added_tokens.map((token) => token.id));
+  const vocabulary = Object.entries(model.vocab)
+    .filter(([, id]) => !addedIds.has(id))
+    .sort(([, a], [, b]) => a - b);
   const added = json.added_tokens
     .map((token) => [token.id, token.content, token.special, token.lstrip === true, token.rstrip === true] as const)
     .sort(([a], [b]) => a - b);
