@@ -9,6 +9,6 @@ export interface Graph {
   readonly inputs: readonly Node<"Input">[];
   readonly weights: readonly Node<"Weight">[];
   readonly outputs: Readonly<Record<string, Node>>;
-  /** Symbolic sizes in it, each once: dimensions, starts of slices and what slices leave. None may be negative when values are bound. */
+  /** Symbolic sizes in it, each once: dimensions, and what slices and tables have to spare. None may be negative once symbols are bound. */
   readonly sizes: readonly Dim[];
 }

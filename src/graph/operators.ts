@@ -11,7 +11,8 @@ type None = Readonly<Record<string, never>>;
 
 /**
  * The closed set of operators and their attributes. Names and meanings are ONNX's (opset 21); SimplifiedLayerNormalization and
- * RotaryEmbedding are ONNX Runtime's own. Where ONNX passes a shape or axes as a tensor, the IR has an attribute.
+ * RotaryEmbedding are ONNX Runtime's own (the former in ONNX's domain, where ONNX's own checker does not know it). Where ONNX passes a
+ * shape or axes as a tensor, the IR has an attribute. Indices count from 0; negative ones are not used.
  */
 export interface OpAttributes {
   // Leaves
@@ -55,7 +56,10 @@ export interface OpAttributes {
   LayerNormalization: { readonly epsilon: number };
   /** x, scale: root-mean-square normalisation over the last axis. */
   SimplifiedLayerNormalization: { readonly epsilon: number };
-  /** x [B, heads, T, D], positionIds int64 [B, T] (rows of the tables), cos and sin [rows, D/2]: halves rotated, not interleaved. */
+  /**
+   * x [B, heads, T, D], positionIds int64 [B, T] (rows of the tables), cos and sin [rows, D/2]: halves rotated, not interleaved.
+   * ONNX Runtime wants rows >= T. The tables are data: no derivative by them.
+   */
   RotaryEmbedding: None;
   // Movement
   Reshape: { readonly shape: Shape };

@@ -4,9 +4,9 @@ import { type Bindings, type Dim, evaluateDim, isSymbol, subDims, symbolsOf } fr
 import type { Graph } from "./graph-type.ts";
 import { isOp, type Node } from "./node.ts";
 
-/** Symbolic sizes of nodes, each once: dimensions, starts of slices and what slices leave behind their ends. */
+/** Symbolic sizes of nodes, each once: dimensions, and what slices and rotary tables have to spare. */
 export function symbolicSizes(nodes: readonly Node[]): readonly Dim[] {
-  const sizes = nodes.flatMap((node) => [...node.shape, ...sliceBounds(node)]);
+  const sizes = nodes.flatMap((node) => [...node.shape, ...sliceBounds(node), ...spareRows(node)]);
   return [...new Set(sizes)].filter((size) => typeof size === "string");
 }
 
@@ -62,8 +62,15 @@ function valueOf(dim: Dim, bindings: Bindings): number | undefined {
   return symbolsOf(dim).every((symbol) => bindings.has(symbol)) ? evaluateDim(dim, bindings) : undefined;
 }
 
+/** The start of a slice, and what its end leaves of the axis. */
 function sliceBounds(node: Node): readonly Dim[] {
   if (!isOp(node, "Slice")) return [];
   const { axis, start, end } = node.attributes;
   return node.inputs.flatMap(({ shape }) => [start, subDims(shape[positiveAxis(axis, shape.length)] ?? 0, end)]);
+}
+
+/** Rows of rotary tables beyond the number of tokens. */
+function spareRows(node: Node): readonly Dim[] {
+  const rows = isOp(node, "RotaryEmbedding") ? node.inputs[2]?.shape[0] : undefined;
+  return rows === undefined ? [] : [subDims(rows, node.shape[2] ?? 0)];
 }

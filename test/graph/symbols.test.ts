@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { add, concat, fill, input, slice, weight } from "../../src/graph/build.ts";
+import { add, concat, fill, input, rotaryEmbedding, slice, weight } from "../../src/graph/build.ts";
 import { defineGraph } from "../../src/graph/graph.ts";
 import { bindSymbols, missingSymbols, symbolicSizes } from "../../src/graph/symbols.ts";
 import { errorOf } from "./error-of.ts";
@@ -64,6 +64,15 @@ describe("bindSymbols", () => {
   test("a size that becomes negative", () => {
     const error = errorOf(() => bind([0, 4], [3, 4], [3]), "shape-mismatch");
     expect(error.message).toBe("step: fed shapes make a size negative; expected P-1 of 0 or more; got P=0 T=3");
+  });
+
+  test("rotary tables that are shorter than the tokens", () => {
+    const tables = [input("cos", "float32", ["R", 2]), input("sin", "float32", ["R", 2])] as const;
+    const x = input("x", "float32", [1, 2, "T", 4]);
+    const turned = rotaryEmbedding(x, input("rows", "int64", [1, "T"]), ...tables);
+    const dims = (name: string): number[] => (name === "x" ? [1, 2, 3, 4] : name === "rows" ? [1, 3] : [2, 2]);
+    const error = errorOf(() => bindSymbols(defineGraph("rotary", { turned }), dims), "shape-mismatch");
+    expect(error.facts.expected).toBe("R-T of 0 or more");
   });
 
   test("a slice that ends beyond its axis", () => {

@@ -1,3 +1,4 @@
+import { subDims } from "../dims.ts";
 import type { Type } from "../operators.ts";
 import { check, checkedAxis, dimAt, type InferenceRules, inputAt } from "./faults.ts";
 
@@ -66,6 +67,8 @@ export const inferNormalisation: InferenceRules<NormalisationOp> = {
       );
     }
     check(cos.shape[0] === sin.shape[0], "the tables have different lengths");
+    const spare = subDims(dimAt(cos, 0), dimAt(x, 2));
+    check(typeof spare !== "number" || spare >= 0, "the tables have fewer rows than there are tokens");
     return x;
   },
 };

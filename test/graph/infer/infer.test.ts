@@ -120,6 +120,12 @@ const faults: readonly Row[] = [
     {},
     "the tables have different lengths",
   ],
+  [
+    "RotaryEmbedding",
+    ["float32[B,3,9,4]", "int64[B,9]", "float32[8,2]", "float32[8,2]"],
+    {},
+    "the tables have fewer rows than there are tokens",
+  ],
   ["Reshape", ["float32[B,4]"], { shape: ["B", 3] }, "4*B elements do not fill [B,3]"],
   ["Transpose", ["float32[2,3]"], { perm: [0, 0] }, "perm is not a permutation of the axes"],
   ["Transpose", ["float32[2,3]"], { perm: [0] }, "perm is not a permutation of the axes"],

@@ -1,0 +1,127 @@
+"""Operators and their gradients in float64, from PyTorch: python tools/golden/graph.py > test/golden/graph/operators.json
+
+Each case: operator, attributes and inputs as the IR has them, the result, the gradient that is sent back into it, and what arrives at
+every float32 input (null for the others).
+"""
+
+import json
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+random = np.random.default_rng(20250301)
+cases = []
+
+
+def normal(*dims):
+    return torch.tensor(random.normal(size=dims).round(3), dtype=torch.float64)
+
+
+def between(low, high, *dims):
+    return torch.tensor(random.uniform(low, high, size=dims).round(3), dtype=torch.float64)
+
+
+def whole(values):
+    return torch.tensor(values, dtype=torch.int64)
+
+
+NAMES = {torch.float64: "float32", torch.int64: "int64", torch.bool: "bool"}
+
+
+def array(value):
+    numbers = value.detach().reshape(-1).tolist()
+    return {"dtype": NAMES[value.dtype], "dims": list(value.shape), "values": [int(n) if value.dtype == torch.bool else n for n in numbers]}
+
+
+def case(op, inputs, function, **attributes):
+    floats = [x.requires_grad_() for x in inputs if x.dtype == torch.float64]
+    y = function(*inputs)
+    one = {"op": op, "attributes": attributes, "inputs": [array(x) for x in inputs], "result": array(y)}
+    if y.dtype == torch.float64 and floats:
+        seed = normal(*y.shape)
+        arrived = dict(zip(map(id, floats), torch.autograd.grad(y, floats, seed, allow_unused=True)))
+        one["seed"] = array(seed)
+        one["gradients"] = [None if arrived.get(id(x)) is None else array(arrived[id(x)]) for x in inputs]
+    cases.append(one)
+
+
+for op, function, low, high in [
+    ("Neg", torch.neg, -2, 2),
+    ("Exp", torch.exp, -3, 3),
+    ("Log", torch.log, 0.1, 5),
+    ("Sqrt", torch.sqrt, 0.1, 5),
+    ("Reciprocal", torch.reciprocal, 0.2, 3),
+    ("Sigmoid", torch.sigmoid, -5, 5),
+    ("Tanh", torch.tanh, -3, 3),
+    ("Erf", torch.erf, -4, 4),
+]:
+    case(op, [between(low, high, 2, 5)], function)
+
+for op, function in [("Add", torch.add), ("Sub", torch.sub), ("Mul", torch.mul), ("Div", torch.div)]:
+    case(op, [normal(2, 3), between(0.5, 2, 2, 3)], function)
+    case(op, [normal(3, 1), between(-2, -0.5, 2, 1, 4)], function)
+    case(op, [normal(2, 2), between(0.5, 2)], function)
+
+case("Equal", [whole([[1], [2]]), whole([2, 1, 2])], torch.eq)
+case("LessOrEqual", [normal(3, 1), normal(4)], torch.le)
+case("Where", [torch.tensor([[True], [False]]), normal(3), normal(2, 1)], torch.where)
+case("Cast", [between(-3, 3, 5)], lambda x: x.detach().to(torch.int64), to="int64")
+case("Cast", [torch.tensor([True, False])], lambda x: x.double(), to="float32")
+
+case("MatMul", [normal(3, 4), normal(4, 2)], torch.matmul)
+case("MatMul", [normal(2, 1, 3, 4), normal(3, 4, 2)], torch.matmul)
+case("MatMul", [normal(3, 4), normal(2, 4, 2)], torch.matmul)
+for trans_a in (False, True):
+    for trans_b in (False, True):
+        a, b = normal(*((4, 3) if trans_a else (3, 4))), normal(*((2, 4) if trans_b else (4, 2)))
+
+        def product(a, b, c, trans_a=trans_a, trans_b=trans_b):
+            return 0.75 * (a.T if trans_a else a) @ (b.T if trans_b else b) + c
+
+        addend = normal(2) if trans_a else normal(3, 1)
+        case("Gemm", [a, b, addend], product, transA=trans_a, transB=trans_b, alpha=0.75)
+
+for op, function in [("ReduceSum", torch.sum), ("ReduceMean", torch.mean)]:
+    case(op, [normal(2, 3, 4)], lambda x, f=function: f(x, dim=(-1, 0)), axes=[-1, 0], keepDims=False)
+    case(op, [normal(2, 3)], lambda x, f=function: f(x, dim=1, keepdim=True), axes=[1], keepDims=True)
+
+for scale in (1, 8):
+    case("Softmax", [scale * normal(2, 2, 4)], lambda x: F.softmax(x, dim=-1))
+    case("LogSoftmax", [scale * normal(2, 2, 4)], lambda x: F.log_softmax(x, dim=-1))
+
+case("LayerNormalization", [normal(2, 2, 5), normal(5), normal(5)], lambda x, w, b: F.layer_norm(x, (5,), w, b, 1e-5), epsilon=1e-5)
+case("LayerNormalization", [normal(3, 5), normal(5)], lambda x, w: F.layer_norm(x, (5,), w, None, 0.1), epsilon=0.1)
+case("SimplifiedLayerNormalization", [normal(2, 2, 5), normal(5)], lambda x, w: F.rms_norm(x, (5,), w, 1e-6), epsilon=1e-6)
+case("SimplifiedLayerNormalization", [normal(3, 5), normal(5)], lambda x, w: F.rms_norm(x, (5,), w, 0.1), epsilon=0.1)
+
+
+def rotate(x, positions, cos, sin):
+    """Llama's rotation: x · cos + rotate_half(x) · sin, tables repeated for both halves; they are data."""
+    cos, sin = (torch.cat([t, t], -1).detach()[positions][:, None] for t in (cos, sin))
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat([-second, first], -1) * sin
+
+
+angles = torch.outer(torch.arange(40.0, dtype=torch.float64), 10000 ** (-torch.arange(3, dtype=torch.float64) / 3))
+tables = [torch.cos(angles).detach(), torch.sin(angles).detach()]
+case("RotaryEmbedding", [normal(2, 2, 3, 6), whole([[0, 17, 39], [5, 5, 2]]), *tables], rotate)
+
+case("Reshape", [normal(2, 6)], lambda x: x.reshape(3, 4), shape=[3, 4])
+case("Transpose", [normal(2, 3, 4)], lambda x: x.permute(2, 0, 1), perm=[2, 0, 1])
+case("Concat", [normal(2, 1), normal(2, 3), normal(2, 2)], lambda *parts: torch.cat(parts, -1), axis=-1)
+case("Slice", [normal(2, 5, 2)], lambda x: x[:, 1:4], axis=1, start=1, end=4)
+case("Expand", [normal(3, 1)], lambda x: x.expand(2, 3, 4), shape=[2, 3, 4])
+case("Gather", [normal(4, 3), whole([[3, 0], [3, 3]])], lambda x, rows: x[rows])
+case(
+    "ScatterND",
+    [normal(4, 3), whole([[2], [0], [2]]), normal(3, 3)],
+    lambda x, rows, updates: x.index_add(0, rows[:, 0], updates),
+    reduction="add",
+)
+case("ConstantOfShape", [], lambda: torch.full((2, 2), 1.5, dtype=torch.float64), dtype="float32", shape=[2, 2], value=1.5)
+case("Constant", [], lambda: whole([1, 2]), dtype="int64", dims=[2], values=[1, 2])
+
+json.dump(cases, sys.stdout, separators=(",", ":"))
+print()
