@@ -1,5 +1,5 @@
 import type { LanguageModel } from "../models/language-model.ts";
-import type { HostLayer } from "../models/layer-cache.ts";
+import type { HostLayer, LayerCache } from "../models/layer-cache.ts";
 
 /** A context that was read in full by the frozen model, in host memory. */
 export interface FullReading {
@@ -12,13 +12,25 @@ export interface FullReading {
 export class CompressionContext {
   readonly model: LanguageModel;
   readonly ids: readonly number[];
+  /** Position of the first token: not 0 for a fold of a longer context. */
+  readonly position: number;
   readonly signal: AbortSignal | undefined;
   private reading: Promise<FullReading> | undefined;
 
-  constructor(model: LanguageModel, ids: readonly number[], signal?: AbortSignal) {
+  constructor(
+    model: LanguageModel,
+    ids: readonly number[],
+    { position = 0, signal }: { readonly position?: number; readonly signal?: AbortSignal } = {},
+  ) {
     this.model = model;
     this.ids = ids;
+    this.position = position;
     this.signal = signal;
+  }
+
+  /** An empty cache whose first row will be the context's first token. */
+  newCache(): Promise<LayerCache> {
+    return this.model.newCache(this.ids.length, this.position);
   }
 
   /** The full cache of the context. */
@@ -28,7 +40,7 @@ export class CompressionContext {
   }
 
   private async read(): Promise<FullReading> {
-    const cache = await this.model.newCache(this.ids.length);
+    const cache = await this.newCache();
     try {
       const attentionMass = await this.model.attentionMass(this.ids, cache, this.signal);
       return { layers: await cache.download(), attentionMass };

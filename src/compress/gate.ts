@@ -1,9 +1,11 @@
+import type { AdapterGate } from "../cache/adapter.ts";
+
 /**
  * How a score acts on the keys of a kept token (METHOD section 3).
  * - "sigmoid": keys are multiplied by σ(score), the paper's choice.
  * - "straight-through": keys are left alone, but the gradient flows back as if they had been multiplied by σ(score).
  */
-export type Gate = "sigmoid" | "straight-through";
+export type Gate = AdapterGate;
 export const GATES: readonly Gate[] = ["sigmoid", "straight-through"];
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));

@@ -39,9 +39,9 @@ export class LanguageModel {
     return this.files.config;
   }
 
-  /** An empty cache with room for `rows` rows; it grows as needed. */
-  newCache(rows?: number): Promise<LayerCache> {
-    return LayerCache.empty(this.runtime, this.config, rows);
+  /** An empty cache with room for `rows` rows, whose first token will stand at `position`; it grows as needed. */
+  newCache(rows?: number, position?: number): Promise<LayerCache> {
+    return LayerCache.empty(this.runtime, this.config, rows, position);
   }
 
   /**
@@ -49,7 +49,7 @@ export class LanguageModel {
    * @throws KvDistillError `context-too-long` when positions would pass the model's limit, `bad-argument` for an id outside the vocabulary.
    */
   async forward({ ids, cache, logitRows = [], adapter, signal }: ForwardRequest): Promise<Tensor<"float32">> {
-    this.checkIds(ids, cache.position);
+    this.checkIds(ids, cache);
     const { vocabSize, numLayers } = this.config;
     const logits = new Float32Array(logitRows.length * vocabSize);
     for (const { start, chunk } of chunksOf(ids, signal)) {
@@ -89,11 +89,15 @@ export class LanguageModel {
    * Residual stream after the first `layers` blocks of the frozen model, [ids, hidden].
    * @throws KvDistillError as `forward` does.
    */
-  async hiddenAfter(layers: number, ids: readonly number[], signal?: AbortSignal): Promise<Tensor<"float32">> {
-    this.checkIds(ids, 0);
+  async hiddenAfter(
+    layers: number,
+    ids: readonly number[],
+    { position = 0, signal }: { readonly position?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<Tensor<"float32">> {
     const { hiddenSize } = this.config;
     const hidden = new Float32Array(ids.length * hiddenSize);
-    const cache = await this.newCache(ids.length);
+    const cache = await this.newCache(ids.length, position);
+    this.checkIds(ids, cache);
     try {
       const program = await this.stepProgram({ layers, result: "hidden" });
       for (const { start, chunk } of chunksOf(ids, signal)) {
@@ -113,7 +117,7 @@ export class LanguageModel {
    * @throws KvDistillError as `forward` does.
    */
   async attentionMass(ids: readonly number[], cache: LayerCache, signal?: AbortSignal): Promise<Float32Array[]> {
-    this.checkIds(ids, cache.position);
+    this.checkIds(ids, cache);
     const { numLayers, numKvHeads } = this.config;
     const masses = Array.from({ length: numLayers }, () => new Float32Array(numKvHeads * ids.length));
     const program = await this.stepProgram({ result: "none", attentionMass: true });
@@ -157,14 +161,14 @@ export class LanguageModel {
     return this.compile(JSON.stringify(options), () => stepGraph(this.config, options));
   }
 
-  private checkIds(ids: readonly number[], firstPosition: number): void {
+  private checkIds(ids: readonly number[], cache: LayerCache): void {
     const limit = contextLimit(this.config);
-    const end = firstPosition + ids.length;
-    if (end > limit) {
+    const rows = cache.length + ids.length;
+    if (rows > limit) {
       throw new KvDistillError("context-too-long", "more tokens than the model reads", {
         where: this.files.name,
-        expected: `at most ${limit} positions`,
-        got: String(end),
+        expected: `at most ${limit} tokens`,
+        got: String(rows),
         hint: "shorten the text, or compress it fold by fold (--fold)",
       });
     }

@@ -35,8 +35,8 @@ export class LayerCache {
   }
 
   /** An empty cache with room for `rows` rows; it grows as needed. */
-  static async empty(runtime: Runtime, config: ModelConfig, rows = 0): Promise<LayerCache> {
-    const cache = new LayerCache(runtime, config, 0);
+  static async empty(runtime: Runtime, config: ModelConfig, rows = 0, position = 0): Promise<LayerCache> {
+    const cache = new LayerCache(runtime, config, position);
     await cache.reserve(Math.max(1, rows));
     return cache;
   }

@@ -21,7 +21,7 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
       const positions = selectKept(scores, count, config.sinks);
       const routed = new Float32Array(ids.length);
       for (const position of positions) routed[position] = 1;
-      const cache = await model.newCache(ids.length);
+      const cache = await context.newCache();
       try {
         await model.forward({
           ids,
@@ -45,9 +45,13 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
 /** Score of every token of a context, [tokens]. */
 export async function scoreTokens(
   { adapter, scorer }: LoadedAdapter,
-  { model, ids, signal }: CompressionContext,
+  context: CompressionContext,
 ): Promise<Float32Array> {
-  const hidden = await model.hiddenAfter(adapter.config.eta, ids, signal);
+  const { model, ids, position, signal } = context;
+  const hidden = await model.hiddenAfter(adapter.config.eta, ids, {
+    position,
+    ...(signal === undefined ? {} : { signal }),
+  });
   const program = await model.compile("scorer", () => scorerGraph(model.config.hiddenSize));
   const { scores } = await program.run({ ...scorer, hidden });
   return asDType(scores ?? hidden, "float32").data;
