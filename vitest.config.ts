@@ -5,7 +5,13 @@ export default defineConfig({
     projects: [
       { test: { name: "fast", include: ["test/**/*.test.ts"], exclude: ["test/weights/**"], testTimeout: 30_000 } },
       {
-        test: { name: "weights", include: ["test/weights/**/*.test.ts"], testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false },
+        test: {
+          name: "weights",
+          include: ["test/weights/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+        },
       },
     ],
   },

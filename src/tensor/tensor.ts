@@ -21,15 +21,16 @@ export interface Tensor<D extends DType = DType> {
   readonly data: DataOf<D>;
 }
 
-const ARRAYS: { readonly [D in DType]: { new (length: number): DTypeArrays[D]; readonly BYTES_PER_ELEMENT: number } } = {
-  float32: Float32Array,
-  float16: Uint16Array,
-  int64: BigInt64Array,
-  int32: Int32Array,
-  uint8: Uint8Array,
-  int8: Int8Array,
-  bool: Uint8Array,
-};
+const ARRAYS: { readonly [D in DType]: { new (length: number): DTypeArrays[D]; readonly BYTES_PER_ELEMENT: number } } =
+  {
+    float32: Float32Array,
+    float16: Uint16Array,
+    int64: BigInt64Array,
+    int32: Int32Array,
+    uint8: Uint8Array,
+    int8: Int8Array,
+    bool: Uint8Array,
+  };
 
 /** Number of elements of a shape; 1 for a scalar. */
 export function elementCount(dims: readonly number[]): number {
@@ -67,7 +68,11 @@ export function floats(dims: readonly number[], values: ArrayLike<number>): Tens
 
 /** An int64 tensor from whole numbers. */
 export function ints(dims: readonly number[], values: ArrayLike<number>): Tensor<"int64"> {
-  return tensor("int64", dims, BigInt64Array.from(values, (value) => BigInt(value)));
+  return tensor(
+    "int64",
+    dims,
+    BigInt64Array.from(values, (value) => BigInt(value)),
+  );
 }
 
 /**

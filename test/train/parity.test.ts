@@ -18,7 +18,10 @@ let parameters: Parameters;
 beforeAll(async () => {
   runtime = await createRuntime();
   const files = await tinyModel("llama");
-  parameters = new Map([...(await readParameters("adapter/adapter_model.safetensors")), ...(await readParameters("adapter/scorer.safetensors"))]);
+  parameters = new Map([
+    ...(await readParameters("adapter/adapter_model.safetensors")),
+    ...(await readParameters("adapter/scorer.safetensors")),
+  ]);
   engine = {
     runtime,
     config: files.config,
@@ -33,12 +36,22 @@ async function step(): Promise<StepResult> {
   const passages = await readTriples();
   const loaded = await loadParameters(runtime, parameters);
   const batch = layOut(passages, passages.length);
-  return gradientStep(engine, loaded, batch, passages.map(() => KEEP));
+  return gradientStep(
+    engine,
+    loaded,
+    batch,
+    passages.map(() => KEEP),
+  );
 }
 
 describe("one training step against the PyTorch reference", () => {
   test("loss, divergences and kept tokens are equal", async () => {
-    const wanted = JSON.parse(await readFile(golden("loss.json"), "utf8")) as { loss: number; forwardKl: number; reverseKl: number; kept: number[][] };
+    const wanted = JSON.parse(await readFile(golden("loss.json"), "utf8")) as {
+      loss: number;
+      forwardKl: number;
+      reverseKl: number;
+      kept: number[][];
+    };
     const result = await step();
     expect(result.kept.map((positions) => [...positions])).toEqual(wanted.kept);
     expect(Math.abs(result.loss / wanted.loss - 1)).toBeLessThan(1e-5);

@@ -14,9 +14,19 @@ export const golden = (name: string): string => fileURLToPath(new URL(`../golden
 export async function tinyModel(folder: string): Promise<ModelFiles> {
   const json: unknown = JSON.parse(await readFile(golden(`${folder}/config.json`), "utf8"));
   const { entries } = await openSafetensors(golden(`${folder}/model.safetensors`));
-  const weights = new Map([...entries].map(([name, { file, offset, shape }]) => [name, { file, offset, dims: shape }] as const));
+  const weights = new Map(
+    [...entries].map(([name, { file, offset, shape }]) => [name, { file, offset, dims: shape }] as const),
+  );
   const config = readModelConfig(json, folder);
-  return { name: folder, folder: golden(folder), config, weights, hash: "", tokenizerHash: "", chatTemplate: undefined } as unknown as ModelFiles;
+  return {
+    name: folder,
+    folder: golden(folder),
+    config,
+    weights,
+    hash: "",
+    tokenizerHash: "",
+    chatTemplate: undefined,
+  } as unknown as ModelFiles;
 }
 
 /** Tensors of a file under the names that training gives them. */

@@ -1,0 +1,30 @@
+// Brings a checkout to the point where tests and commands run: dependencies installed, sources compiled. Quick when nothing changed.
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 12)) {
+  console.error(`kv-distill needs Node 20.12 or newer; this is ${process.version}`);
+  process.exit(1);
+}
+
+function newest(path) {
+  const { mtimeMs } = statSync(path);
+  if (!statSync(path).isDirectory()) return mtimeMs;
+  return readdirSync(path).reduce((latest, name) => Math.max(latest, newest(join(path, name))), mtimeMs);
+}
+
+function run(what, args) {
+  console.error(`setup: ${what}`);
+  const { status } = spawnSync("npm", args, { stdio: "inherit", shell: process.platform === "win32" });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+const installed = "node_modules/.package-lock.json";
+if (!existsSync(installed) || newest("package-lock.json") > newest(installed)) {
+  run("installing dependencies", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+}
+const built = "dist/index.js";
+if (!existsSync(built) || newest("src") > newest(built)) run("compiling", ["run", "--silent", "build"]);
