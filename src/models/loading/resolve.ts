@@ -34,8 +34,9 @@ export function pulledFolder(name: string): string {
  * @throws KvDistillError `not-found`, `bad-file` when neither a folder nor a .gguf file is there, `disk`.
  */
 export async function resolveModel(nameOrPath: string): Promise<ModelPlace> {
-  if (isModelName(nameOrPath) && (await pathExists(pulledFolder(nameOrPath)))) {
-    return { name: nameOrPath, kind: "folder", path: pulledFolder(nameOrPath) };
+  if (isModelName(nameOrPath)) {
+    const pulled = await pulledModel(nameOrPath);
+    if (pulled !== undefined) return pulled;
   }
   const path = resolve(nameOrPath);
   const kind = await kindOf(path);
@@ -45,6 +46,20 @@ export async function resolveModel(nameOrPath: string): Promise<ModelPlace> {
     expected: "the name of a pulled model, a Hugging Face folder or a .gguf file",
     hint: isModelName(nameOrPath) ? `kv-distill pull ${nameOrPath}` : "check the path",
   });
+}
+
+/** The one file of a pulled model that came as GGUF. */
+export const PULLED_GGUF = "model.gguf";
+
+/**
+ * A pulled model by its name; undefined when none is there. Its folder holds either a Hugging Face model or model.gguf.
+ * @throws KvDistillError `disk`.
+ */
+export async function pulledModel(name: string): Promise<ModelPlace | undefined> {
+  const folder = pulledFolder(name);
+  if (!(await pathExists(folder))) return undefined;
+  const gguf = join(folder, PULLED_GGUF);
+  return (await pathExists(gguf)) ? { name, kind: "gguf", path: gguf } : { name, kind: "folder", path: folder };
 }
 
 async function kindOf(path: string): Promise<"folder" | "gguf" | undefined> {
