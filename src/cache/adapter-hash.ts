@@ -7,11 +7,12 @@ import { adapterArrays } from "./adapter-tensors.ts";
  * The names of model and program do not count, nor how values are stored; rounding them to F16 makes another adapter.
  */
 export function adapterHash(adapter: Adapter): string {
-  const { rank, alpha, useRslora, eta, sinks, gate, baseModel, targets } = adapter.config;
+  const { rank, alpha, useRslora, eta, sinks, gate, selection, baseModel, targets } = adapter.config;
   const settings = {
     eta,
     sinks,
     gate,
+    selection,
     rank,
     alpha,
     use_rslora: useRslora,
@@ -19,6 +20,7 @@ export function adapterHash(adapter: Adapter): string {
     layers_path: targets.layersPath,
     num_layers: targets.numLayers,
     hidden_size: targets.hiddenSize,
+    num_kv_heads: targets.numKvHeads,
     modules: targets.modules.map(({ path, inputs, outputs }) => ({ path, inputs, outputs })),
   };
   const sum = createHash("sha256").update(JSON.stringify(settings));

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { quote } from "../util/quote.ts";
-import type { AdapterConfig } from "./adapter.ts";
+import { ADAPTER_SELECTIONS, type AdapterConfig } from "./adapter.ts";
 
 export const ADAPTER_FORMAT = "kv-distill-adapter";
 export const ADAPTER_VERSION = 1;
@@ -21,6 +21,7 @@ export const kvDistillSchema = z.strictObject({
     .min(0)
     .max(2 ** 20),
   gate: z.enum(["sigmoid", "straight-through"]),
+  selection: z.enum(ADAPTER_SELECTIONS),
   rank: count,
   alpha: z.number().positive(),
   use_rslora: z.boolean(),
@@ -29,6 +30,7 @@ export const kvDistillSchema = z.strictObject({
   layers_path: z.string(),
   num_layers: count,
   hidden_size: count,
+  num_kv_heads: count,
   modules: z.array(z.strictObject({ path: z.string(), inputs: count, outputs: count })).min(1),
   adapter_hash: sha256,
   created_by: z.string().min(1),
@@ -84,6 +86,7 @@ export function encodeKvDistillJson(config: AdapterConfig, hash: string): KvDist
     eta: config.eta,
     sinks: config.sinks,
     gate: config.gate,
+    selection: config.selection,
     rank: config.rank,
     alpha: config.alpha,
     use_rslora: config.useRslora,
@@ -92,6 +95,7 @@ export function encodeKvDistillJson(config: AdapterConfig, hash: string): KvDist
     layers_path: targets.layersPath,
     num_layers: targets.numLayers,
     hidden_size: targets.hiddenSize,
+    num_kv_heads: targets.numKvHeads,
     modules: targets.modules.map(({ path, inputs, outputs }) => ({ path, inputs, outputs })),
     adapter_hash: hash,
     created_by: config.createdBy,
@@ -108,11 +112,13 @@ export function decodeKvDistillJson(json: KvDistillJson): AdapterConfig {
     eta: json.eta,
     sinks: json.sinks,
     gate: json.gate,
+    selection: json.selection,
     baseModel: json.base_model,
     targets: {
       layersPath: json.layers_path,
       numLayers: json.num_layers,
       hiddenSize: json.hidden_size,
+      numKvHeads: json.num_kv_heads,
       modules: json.modules,
     },
     createdBy: json.created_by,

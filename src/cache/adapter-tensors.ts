@@ -1,4 +1,4 @@
-import type { Adapter, AdapterConfig, Scorer } from "./adapter.ts";
+import { scoreColumns, type Adapter, type AdapterConfig, type Scorer } from "./adapter.ts";
 
 /** One tensor of an adapter folder. */
 export interface AdapterTensor {
@@ -6,13 +6,17 @@ export interface AdapterTensor {
   readonly shape: readonly number[];
 }
 
-/** Shapes of the scorer's tensors for a hidden size. */
-export function scorerShapes(hiddenSize: number): Readonly<Record<keyof Scorer, readonly number[]>> {
+/** Shapes of the scorer's tensors. */
+export function scorerShapes(
+  config: Pick<AdapterConfig, "selection" | "targets">,
+): Readonly<Record<keyof Scorer, readonly number[]>> {
+  const { hiddenSize } = config.targets;
+  const columns = scoreColumns(config);
   return {
     "fc1.weight": [hiddenSize, hiddenSize],
     "fc1.bias": [hiddenSize],
-    "fc2.weight": [1, hiddenSize],
-    "fc2.bias": [1],
+    "fc2.weight": [columns, hiddenSize],
+    "fc2.bias": [columns],
   };
 }
 
@@ -39,7 +43,7 @@ export function loraPairs({ rank, targets }: Pick<AdapterConfig, "rank" | "targe
 export function adapterArrays({ config, lora, scorer }: Adapter): (AdapterTensor & {
   readonly values: Float32Array | undefined;
 })[] {
-  const shapes = scorerShapes(config.targets.hiddenSize);
+  const shapes = scorerShapes(config);
   return [
     ...loraPairs(config).flatMap(({ key, a, b }) => [
       { ...a, values: lora.get(key)?.a },

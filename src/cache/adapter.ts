@@ -12,12 +12,21 @@ export interface AdapterTargets {
   readonly layersPath: string;
   readonly numLayers: number;
   readonly hiddenSize: number;
+  readonly numKvHeads: number;
   /** The same in every layer. */
   readonly modules: readonly AdaptedModule[];
 }
 
 /** How a score acts on the keys of a kept token: multiplied by σ(score), or not at all (straight-through training). */
 export type AdapterGate = "sigmoid" | "straight-through";
+
+/**
+ * Which tokens a layer and kv head keeps.
+ * - "shared": one score a token, the same tokens in every layer and head; the paper's.
+ * - "per-head": one score for every layer and kv head, each keeps its own highest; equally many rows, so the memory is the same.
+ */
+export type AdapterSelection = "shared" | "per-head";
+export const ADAPTER_SELECTIONS: readonly AdapterSelection[] = ["shared", "per-head"];
 
 export interface AdapterConfig {
   readonly rank: number;
@@ -31,6 +40,7 @@ export interface AdapterConfig {
   /** Leading tokens that are always kept, with gate 1. */
   readonly sinks: number;
   readonly gate: AdapterGate;
+  readonly selection: AdapterSelection;
   /** The hash is that of the model's configuration and weights, sha256 in lower-case hex. */
   readonly baseModel: { readonly name: string; readonly hash: string };
   readonly targets: AdapterTargets;
@@ -44,15 +54,15 @@ export interface LoraMatrices {
   readonly b: Float32Array<ArrayBuffer>;
 }
 
-/** The scorer's parameters (METHOD section 1), E = hidden size. */
+/** The scorer's parameters (METHOD section 1), E = hidden size, C = scores of a token (see `scoreColumns`). */
 export interface Scorer {
   /** [E, E] */
   readonly "fc1.weight": Float32Array<ArrayBuffer>;
   /** [E] */
   readonly "fc1.bias": Float32Array<ArrayBuffer>;
-  /** [1, E] */
+  /** [C, E] */
   readonly "fc2.weight": Float32Array<ArrayBuffer>;
-  /** [1] */
+  /** [C] */
   readonly "fc2.bias": Float32Array<ArrayBuffer>;
 }
 
@@ -62,6 +72,11 @@ export interface Adapter {
   /** By "layers.{i}.{module path}". */
   readonly lora: ReadonlyMap<string, LoraMatrices>;
   readonly scorer: Scorer;
+}
+
+/** Scores of a token: one, or one for every layer and kv head in the order layer · numKvHeads + head. */
+export function scoreColumns({ selection, targets }: Pick<AdapterConfig, "selection" | "targets">): number {
+  return selection === "shared" ? 1 : targets.numLayers * targets.numKvHeads;
 }
 
 /** Factor on B·A·x. */

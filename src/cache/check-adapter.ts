@@ -5,6 +5,7 @@ import { adapterArrays, loraPairs } from "./adapter-tensors.ts";
 
 /** Far above any model; keeps the lists made from a hostile file's counts short. */
 const MAX_PAIRS = 10_000;
+const MAX_SCORES = 100_000;
 
 /**
  * Every invariant of an adapter: possible settings, exactly the matrices that its targets ask for, finite numbers.
@@ -30,13 +31,14 @@ export function checkAdapter(adapter: Adapter, where: string): void {
 /** What is impossible in an adapter's settings. */
 export function configFaults({ rank, alpha, eta, sinks, baseModel, targets }: AdapterConfig): string[] {
   const faults: string[] = [];
-  const { layersPath, numLayers, hiddenSize, modules } = targets;
+  const { layersPath, numLayers, hiddenSize, numKvHeads, modules } = targets;
   const count = (name: string, value: number, least = 1): void => {
     if (!Number.isInteger(value) || value < least || value > 2 ** 20) faults.push(`${name} is ${value}`);
   };
   count("rank", rank);
   count("numLayers", numLayers);
   count("hiddenSize", hiddenSize);
+  count("numKvHeads", numKvHeads);
   count("sinks", sinks, 0);
   count("eta", eta);
   if (eta > numLayers) faults.push(`eta is ${eta}, more than the ${numLayers} layers`);
@@ -44,6 +46,7 @@ export function configFaults({ rank, alpha, eta, sinks, baseModel, targets }: Ad
   if (!/^[0-9a-f]{64}$/.test(baseModel.hash)) faults.push("the base model's hash is not a sha256");
   if (baseModel.name === "") faults.push("the base model has no name");
   if (!isPath(layersPath)) faults.push(`layersPath is "${layersPath}"`);
+  if (numLayers * numKvHeads > MAX_SCORES) faults.push(`${numLayers * numKvHeads} scores a token`);
   if (numLayers * modules.length > MAX_PAIRS) faults.push(`${numLayers * modules.length} modules are adapted`);
   if (modules.length === 0) faults.push("no modules are adapted");
   if (new Set(modules.map(({ path }) => path)).size < modules.length) faults.push("a module is adapted twice");

@@ -1,6 +1,6 @@
 import { KvDistillError } from "../util/errors.ts";
 import { faultList } from "../util/fault-list.ts";
-import type { CacheProvenance, KvCache } from "./kv-cache.ts";
+import { positionsOf, slotsOf, type CacheProvenance, type KvCache } from "./kv-cache.ts";
 
 /** Positions are 32-bit. */
 export const MAX_CONTEXT_LENGTH = 2 ** 31 - 1;
@@ -30,7 +30,8 @@ export function checkKvCache(cache: KvCache, where: string): void {
   }
 }
 
-function sizeFaults({ layers, numKvHeads, headDim, positions, scores, tokenIds, contextLength }: KvCache): string[] {
+function sizeFaults(cache: KvCache): string[] {
+  const { layers, numKvHeads, headDim, positions, scores, tokenIds, contextLength } = cache;
   const faults: string[] = [];
   const expect = (what: string, got: number, expected: number): void => {
     if (got !== expected) faults.push(`${what} has ${got} elements, not ${expected}`);
@@ -39,7 +40,9 @@ function sizeFaults({ layers, numKvHeads, headDim, positions, scores, tokenIds, 
   if (!isCount(numKvHeads)) faults.push(`numKvHeads is ${numKvHeads}`);
   if (!isCount(headDim)) faults.push(`headDim is ${headDim}`);
   if (positions.length === 0) faults.push("there are no positions");
-  const size = numKvHeads * positions.length * headDim;
+  const slots = slotsOf(cache);
+  if (positions.length !== slots) expect("positions", positions.length, layers.length * numKvHeads * slots);
+  const size = numKvHeads * slots * headDim;
   layers.forEach(({ keys, values }, i) => {
     expect(`layers.${i}.k`, keys.length, size);
     expect(`layers.${i}.v`, values.length, size);
@@ -50,14 +53,22 @@ function sizeFaults({ layers, numKvHeads, headDim, positions, scores, tokenIds, 
   return faults;
 }
 
-function positionFaults({ positions, contextLength }: KvCache): string[] {
+function positionFaults(cache: KvCache): string[] {
+  const { layers, numKvHeads, contextLength } = cache;
   if (!isCount(contextLength) || contextLength > MAX_CONTEXT_LENGTH) return [`contextLength is ${contextLength}`];
-  let previous = -1;
-  for (const [slot, position] of positions.entries()) {
-    if (position <= previous) return [`positions are not strictly increasing at slot ${slot}`];
-    previous = position;
+  for (const layer of layers.keys()) {
+    for (let head = 0; head < numKvHeads; head++) {
+      let previous = -1;
+      for (const [slot, position] of positionsOf(cache, layer, head).entries()) {
+        if (position <= previous)
+          return [`positions are not strictly increasing at slot ${slot} of layer ${layer}, head ${head}`];
+        previous = position;
+      }
+      if (previous >= contextLength)
+        return [`position ${previous} is not inside the context of ${contextLength} tokens`];
+    }
   }
-  return previous < contextLength ? [] : [`position ${previous} is not inside the context of ${contextLength} tokens`];
+  return [];
 }
 
 function provenanceFaults({ provenance, contextLength }: KvCache): string[] {

@@ -28,16 +28,16 @@ export interface CacheProvenance {
 }
 
 /**
- * A compressed cache in memory: the rows of the kept tokens, the same tokens in every layer and head.
- * `checkKvCache` says what must hold.
+ * A compressed cache in memory: the rows of the kept tokens, equally many in every layer and head; either the same tokens everywhere or
+ * tokens of its own for every layer and head. `checkKvCache` says what must hold.
  */
 export interface KvCache {
   readonly layers: readonly CacheLayer[];
   readonly numKvHeads: number;
   readonly headDim: number;
-  /** [slots], original token positions, strictly increasing. */
+  /** Original token positions, strictly increasing: [slots] for all layers and heads, or [layers, numKvHeads, slots]. */
   readonly positions: Int32Array<ArrayBuffer>;
-  /** [slots], what the tokens were chosen by. */
+  /** What the tokens were chosen by, shaped as `positions`. */
   readonly scores?: Float32Array<ArrayBuffer>;
   /** [contextLength], every token of the context, kept or not. */
   readonly tokenIds?: Int32Array<ArrayBuffer>;
@@ -46,13 +46,38 @@ export interface KvCache {
   readonly provenance: CacheProvenance;
 }
 
-/** The fraction of the span's tokens that a cache holds. */
-export function obtainedKeep(positions: Int32Array, span: { readonly start: number; readonly end: number }): number {
+/** Rows of every layer and head. */
+export function slotsOf({ layers, numKvHeads, headDim }: Pick<KvCache, "layers" | "numKvHeads" | "headDim">): number {
+  return (layers[0]?.keys.length ?? 0) / (numKvHeads * headDim);
+}
+
+/** Whether every layer and head keeps tokens of its own. */
+export function isPerHead(cache: KvCache): boolean {
+  return cache.positions.length > slotsOf(cache);
+}
+
+/** Positions of the rows of one head, [slots]. */
+export function positionsOf(cache: KvCache, layer: number, head: number): Int32Array<ArrayBuffer> {
+  if (!isPerHead(cache)) return cache.positions;
+  const slots = slotsOf(cache);
+  const start = (layer * cache.numKvHeads + head) * slots;
+  return cache.positions.subarray(start, start + slots);
+}
+
+/**
+ * The fraction of the span's tokens that a cache holds, mean over layers and heads.
+ * @param positions [slots], or [heads, slots] of all heads of all layers
+ */
+export function obtainedKeep(
+  positions: Int32Array,
+  slots: number,
+  span: { readonly start: number; readonly end: number },
+): number {
   const kept = positions.reduce(
     (count, position) => (position >= span.start && position < span.end ? count + 1 : count),
     0,
   );
-  return kept / (span.end - span.start);
+  return kept / (positions.length / slots) / (span.end - span.start);
 }
 
 /** Bytes of the keys and values of `slots` tokens, `bytesPerValue` each (2 for F16, 4 for F32). */

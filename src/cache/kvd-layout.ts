@@ -14,6 +14,8 @@ export interface KvdLayout {
   readonly numKvHeads: number;
   readonly slots: number;
   readonly headDim: number;
+  /** Every layer and head has positions (and scores) of its own. */
+  readonly perHead: boolean;
   readonly hasScores: boolean;
   readonly hasTokenIds: boolean;
 }
@@ -39,6 +41,7 @@ export function parseKvdLayout(file: SafetensorsFile, contextLength: number): Kv
     numKvHeads,
     slots,
     headDim,
+    perHead: file.entries.get("positions")?.shape.length === 3,
     hasScores: file.entries.has("scores"),
     hasTokenIds: file.entries.has("token_ids"),
   };
@@ -48,7 +51,7 @@ export function parseKvdLayout(file: SafetensorsFile, contextLength: number): Kv
 
 /** Name, element type and shape of every tensor of a cache file. */
 export function expectedTensors(
-  { dtype, numLayers, numKvHeads, slots, headDim, hasScores, hasTokenIds }: KvdLayout,
+  { dtype, numLayers, numKvHeads, slots, headDim, perHead, hasScores, hasTokenIds }: KvdLayout,
   contextLength: number,
 ): Map<string, { readonly dtype: SafetensorsDType; readonly shape: readonly number[] }> {
   const tensors = new Map<string, { dtype: SafetensorsDType; shape: readonly number[] }>();
@@ -57,8 +60,9 @@ export function expectedTensors(
     tensors.set(`layers.${i}.k`, { dtype, shape });
     tensors.set(`layers.${i}.v`, { dtype, shape });
   }
-  tensors.set("positions", { dtype: "I32", shape: [slots] });
-  if (hasScores) tensors.set("scores", { dtype: "F32", shape: [slots] });
+  const tokenShape = perHead ? [numLayers, numKvHeads, slots] : [slots];
+  tensors.set("positions", { dtype: "I32", shape: tokenShape });
+  if (hasScores) tensors.set("scores", { dtype: "F32", shape: tokenShape });
   if (hasTokenIds) tensors.set("token_ids", { dtype: "I32", shape: [contextLength] });
   return tensors;
 }

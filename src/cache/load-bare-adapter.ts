@@ -42,6 +42,7 @@ export async function loadBareAdapter(folder: string, options: BareAdapterOption
     eta,
     sinks: sink,
     gate: "sigmoid",
+    selection: "shared",
     baseModel: options.baseModel,
     targets: options.targets,
     createdBy: "unknown",

@@ -6,7 +6,7 @@ import { KvDistillError } from "../util/errors.ts";
 import { readRange } from "../util/read-range.ts";
 import { withFile } from "../util/with-file.ts";
 import { checkKvCache } from "./check-kv-cache.ts";
-import { obtainedKeep, type CacheLayer, type KvCache } from "./kv-cache.ts";
+import { obtainedKeep, slotsOf, type CacheLayer, type KvCache } from "./kv-cache.ts";
 import { EMPTY_CHECKSUM, replaceChecksum } from "./kvd-checksum.ts";
 import { parseKvdLayout, type KvdLayout } from "./kvd-layout.ts";
 import { parseKvdMetadata, type KvdFacts } from "./kvd-metadata.ts";
@@ -136,7 +136,7 @@ function checkLoaded(cache: KvCache, where: string, obtained: number): void {
       cause,
     });
   }
-  const actual = obtainedKeep(cache.positions, cache.provenance.span);
+  const actual = obtainedKeep(cache.positions, slotsOf(cache), cache.provenance.span);
   if (actual !== obtained) {
     throw new KvDistillError("bad-file", "keep_obtained does not fit the positions", {
       where,

@@ -37,7 +37,7 @@ export async function readAdapterTensors(
   otherFaults: readonly string[] = [],
 ): Promise<Adapter> {
   const pairs = loraPairs(config);
-  const shapes = scorerShapes(config.targets.hiddenSize);
+  const shapes = scorerShapes(config);
   const faults = [
     ...otherFaults,
     ...tensorFaults(

@@ -4,7 +4,7 @@ import { encodeFloats } from "../formats/safetensors/float-tensor.ts";
 import { encodeSafetensorsHeader, inFileOrder } from "../formats/safetensors/write.ts";
 import { writeFileAtomic } from "../util/atomic-file.ts";
 import { checkKvCache } from "./check-kv-cache.ts";
-import { obtainedKeep, type KvCache } from "./kv-cache.ts";
+import { isPerHead, obtainedKeep, slotsOf, type KvCache } from "./kv-cache.ts";
 import { EMPTY_CHECKSUM, replaceChecksum } from "./kvd-checksum.ts";
 import type { KvdDType } from "./kvd-layout.ts";
 import { encodeKvdMetadata } from "./kvd-metadata.ts";
@@ -30,7 +30,7 @@ export async function saveKvd(path: string, cache: KvCache, options: SaveKvdOpti
   checkKvCache(cache, path);
   const tensors = inFileOrder(encodeTensors(cache, options.dtype ?? "F16", path));
   const { provenance, contextLength, positions } = cache;
-  const obtained = obtainedKeep(positions, provenance.span);
+  const obtained = obtainedKeep(positions, slotsOf(cache), provenance.span);
   const metadata = encodeKvdMetadata({ provenance, contextLength, obtained, sha256: EMPTY_CHECKSUM });
   const unsigned = encodeSafetensorsHeader(tensors, metadata);
   const sum = createHash("sha256").update(unsigned);
@@ -43,7 +43,9 @@ export async function saveKvd(path: string, cache: KvCache, options: SaveKvdOpti
 
 function encodeTensors(cache: KvCache, dtype: KvdDType, path: string): EncodedTensor[] {
   const { layers, numKvHeads, headDim, positions, scores, tokenIds } = cache;
-  const shape = [numKvHeads, positions.length, headDim];
+  const slots = slotsOf(cache);
+  const shape = [numKvHeads, slots, headDim];
+  const tokenShape = isPerHead(cache) ? [layers.length, numKvHeads, slots] : [slots];
   const floats = (name: string, values: Float32Array): EncodedTensor => {
     return { name, dtype, shape, bytes: encodeFloats(values, dtype, `${path}: ${name}`) };
   };
@@ -51,9 +53,9 @@ function encodeTensors(cache: KvCache, dtype: KvdDType, path: string): EncodedTe
     floats(`layers.${i}.k`, keys),
     floats(`layers.${i}.v`, values),
   ]);
-  tensors.push({ name: "positions", dtype: "I32", shape: [positions.length], bytes: bytesOf(positions) });
+  tensors.push({ name: "positions", dtype: "I32", shape: tokenShape, bytes: bytesOf(positions) });
   if (scores !== undefined) {
-    tensors.push({ name: "scores", dtype: "F32", shape: [scores.length], bytes: bytesOf(scores) });
+    tensors.push({ name: "scores", dtype: "F32", shape: tokenShape, bytes: bytesOf(scores) });
   }
   if (tokenIds !== undefined) {
     tensors.push({ name: "token_ids", dtype: "I32", shape: [tokenIds.length], bytes: bytesOf(tokenIds) });

@@ -65,7 +65,7 @@ export async function compressIds(
     layers: Array.from({ length: config.numLayers }, (_, layer) => joinLayers(parts, layer, config.numKvHeads)),
     numKvHeads: config.numKvHeads,
     headDim: config.headDim,
-    ...joinTokens(parts, pieces, method.name),
+    ...joinTokens(parts, pieces),
     tokenIds: Int32Array.from(ids),
     contextLength: ids.length,
     provenance: {
@@ -102,24 +102,19 @@ function joinLayers(parts: readonly CompressedRows[], layer: number, kvHeads: nu
   return { keys: join(({ keys }) => keys), values: join(({ values }) => values) };
 }
 
-function joinTokens(
-  parts: readonly CompressedRows[],
-  pieces: readonly Fold[],
-  method: string,
-): Pick<KvCache, "positions" | "scores"> {
-  const positions = parts.flatMap((part, i) => {
-    if (part.positions === undefined) {
-      throw new KvDistillError(
-        "unsupported",
-        "the method keeps other tokens in every head, which a cache file cannot say",
-        { where: method },
-      );
-    }
-    return Array.from(part.positions, (position) => position + (pieces[i]?.start ?? 0));
-  });
-  const scores = parts.flatMap(({ scores }) => Array.from(scores ?? []));
+/** Positions and scores, fold after fold within every head; shared when all folds are. */
+function joinTokens(parts: readonly CompressedRows[], pieces: readonly Fold[]): Pick<KvCache, "positions" | "scores"> {
+  const entries = Math.max(...parts.map(({ positions }) => positions.length));
+  const flat = (of: (part: CompressedRows, fold: number, entry: number) => ArrayLike<number>): number[] =>
+    Array.from({ length: entries }, (_, entry) =>
+      parts.flatMap((part, fold) => Array.from(of(part, fold, part.positions.length === 1 ? 0 : entry))),
+    ).flat();
+  const positions = flat(({ positions: own }, fold, entry) =>
+    (own[entry] ?? new Int32Array()).map((position) => position + (pieces[fold]?.start ?? 0)),
+  );
+  const scored = parts.every(({ scores }) => scores !== undefined);
   return {
     positions: Int32Array.from(positions),
-    ...(scores.length === positions.length ? { scores: Float32Array.from(scores) } : {}),
+    ...(scored ? { scores: Float32Array.from(flat(({ scores }, _, entry) => scores?.[entry] ?? [])) } : {}),
   };
 }

@@ -1,4 +1,4 @@
-import { type Adapter, loraScale } from "../cache/adapter.ts";
+import { type Adapter, loraScale, scoreColumns } from "../cache/adapter.ts";
 import type { LanguageModel } from "../models/language-model.ts";
 import { type LoadedLora, loadLora } from "../models/loaded-lora.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
@@ -16,6 +16,7 @@ export interface LoadedAdapter {
 export async function attachAdapter(model: LanguageModel, adapter: Adapter): Promise<LoadedAdapter> {
   const { config, lora, scorer } = adapter;
   const width = config.targets.hiddenSize;
+  const columns = scoreColumns(config);
   const loaded = await loadLora(model.runtime, lora, { rank: config.rank, scale: loraScale(config) });
   return {
     adapter,
@@ -23,8 +24,8 @@ export async function attachAdapter(model: LanguageModel, adapter: Adapter): Pro
     scorer: {
       "fc1.weight": tensor("float32", [width, width], scorer["fc1.weight"]),
       "fc1.bias": tensor("float32", [width], scorer["fc1.bias"]),
-      "fc2.weight": tensor("float32", [1, width], scorer["fc2.weight"]),
-      "fc2.bias": tensor("float32", [1], scorer["fc2.bias"]),
+      "fc2.weight": tensor("float32", [columns, width], scorer["fc2.weight"]),
+      "fc2.bias": tensor("float32", [columns], scorer["fc2.bias"]),
     },
     release: () => {
       loaded.release();

@@ -4,10 +4,10 @@ import type { CompressionContext } from "./context.ts";
 /** Kept rows: the same number in every layer and head. */
 export interface CompressedRows {
   readonly layers: readonly HostLayer[];
-  /** Kept positions, sorted, when they are the same in every layer and head; undefined for methods that choose per head. */
-  readonly positions: Int32Array<ArrayBuffer> | undefined;
-  /** What the kept tokens were chosen by, where one score per token exists, [kept]. */
-  readonly scores: Float32Array<ArrayBuffer> | undefined;
+  /** Kept positions within the context, sorted: one entry for all layers and heads, or one for each, layer · numKvHeads + head. */
+  readonly positions: readonly Int32Array<ArrayBuffer>[];
+  /** What the kept tokens were chosen by, entry by entry as `positions`; left out by methods without scores. */
+  readonly scores?: readonly Float32Array<ArrayBuffer>[];
 }
 
 export interface CompressionRequest {

@@ -28,8 +28,21 @@ export function takeRows(
   return { keys: take(keys), values: take(values) };
 }
 
-/** The same positions in every layer and head. */
-export function takeShared(layers: readonly HostLayer[], config: ModelConfig, positions: Int32Array): HostLayer[] {
-  const everyHead = new Array<Int32Array>(config.numKvHeads).fill(positions);
-  return layers.map((layer) => takeRows(layer, config, everyHead));
+/**
+ * Rows of every layer.
+ * @param positions one entry for all layers and heads, or one for each, layer · numKvHeads + head
+ */
+export function takeKept(
+  layers: readonly HostLayer[],
+  config: ModelConfig,
+  positions: readonly Int32Array[],
+): HostLayer[] {
+  return layers.map((layer, i) => takeRows(layer, config, headEntries(positions, i, config.numKvHeads)));
+}
+
+/** Of a list with one entry for all heads, or one for every head of every layer: those of one layer's heads. */
+export function headEntries<T>(entries: readonly T[], layer: number, numKvHeads: number): T[] {
+  const [only] = entries;
+  if (entries.length === 1 && only !== undefined) return new Array<T>(numKvHeads).fill(only);
+  return entries.slice(layer * numKvHeads, (layer + 1) * numKvHeads);
 }

@@ -1,4 +1,4 @@
-import { fill, gemm, input, layerNorm, reshape } from "../graph/build.ts";
+import { fill, gemm, input, layerNorm } from "../graph/build.ts";
 import type { Node } from "../graph/node.ts";
 import { activate } from "../nn/activation.ts";
 
@@ -8,18 +8,19 @@ export interface ScorerInputs {
   readonly "fc1.weight": Node;
   /** [hidden] */
   readonly "fc1.bias": Node;
-  /** [1, hidden] */
+  /** [columns, hidden] */
   readonly "fc2.weight": Node;
-  /** [1] */
+  /** [columns] */
   readonly "fc2.bias": Node;
 }
 
-export function scorerInputs(hiddenSize: number): ScorerInputs {
+/** @param columns scores of a token: 1, or one for every layer and kv head */
+export function scorerInputs(hiddenSize: number, columns: number): ScorerInputs {
   return {
     "fc1.weight": input("fc1.weight", "float32", [hiddenSize, hiddenSize]),
     "fc1.bias": input("fc1.bias", "float32", [hiddenSize]),
-    "fc2.weight": input("fc2.weight", "float32", [1, hiddenSize]),
-    "fc2.bias": input("fc2.bias", "float32", [1]),
+    "fc2.weight": input("fc2.weight", "float32", [columns, hiddenSize]),
+    "fc2.bias": input("fc2.bias", "float32", [columns]),
   };
 }
 
@@ -27,16 +28,16 @@ export function scorerInputs(hiddenSize: number): ScorerInputs {
 const EPSILON = 1e-5;
 
 /**
- * Score of every token (METHOD section 1): layer norm without parameters, Linear, GELU, Linear to one.
+ * Scores of every token (METHOD section 1): layer norm without parameters, Linear, GELU, Linear.
  * @param hidden residual stream of the frozen model after η blocks, [tokens, hidden]
- * @returns [tokens]
+ * @returns [tokens, columns]
  */
 export function score(hidden: Node, parameters: ScorerInputs): Node {
-  const [tokens = 1, width = 1] = hidden.shape;
+  const [, width = 1] = hidden.shape;
   const normed = layerNorm(hidden, EPSILON, fill(1, [width]));
   const inner = activate(
     "gelu",
     gemm(normed, parameters["fc1.weight"], { transB: true, addend: parameters["fc1.bias"] }),
   );
-  return reshape(gemm(inner, parameters["fc2.weight"], { transB: true, addend: parameters["fc2.bias"] }), [tokens]);
+  return gemm(inner, parameters["fc2.weight"], { transB: true, addend: parameters["fc2.bias"] });
 }

@@ -9,3 +9,30 @@ export function selectKept(scores: ArrayLike<number>, count: number, sinks: numb
   order.sort((a, b) => (rank(a) === rank(b) ? a - b : rank(b) - rank(a)));
   return Int32Array.from(order.slice(0, count)).sort();
 }
+
+/** What a context's scores select (METHOD section 1). */
+export interface TokenSelection {
+  /** Kept positions, sorted: one entry for all layers and heads, or one for each, layer · numKvHeads + head. */
+  readonly kept: readonly Int32Array<ArrayBuffer>[];
+  /** Tokens that the query and output adapters act on (METHOD section 2): those with the highest mean score, as many as a head keeps. */
+  readonly routed: Int32Array<ArrayBuffer>;
+}
+
+/**
+ * Selects by score.
+ * @param scores [tokens, columns]
+ */
+export function selectTokens(scores: Float32Array, columns: number, count: number, sinks: number): TokenSelection {
+  const tokens = scores.length / columns;
+  const column = (c: number): Float32Array =>
+    Float32Array.from({ length: tokens }, (_, i) => scores[i * columns + c] ?? 0);
+  const kept = Array.from({ length: columns }, (_, c) => selectKept(column(c), count, sinks));
+  const [only] = kept;
+  if (columns === 1 && only !== undefined) return { kept, routed: only };
+  const mean = Float64Array.from({ length: tokens }, (_, i) => {
+    let sum = 0;
+    for (let c = 0; c < columns; c++) sum += scores[i * columns + c] ?? 0;
+    return sum / columns;
+  });
+  return { kept, routed: selectKept(mean, count, sinks) };
+}

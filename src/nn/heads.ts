@@ -14,14 +14,12 @@ export function mergeHeads(x: Node): Node {
 }
 
 /**
- * Token rows of keys or values.
+ * Rows of keys or values, every head its own.
  * @param x [batch, heads, tokens, headDim]
- * @param index int64 [batch, kept], each an index into batch · tokens
+ * @param index int64 [batch, heads, kept], each an index into batch · heads · tokens
  * @returns [batch, heads, kept, headDim]
  */
-export function gatherTokens(x: Node, index: Node): Node {
-  const [, heads = 1, , headDim = 1] = x.shape;
-  const [batch = 1, kept = 1] = index.shape;
-  const rows = gather(mergeHeads(x), index);
-  return transpose(reshape(rows, [batch, kept, heads, headDim]), [0, 2, 1, 3]);
+export function gatherRows(x: Node, index: Node): Node {
+  const [batch = 1, heads = 1, tokens = 1, headDim = 1] = x.shape;
+  return gather(reshape(x, [mulDims(batch, heads, tokens), headDim]), index);
 }

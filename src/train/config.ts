@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { ADAPTER_SELECTIONS } from "../cache/adapter.ts";
 import { GATES } from "../compress/gate.ts";
 import { KvDistillError } from "../util/errors.ts";
 
@@ -19,6 +20,8 @@ const TrainConfigSchema = z.strictObject({
   sinks: z.int().min(0).default(4),
   /** Paper: sigmoid. */
   gate: z.enum(GATES).default("straight-through"),
+  /** Which tokens a layer and kv head keeps. Paper: shared. */
+  selection: z.enum(ADAPTER_SELECTIONS).default("per-head"),
   /** Weight of the forward KL. Paper: 0.6. */
   lambda: z.number().min(0).max(1).default(0.6),
   /** Kept fraction, drawn anew for every example. Paper: 0.001 to 0.8. */

@@ -1,4 +1,5 @@
-import type { Adapter, AdapterTargets } from "../cache/adapter.ts";
+import { type Adapter, type AdapterConfig, scoreColumns } from "../cache/adapter.ts";
+import { scorerShapes } from "../cache/adapter-tensors.ts";
 import { type Tensor, tensor, zeros } from "../tensor/tensor.ts";
 import { randomFromSeed } from "../util/random.ts";
 import { layerPrefix, type Parameters, SCORER_PREFIX } from "./parameters.ts";
@@ -7,11 +8,10 @@ import { layerPrefix, type Parameters, SCORER_PREFIX } from "./parameters.ts";
 const SCORER_START = 3;
 
 /** Parameters to start from: A normal with variance 1/in, B zero, so that the adapted model is the base model. */
-export function newParameters(
-  { numLayers, hiddenSize, modules }: AdapterTargets,
-  rank: number,
-  seed: number,
-): Parameters {
+export function newParameters(config: AdapterConfig, seed: number): Parameters {
+  const { rank, targets } = config;
+  const { numLayers, hiddenSize, modules } = targets;
+  const columns = scoreColumns(config);
   const random = randomFromSeed(seed);
   const normal = (dims: readonly number[], deviation: number): Tensor<"float32"> => {
     const value = zeros("float32", dims);
@@ -27,25 +27,19 @@ export function newParameters(
   }
   found.set(`${SCORER_PREFIX}fc1.weight`, normal([hiddenSize, hiddenSize], 1 / Math.sqrt(hiddenSize)));
   found.set(`${SCORER_PREFIX}fc1.bias`, zeros("float32", [hiddenSize]));
-  found.set(`${SCORER_PREFIX}fc2.weight`, normal([1, hiddenSize], 0.02));
-  found.set(`${SCORER_PREFIX}fc2.bias`, tensor("float32", [1], Float32Array.of(SCORER_START)));
+  found.set(`${SCORER_PREFIX}fc2.weight`, normal([columns, hiddenSize], 0.02));
+  found.set(`${SCORER_PREFIX}fc2.bias`, tensor("float32", [columns], new Float32Array(columns).fill(SCORER_START)));
   return found;
 }
 
 /** An adapter's values as parameters, copied. */
 export function parametersOf({ config, lora, scorer }: Adapter): Parameters {
-  const { hiddenSize } = config.targets;
   const found = new Map<string, Tensor<"float32">>();
   for (const [path, { a, b }] of lora) {
     found.set(`${path}.lora_A`, tensor("float32", [config.rank, a.length / config.rank], a.slice()));
     found.set(`${path}.lora_B`, tensor("float32", [b.length / config.rank, config.rank], b.slice()));
   }
-  const shapes = {
-    "fc1.weight": [hiddenSize, hiddenSize],
-    "fc1.bias": [hiddenSize],
-    "fc2.weight": [1, hiddenSize],
-    "fc2.bias": [1],
-  };
+  const shapes = scorerShapes(config);
   for (const name of Object.keys(shapes) as (keyof typeof shapes)[]) {
     found.set(SCORER_PREFIX + name, tensor("float32", shapes[name], scorer[name].slice()));
   }

@@ -1,22 +1,31 @@
-import { createHash } from "node:crypto";
-import { appendFile, mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import type { Adapter, AdapterConfig, AdapterTargets } from "../cache/adapter.ts";
 import { saveAdapter } from "../cache/save-adapter.ts";
-import { createDataReport } from "../data/data-report.ts";
-import { type PassageExample, tokenizePassages } from "../data/examples.ts";
-import { groupPassages } from "../data/group-passages.ts";
-import { readRows } from "../data/read-rows.ts";
 import { familyOf } from "../models/families/index.ts";
-import { passagePromptOf } from "../models/load-model.ts";
 import type { ModelFiles } from "../models/model-files.ts";
 import { createRuntime } from "../runtime/runtime.ts";
+import { writeFileAtomic } from "../util/atomic-file.ts";
+import { diskError, isSystemError } from "../util/disk-error.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { PACKAGE_NAME_AND_VERSION } from "../util/version.ts";
 import { zeroMoments } from "./adamw.ts";
-import { checkpointSteps, loadCheckpoint, type RunIdentity, saveCheckpoint } from "./checkpoint.ts";
-import { configHash, type TrainConfig } from "./config.ts";
+import {
+  checkpointSteps,
+  loadCheckpoint,
+  removeStaleCheckpoints,
+  type RunIdentity,
+  saveCheckpoint,
+  type TrainingState,
+} from "./checkpoint.ts";
+import type { TrainConfig } from "./config.ts";
+import { lossCurve } from "./loss-curve.ts";
+import { type CurvePoint, openMetrics } from "./metrics.ts";
 import { adapterOf, newParameters, parametersOf } from "./new-parameters.ts";
+import type { NotFiniteReport } from "./not-finite.ts";
+import { readTrainingData } from "./run-data.ts";
+import { nextRunRecord, writeRunFiles } from "./run-files.ts";
+import { scoreColumnsOf } from "./step/engine.ts";
 import { loadTrainingPrograms } from "./step/programs.ts";
 import { loadTrainingWeights } from "./step/weights.ts";
 import { type StepReport, train } from "./trainer.ts";
@@ -28,28 +37,40 @@ export interface TrainingRunOptions {
   /** Folder of checkpoints, metrics, configuration and the adapter. */
   readonly out: string;
   readonly config: TrainConfig;
-  /** Continue from the newest complete checkpoint in `out`. */
+  /** Continue from the newest complete checkpoint in `out`; begin where there is none. */
   readonly resume: boolean;
   /** Values to start from instead of new ones. */
   readonly start?: Adapter;
+  /** Folder that `start` came from, for the run's record. */
+  readonly init?: string;
   /** Steps between checkpoints. */
   readonly checkpointEvery: number;
   readonly threads?: number;
+  /** As typed, for the run's record. */
+  readonly command?: readonly string[];
   /** Finishes the step in progress, saves and returns. */
   readonly signal?: AbortSignal;
+  /** Before the first step: where the run stands. */
+  readonly onStart?: (start: { readonly step: number; readonly examples: number }) => void;
   readonly onStep?: (report: StepReport) => void;
   readonly onNote?: (line: string) => void;
 }
 
 export interface TrainingRunResult {
   readonly step: number;
+  /** False when the signal ended the run before its last step. */
+  readonly finished: boolean;
   /** Folder of the adapter as it stands. */
   readonly adapter: string;
+  /** Loss and divergences of every step so far. */
+  readonly points: readonly CurvePoint[];
 }
 
 /**
- * A training run from data files to an adapter folder, with checkpoints (METHOD section 6).
- * @throws KvDistillError `bad-argument` when the folder holds a run and `resume` is not set, or there is nothing to train on
+ * A training run from data files to an adapter folder, with checkpoints (METHOD section 6; docs/formats/checkpoint.md says what lies in
+ * the folder). Killed at any moment it resumes from the last complete checkpoint, bit for bit as if it had never stopped.
+ * @throws KvDistillError `bad-argument` when the folder holds a run and `resume` is not set, or there is nothing to train on,
+ * `model-mismatch` when the run in the folder is another, `not-finite` after a report was written and nothing else, `disk`
  */
 export async function runTraining(options: TrainingRunOptions): Promise<TrainingRunResult> {
   const { files, out, config, resume, checkpointEvery, signal, onStep, onNote = () => undefined } = options;
@@ -60,85 +81,96 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
       hint: "continue it with --resume, or choose another folder",
     });
   }
-  const examples = await readExamples(options, onNote);
-  const identity: RunIdentity = { configHash: configHash(config), modelHash: files.hash, dataHash: hashOf(examples) };
-  const loaded = resume
-    ? await loadCheckpoint(checkpoints, identity, (error) => {
-        onNote(error.message);
-      })
-    : undefined;
+  const data = await readTrainingData(options.data, files, config, onNote);
+  const identity: RunIdentity = { config, modelHash: files.hash, dataHash: data.hash };
+  const loaded = await loadCheckpoint(checkpoints, identity, (error) => {
+    onNote(error.message);
+  });
   const settings = adapterConfig(files, config);
-  const parameters =
-    options.start === undefined
-      ? newParameters(settings.targets, config.rank, config.seed)
-      : parametersOf(options.start);
-  const state = loaded ?? { step: 0, parameters, moments: zeroMoments(parameters) };
-
-  await mkdir(out, { recursive: true });
-  await writeFile(
-    join(out, "config.json"),
-    JSON.stringify({ ...config, model: files.name, data: options.data, ...identity }, null, 2),
-  );
+  const state = loaded ?? firstState(options, settings);
   const runtime = await createRuntime(options.threads === undefined ? {} : { threads: options.threads });
   try {
-    const shape = { rank: config.rank, scale: config.alpha / Math.sqrt(config.rank) };
-    const engine = {
-      runtime,
-      config: files.config,
-      programs: await loadTrainingPrograms(runtime, files.config, shape, config.lambda),
-      weights: await loadTrainingWeights(runtime, files),
-      settings: config,
-    };
-    const last = await train({
-      engine,
-      examples,
+    await makeFolder(checkpoints);
+    await removeStaleCheckpoints(checkpoints);
+    await writeRunFiles(
+      out,
       config,
-      state,
-      ...(signal === undefined ? {} : { signal }),
-      onStep: async (report, now) => {
-        await appendFile(join(out, "metrics.jsonl"), `${JSON.stringify(report)}\n`);
-        onStep?.(report);
-        if (report.step % checkpointEvery === 0) await saveCheckpoint(checkpoints, now, identity);
-      },
-    });
-    await saveCheckpoint(checkpoints, last, identity);
-    const adapter = join(out, "adapter");
-    await saveAdapter(adapter, adapterOf(last.parameters, settings), { dtype: "F16", replace: true });
-    return { step: last.step, adapter };
+      await nextRunRecord(out, {
+        model: { name: files.name, hash: files.hash },
+        data: { files: options.data.map((path) => resolve(path)), examples: data.examples.length, hash: data.hash },
+        ...(options.init === undefined ? {} : { init: resolve(options.init) }),
+        session: { fromStep: state.step, threads: runtime.threads, command: options.command ?? [] },
+      }),
+    );
+    const metrics = await openMetrics(join(out, "metrics.jsonl"), state.step, onNote);
+    try {
+      // Values to start from are part of the run: with step 0 saved, nothing but the folder is needed to go on.
+      let saved = loaded?.step;
+      const adapter = join(out, "adapter");
+      const save = async (now: TrainingState): Promise<void> => {
+        if (saved === now.step) return;
+        await metrics.sync();
+        await saveCheckpoint(checkpoints, now, identity);
+        saved = now.step;
+        await saveAdapter(adapter, adapterOf(now.parameters, settings), { dtype: "F16", replace: true });
+        if (metrics.points.length > 0) {
+          await writeFileAtomic(
+            join(out, "loss-curve.svg"),
+            Buffer.from(lossCurve(metrics.points, `Training ${files.name}: ${now.step} of ${config.steps} steps`)),
+          );
+        }
+      };
+      await save(state);
+      const shape = { rank: config.rank, scale: config.alpha / Math.sqrt(config.rank) };
+      const columns = scoreColumnsOf(config, files.config);
+      const engine = {
+        runtime,
+        config: files.config,
+        programs: await loadTrainingPrograms(runtime, files.config, shape, config.lambda, columns),
+        weights: await loadTrainingWeights(runtime, files),
+        settings: config,
+      };
+      options.onStart?.({ step: state.step, examples: data.examples.length });
+      const last = await train({
+        engine,
+        examples: data.examples,
+        config,
+        state,
+        ...(signal === undefined ? {} : { signal }),
+        onStep: async (report, now) => {
+          await metrics.append(report);
+          onStep?.(report);
+          if (report.step % checkpointEvery === 0) await save(now);
+        },
+        onNotFinite: (report) => writeReport(out, report, onNote),
+      });
+      await save(last);
+      return { step: last.step, finished: last.step >= config.steps, adapter, points: metrics.points };
+    } finally {
+      await metrics.close();
+    }
   } finally {
     await runtime.close();
   }
 }
 
-async function readExamples(
-  { files, data, config }: TrainingRunOptions,
-  onNote: (line: string) => void,
-): Promise<PassageExample[]> {
-  const report = createDataReport();
-  const prompt = passagePromptOf(files, "short-answer");
-  const limits = {
-    minContextTokens: config.minContext,
-    maxContextTokens: config.maxContext,
-    maxQuestionTokens: config.maxQuestion,
-    maxAnswerTokens: config.maxAnswer,
-    maxQuestions: config.questions,
-    reconstructionTokens: config.reconstruction,
-  };
-  const examples: PassageExample[] = [];
-  for (const path of data) {
-    const passages = groupPassages(readRows(path, report.onFault), { onClosedEarly: report.onClosedEarly });
-    for await (const example of tokenizePassages(passages, prompt, limits, report.onLeftOut)) examples.push(example);
-  }
-  for (const line of report.lines()) onNote(line);
-  if (examples.length === 0)
-    throw new KvDistillError("bad-argument", "there is nothing to train on", { where: data.join(", ") });
-  return examples;
+function firstState({ start, config }: TrainingRunOptions, settings: AdapterConfig): TrainingState {
+  const parameters = start === undefined ? newParameters(settings, config.seed) : parametersOf(start);
+  return { step: 0, parameters, moments: zeroMoments(parameters) };
 }
 
-function hashOf(examples: readonly PassageExample[]): string {
-  const hash = createHash("sha256");
-  for (const { id, contextIds, turns } of examples) hash.update(JSON.stringify([id, contextIds, turns]));
-  return hash.digest("hex");
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw isSystemError(error) ? diskError(error, path, "cannot make the folder of the run") : error;
+  }
+}
+
+async function writeReport(out: string, report: NotFiniteReport, onNote: (line: string) => void): Promise<void> {
+  const path = join(out, "not-finite-report.json");
+  await writeFileAtomic(path, Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
+  onNote(`step ${report.step} is described in ${path}; the last checkpoint stays as it is`);
 }
 
 /** What an adapter for this model and configuration says of itself. */
@@ -148,6 +180,7 @@ function adapterConfig({ name, hash, config: model }: ModelFiles, config: TrainC
     layersPath: family.layerPath(0).replace(/\.0$/, ""),
     numLayers: model.numLayers,
     hiddenSize: model.hiddenSize,
+    numKvHeads: model.numKvHeads,
     modules: family.adaptedModules,
   };
   return {
@@ -158,6 +191,7 @@ function adapterConfig({ name, hash, config: model }: ModelFiles, config: TrainC
     eta: config.eta,
     sinks: config.sinks,
     gate: config.gate,
+    selection: config.selection,
     baseModel: { name, hash },
     targets,
     createdBy: PACKAGE_NAME_AND_VERSION,

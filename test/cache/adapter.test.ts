@@ -50,6 +50,7 @@ describe("round trip", () => {
   test.each([
     ["llama", sampleConfig],
     ["gpt2", gpt2Config],
+    ["a selection per head", { ...gpt2Config, selection: "per-head" }],
   ] as const)("%s, exactly in F32, rounded in F16", async (_, config) => {
     const adapter = sampleAdapter(config);
     adapter.scorer["fc1.bias"].fill(1 / 3, 0, 1);
@@ -247,7 +248,7 @@ describe("refused on loading", () => {
     "%s cut or with a flipped bit at any byte",
     async (name) => {
       const modules = [{ path: "self_attn.q_proj", inputs: 2, outputs: 1 }];
-      const targets = { layersPath: "model.layers", numLayers: 1, hiddenSize: 1, modules };
+      const targets = { layersPath: "model.layers", numLayers: 1, hiddenSize: 1, numKvHeads: 1, modules };
       const small = sampleAdapter({ ...sampleConfig, rank: 1, targets });
       const hash = await saveAdapter(folder, small, { replace: true });
       const path = join(folder, name);

@@ -77,8 +77,8 @@ test.each([NaN, Infinity, -Infinity])("%d is not-finite", (value) => {
 });
 
 test("what was obtained counts the span's tokens only", () => {
-  expect(obtainedKeep(Int32Array.of(0, 1, 2, 9), { start: 2, end: 10 })).toBe(0.25);
-  expect(obtainedKeep(Int32Array.of(0), { start: 2, end: 10 })).toBe(0);
+  expect(obtainedKeep(Int32Array.of(0, 1, 2, 9), 4, { start: 2, end: 10 })).toBe(0.25);
+  expect(obtainedKeep(Int32Array.of(0), 1, { start: 2, end: 10 })).toBe(0);
 });
 
 test("bytes of keys and values", () => {

@@ -1,10 +1,11 @@
 import type { Adapter, AdapterConfig, AdapterTargets } from "../../src/cache/adapter.ts";
-import { loraPairs } from "../../src/cache/adapter-tensors.ts";
+import { loraPairs, scorerShapes } from "../../src/cache/adapter-tensors.ts";
 
 export const llamaTargets: AdapterTargets = {
   layersPath: "model.layers",
   numLayers: 2,
   hiddenSize: 8,
+  numKvHeads: 1,
   modules: [
     { path: "self_attn.q_proj", inputs: 8, outputs: 8 },
     { path: "self_attn.k_proj", inputs: 8, outputs: 4 },
@@ -17,6 +18,7 @@ export const gpt2Targets: AdapterTargets = {
   layersPath: "transformer.h",
   numLayers: 2,
   hiddenSize: 8,
+  numKvHeads: 2,
   modules: [
     { path: "attn.c_attn", inputs: 8, outputs: 24 },
     { path: "attn.c_proj", inputs: 8, outputs: 8 },
@@ -31,6 +33,7 @@ export const sampleConfig: AdapterConfig = {
   eta: 1,
   sinks: 4,
   gate: "straight-through",
+  selection: "shared",
   baseModel: { name: "tiny", hash: "a".repeat(64) },
   targets: llamaTargets,
   createdBy: "kv-distill test",
@@ -41,8 +44,9 @@ export function sampleAdapter(config: AdapterConfig = sampleConfig): Adapter {
   let next = 0;
   const values = (length: number): Float32Array<ArrayBuffer> =>
     Float32Array.from({ length }, () => ((next++ * 37) % 101) / 64 - 0.75);
-  const { rank, targets } = config;
-  const size = targets.hiddenSize;
+  const { rank } = config;
+  const shapes = scorerShapes(config);
+  const sized = (shape: readonly number[]): Float32Array<ArrayBuffer> => values(shape.reduce((a, b) => a * b, 1));
   const inputsOf = (shape: readonly number[]): number => shape[1] ?? 0;
   const pairs = loraPairs(config).map(
     ({ key, a, b }) => [key, { a: values(rank * inputsOf(a.shape)), b: values(rank * (b.shape[0] ?? 0)) }] as const,
@@ -51,10 +55,10 @@ export function sampleAdapter(config: AdapterConfig = sampleConfig): Adapter {
     config,
     lora: new Map(pairs),
     scorer: {
-      "fc1.weight": values(size * size),
-      "fc1.bias": values(size),
-      "fc2.weight": values(size),
-      "fc2.bias": values(1),
+      "fc1.weight": sized(shapes["fc1.weight"]),
+      "fc1.bias": sized(shapes["fc1.bias"]),
+      "fc2.weight": sized(shapes["fc2.weight"]),
+      "fc2.bias": sized(shapes["fc2.bias"]),
     },
   };
 }

@@ -42,22 +42,28 @@ export const anyCache: fc.Arbitrary<KvCache> = fc
     numKvHeads: fc.integer({ min: 1, max: 3 }),
     headDim: fc.integer({ min: 1, max: 4 }),
     contextLength: fc.integer({ min: 1, max: 40 }),
+    perHead: fc.boolean(),
     asked: fc.oneof(
       fc.record({ kind: fc.constant("fraction" as const), value: fc.double({ min: 1e-9, max: 1, noNaN: true }) }),
       fc.record({ kind: fc.constantFrom("tokens" as const, "bytes" as const), value: fc.integer({ min: 1 }) }),
     ),
     modelName: fc.string({ minLength: 1, unit: "grapheme" }),
   })
-  .chain(({ numLayers, numKvHeads, headDim, contextLength, asked, modelName }) =>
+  .chain(({ numLayers, numKvHeads, headDim, contextLength, perHead, asked, modelName }) =>
     fc.subarray(Array.from(Array(contextLength).keys()), { minLength: 1 }).chain((positions) => {
       const layer = fc.record({
         keys: floats(numKvHeads * positions.length * headDim),
         values: floats(numKvHeads * positions.length * headDim),
       });
+      // A head's own tokens: those of the first head, moved on.
+      const heads = perHead ? numLayers * numKvHeads : 1;
+      const moved = Array.from({ length: heads }, (_, head) =>
+        positions.map((position) => (position + head) % contextLength).sort((a, b) => a - b),
+      ).flat();
       return fc
         .record({
           layers: fc.array(layer, { minLength: numLayers, maxLength: numLayers }),
-          scores: fc.option(floats(positions.length), { nil: undefined }),
+          scores: fc.option(floats(moved.length), { nil: undefined }),
           withIds: fc.boolean(),
           start: fc.integer({ min: 0, max: contextLength - 1 }),
         })
@@ -65,7 +71,7 @@ export const anyCache: fc.Arbitrary<KvCache> = fc
           layers,
           numKvHeads,
           headDim,
-          positions: Int32Array.from(positions),
+          positions: Int32Array.from(moved),
           ...(scores === undefined ? {} : { scores }),
           ...(withIds ? { tokenIds: Int32Array.from({ length: contextLength }, (_, i) => i) } : {}),
           contextLength,

@@ -5,6 +5,6 @@ export const full: CompressionMethod = {
   name: "full",
   compress: async ({ context }) => {
     const { layers } = await context.full();
-    return { layers, positions: Int32Array.from(context.ids.keys()), scores: undefined };
+    return { layers, positions: [Int32Array.from(context.ids.keys())] };
   },
 };

@@ -2,9 +2,10 @@ import { asDType } from "../../tensor/tensor.ts";
 import { gateValue } from "../gate.ts";
 import type { LoadedAdapter } from "../loaded-adapter.ts";
 import type { CompressionMethod } from "../method.ts";
-import { takeShared } from "../rows.ts";
+import { scoreColumns } from "../../cache/adapter.ts";
+import { headEntries, takeKept } from "../rows.ts";
 import { scorerGraph } from "../scorer-graph.ts";
-import { selectKept } from "../select.ts";
+import { selectTokens } from "../select.ts";
 import type { CompressionContext } from "../context.ts";
 
 /**
@@ -17,10 +18,11 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
     name: "kv-distill",
     compress: async ({ context, count }) => {
       const { model, ids, signal } = context;
+      const columns = scoreColumns(config);
       const scores = await scoreTokens(loaded, context);
-      const positions = selectKept(scores, count, config.sinks);
+      const selection = selectTokens(scores, columns, count, config.sinks);
       const routed = new Float32Array(ids.length);
-      for (const position of positions) routed[position] = 1;
+      for (const position of selection.routed) routed[position] = 1;
       const cache = await context.newCache();
       try {
         await model.forward({
@@ -29,12 +31,19 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
           adapter: { lora: loaded.lora, routed },
           ...(signal === undefined ? {} : { signal }),
         });
-        const layers = takeShared(await cache.download(), model.config, positions);
-        const gates = Float32Array.from(positions, (position) =>
-          position < config.sinks ? 1 : gateValue(config.gate, scores[position] ?? 0),
+        const layers = takeKept(await cache.download(), model.config, selection.kept);
+        const keptScores = selection.kept.map((positions, column) =>
+          Float32Array.from(positions, (position) => scores[position * columns + column] ?? 0),
         );
-        for (const { keys } of layers) scaleRows(keys, gates, model.config.headDim);
-        return { layers, positions, scores: Float32Array.from(positions, (position) => scores[position] ?? 0) };
+        const gates = keptScores.map((own, column) =>
+          own.map((score, slot) =>
+            (selection.kept[column]?.[slot] ?? 0) < config.sinks ? 1 : gateValue(config.gate, score),
+          ),
+        );
+        layers.forEach(({ keys }, layer) => {
+          scaleRows(keys, headEntries(gates, layer, model.config.numKvHeads), model.config.headDim);
+        });
+        return { layers, positions: selection.kept, scores: keptScores };
       } finally {
         cache.release();
       }
@@ -42,22 +51,26 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
   };
 }
 
-/** Score of every token of a context, [tokens]. */
+/** Scores of every token of a context, [tokens, columns]. */
 export async function scoreTokens(
   { adapter, scorer }: LoadedAdapter,
   context: CompressionContext,
 ): Promise<Float32Array> {
   const { model, ids, position, signal } = context;
+  const columns = scoreColumns(adapter.config);
   const hidden = await model.hiddenAfter(adapter.config.eta, ids, {
     position,
     ...(signal === undefined ? {} : { signal }),
   });
-  const program = await model.compile("scorer", () => scorerGraph(model.config.hiddenSize));
+  const program = await model.compile(`scorer.${columns}`, () => scorerGraph(model.config.hiddenSize, columns));
   const { scores } = await program.run({ ...scorer, hidden });
   return asDType(scores ?? hidden, "float32").data;
 }
 
-/** Multiplies row `slot` of every head by its gate; keys are [heads, slots, headDim]. */
-function scaleRows(keys: Float32Array, gates: Float32Array, headDim: number): void {
-  for (let i = 0; i < keys.length; i++) keys[i] = (keys[i] ?? 0) * (gates[Math.floor(i / headDim) % gates.length] ?? 1);
+/** Multiplies every row by its gate; keys are [heads, slots, headDim], gates [slots] for each head. */
+function scaleRows(keys: Float32Array, gates: readonly Float32Array[], headDim: number): void {
+  let i = 0;
+  for (const own of gates) {
+    for (const gate of own) for (let d = 0; d < headDim; d++, i++) keys[i] = (keys[i] ?? 0) * gate;
+  }
 }

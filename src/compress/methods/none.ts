@@ -1,5 +1,5 @@
 import type { CompressionMethod } from "../method.ts";
-import { takeShared } from "../rows.ts";
+import { takeKept } from "../rows.ts";
 
 /** The sinks alone: what the model answers without the context. The floor. It ignores the budget. */
 export const none: CompressionMethod = {
@@ -10,6 +10,6 @@ export const none: CompressionMethod = {
       (_, position) => position,
     );
     const { layers } = await context.full();
-    return { layers: takeShared(layers, context.model.config, positions), positions, scores: undefined };
+    return { layers: takeKept(layers, context.model.config, [positions]), positions: [positions] };
   },
 };

@@ -1,5 +1,5 @@
 import type { CompressionMethod, CompressionRequest } from "../method.ts";
-import { takeShared } from "../rows.ts";
+import { takeKept } from "../rows.ts";
 import { selectKept } from "../select.ts";
 
 /** A method that gives every token one score and keeps the highest, with the sinks, in every layer and head alike. */
@@ -15,9 +15,9 @@ export function sharedMethod(
       const positions = selectKept(scores, count, sinks);
       const { layers } = await context.full();
       return {
-        layers: takeShared(layers, context.model.config, positions),
-        positions,
-        scores: Float32Array.from(positions, (position) => scores[position] ?? 0),
+        layers: takeKept(layers, context.model.config, [positions]),
+        positions: [positions],
+        scores: [Float32Array.from(positions, (position) => scores[position] ?? 0)],
       };
     },
   };

@@ -3,7 +3,7 @@ import { addDims, type Dim, mulDims } from "../../graph/dims.ts";
 import { defineGraph, type Graph } from "../../graph/graph.ts";
 import type { Node } from "../../graph/node.ts";
 import { splitBackward, type SplitGraphs } from "../../graph/gradient/split.ts";
-import { gatherTokens } from "../../nn/heads.ts";
+import { gatherRows } from "../../nn/heads.ts";
 import { type AdapterShape, loraInputs } from "../../models/adapter-inputs.ts";
 import type { ModelConfig } from "../../models/config.ts";
 import type { BlockContext } from "../../models/families/family.ts";
@@ -60,13 +60,14 @@ export function encodeAdaptedGraphs(config: ModelConfig, shape: AdapterShape, la
   const x = hiddenInput(config, "B", "S");
   const lora = loraInputs(config, shape, "");
   const routed = input("routed", "float32", ["B*S", 1]);
-  const kept = input("kept", "int64", ["B", "K"]);
-  const gate = input("gate", "float32", ["B", "K"]);
+  const keptShape = ["B", config.numKvHeads, "K"];
+  const kept = input("kept", "int64", keptShape);
+  const gate = input("gate", "float32", keptShape);
   const block = familyOf(config).block(0, x, { ...blockInputs(config, "B", "S", CAUSAL), adapter: { lora, routed } });
   const outputs = {
     ...(last ? {} : { "x.out": block.x }),
-    "kept.keys": mul(gatherTokens(block.own.keys, kept), reshape(gate, ["B", 1, "K", 1])),
-    "kept.values": gatherTokens(block.own.values, kept),
+    "kept.keys": mul(gatherRows(block.own.keys, kept), reshape(gate, [...keptShape, 1])),
+    "kept.values": gatherRows(block.own.values, kept),
   };
   const matrices = familyOf(config).adaptedModules.flatMap(({ path }) => [
     [`${path}.lora_A`, lora(path).a] as const,

@@ -1,3 +1,4 @@
+import type { AdapterSelection } from "../../cache/adapter.ts";
 import type { Gate } from "../../compress/gate.ts";
 import type { ModelConfig } from "../../models/config.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -10,6 +11,12 @@ export interface StepSettings {
   readonly eta: number;
   readonly sinks: number;
   readonly gate: Gate;
+  readonly selection: AdapterSelection;
+}
+
+/** Scores of a token: one, or one for every layer and kv head. */
+export function scoreColumnsOf({ selection }: Pick<StepSettings, "selection">, config: ModelConfig): number {
+  return selection === "shared" ? 1 : config.numLayers * config.numKvHeads;
 }
 
 /** Everything that stays the same from step to step. */

@@ -1,3 +1,4 @@
+import type { TokenSelection } from "../../compress/select.ts";
 import { residentOf } from "../../runtime/feeding.ts";
 import { asDType, type Tensor } from "../../tensor/tensor.ts";
 import type { TrainingBatch } from "../batch.ts";
@@ -16,8 +17,8 @@ export interface StepResult {
   readonly forwardKl: number;
   readonly reverseKl: number;
   readonly gradients: Parameters;
-  /** Kept positions of every passage. */
-  readonly kept: readonly Int32Array[];
+  /** What was kept of every passage. */
+  readonly kept: readonly TokenSelection[];
 }
 
 /**
@@ -41,14 +42,18 @@ export async function gradientStep(
   );
   const scores = asDType(await engine.runtime.download(scored), "float32").data;
   scored.release();
-  const selection = select(batch, scores, keep, settings);
+  const selection = select(batch, engine.config, scores, keep, settings);
   const student = await runStudent(engine, batch, inputs, parameters, selection);
   try {
     const { gradient, ...losses } = await lossAndGradient(engine, batch, teacher.reader, student.reader);
     const flowed = await student.backward(gradient);
-    const dScores = scoreGradient(batch, selection, scores, flowed.gate, settings.sinks);
+    const dScores = scoreGradient(batch, engine.config, selection, scores, flowed.gates, settings);
     const { outputs } = await scoring.backward({ "d.scores": dScores }, []);
-    return { ...losses, gradients: new Map([...flowed.parameters, ...scorerGradients(outputs)]), kept: selection.kept };
+    return {
+      ...losses,
+      gradients: new Map([...flowed.parameters, ...scorerGradients(outputs)]),
+      kept: selection.passages,
+    };
   } finally {
     student.release();
     scoring.release();

@@ -28,11 +28,13 @@ export interface TrainingPrograms {
   readonly loss: Program;
 }
 
+/** @param columns scores of a token (see `scoreColumnsOf`) */
 export async function loadTrainingPrograms(
   runtime: Runtime,
   config: ModelConfig,
   shape: AdapterShape,
   lambda: number,
+  columns: number,
 ): Promise<TrainingPrograms> {
   const load = (graph: Graph): Promise<Program> => runtime.load({ name: graph.name, bytes: writeOnnx(graph) });
   const loadSplit = async ({ forward, backward, saved }: SplitGraphs): Promise<SplitProgram> => ({
@@ -46,7 +48,7 @@ export async function loadTrainingPrograms(
     encodeAdapted: await loadSplit(encodeAdaptedGraphs(config, shape, false)),
     encodeAdaptedLast: await loadSplit(encodeAdaptedGraphs(config, shape, true)),
     read: await loadSplit(readGraphs(config)),
-    scorer: await loadSplit(scorerGraphs(config.hiddenSize)),
+    scorer: await loadSplit(scorerGraphs(config.hiddenSize, columns)),
     loss: await load(lossGraph(config, lambda)),
   };
 }

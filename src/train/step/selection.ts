@@ -1,74 +1,130 @@
 import { gateSlope, gateValue } from "../../compress/gate.ts";
 import { keptCount } from "../../compress/kept-count.ts";
-import { selectKept } from "../../compress/select.ts";
+import { headEntries } from "../../compress/rows.ts";
+import { selectTokens, type TokenSelection } from "../../compress/select.ts";
+import type { ModelConfig } from "../../models/config.ts";
 import { ints, type Tensor, tensor } from "../../tensor/tensor.ts";
 import type { TrainingBatch } from "../batch.ts";
-import type { StepSettings } from "./engine.ts";
+import { scoreColumnsOf, type StepSettings } from "./engine.ts";
 
-/** Kept tokens of a batch, as the graphs want them. */
-export interface Selection {
-  /** Positions, sorted, of every passage. */
-  readonly kept: readonly Int32Array[];
-  /** K: the most kept in a passage. */
-  readonly width: number;
-  /** [B, K] int64 rows of the flattened contexts; padded with the passage's first row, which the reader's bias hides. */
+/** Kept rows of one layer, as the graphs want them. */
+export interface LayerSelection {
+  /** [B, G, K] int64 rows of the layer's flattened keys; padded with the head's first row, which the reader's bias hides. */
   readonly rows: Tensor<"int64">;
-  /** [B, K] factors on the keys. */
+  /** [B, G, K] factors on the keys. */
   readonly gate: Tensor<"float32">;
-  /** [B · S, 1]: 1 for kept tokens. */
+}
+
+/** Kept tokens of a batch. */
+export interface Selection {
+  readonly passages: readonly TokenSelection[];
+  /** Rows kept of every passage. */
+  readonly counts: readonly number[];
+  /** K: the most rows kept of a passage. */
+  readonly width: number;
+  /** One entry for all layers of a shared selection, else one for each. */
+  readonly layers: readonly LayerSelection[];
+  /** [B · S, 1]: 1 where the query and output adapters act. */
   readonly routed: Tensor<"float32">;
 }
 
-/** Selects the kept tokens of every passage by score. */
+/**
+ * Selects the kept tokens of every passage by score.
+ * @param scores [B · S, columns]
+ */
 export function select(
   batch: TrainingBatch,
+  config: ModelConfig,
   scores: Float32Array,
   keep: readonly number[],
-  { sinks, gate }: StepSettings,
+  settings: StepSettings,
 ): Selection {
-  const { contextWidth } = batch;
-  const kept = batch.contextLengths.map((length, b) => {
-    const own = scores.subarray(b * contextWidth, b * contextWidth + length);
-    return selectKept(own, keptCount(length, keep[b] ?? 1, sinks), sinks);
+  const { contextWidth, contextLengths } = batch;
+  const columns = scoreColumnsOf(settings, config);
+  const counts = contextLengths.map((length, b) => keptCount(length, keep[b] ?? 1, settings.sinks));
+  const passages = contextLengths.map((length, b) => {
+    const start = b * contextWidth * columns;
+    return selectTokens(scores.subarray(start, start + length * columns), columns, counts[b] ?? 0, settings.sinks);
   });
-  const width = Math.max(...kept.map((positions) => positions.length));
-  const rows = kept.flatMap((positions, b) =>
-    Array.from({ length: width }, (_, i) => b * contextWidth + (positions[i] ?? 0)),
+  const width = Math.max(...counts);
+  const routed = new Float32Array(passages.length * contextWidth);
+  passages.forEach((passage, b) => {
+    for (const position of passage.routed) routed[b * contextWidth + position] = 1;
+  });
+  const layers = Array.from({ length: settings.selection === "shared" ? 1 : config.numLayers }, (_, layer) =>
+    layerSelection({ batch, config, scores, settings, passages, width, columns }, layer),
   );
-  const gates = new Float32Array(kept.length * width).fill(1);
-  const routed = new Float32Array(kept.length * contextWidth);
-  kept.forEach((positions, b) => {
-    positions.forEach((position, i) => {
-      const row = b * contextWidth + position;
-      routed[row] = 1;
-      // Sinks have gate 1.
-      if (position >= sinks) gates[b * width + i] = gateValue(gate, scores[row] ?? 0);
-    });
-  });
-  return {
-    kept,
-    width,
-    rows: ints([kept.length, width], rows),
-    gate: tensor("float32", [kept.length, width], gates),
-    routed: tensor("float32", [routed.length, 1], routed),
-  };
+  return { passages, counts, width, layers, routed: tensor("float32", [routed.length, 1], routed) };
 }
 
-/** Gradient of the scores [B · S] from that of the gates [B, K]: the scorer's only path (METHOD section 3). */
-export function scoreGradient(
-  batch: TrainingBatch,
-  { kept, width }: Selection,
-  scores: Float32Array,
-  gateGradient: Float32Array,
-  sinks: number,
-): Tensor<"float32"> {
-  const gradient = new Float32Array(scores.length);
-  kept.forEach((positions, b) => {
-    positions.forEach((position, i) => {
-      if (position < sinks) return;
-      const row = b * batch.contextWidth + position;
-      gradient[row] = (gateGradient[b * width + i] ?? 0) * gateSlope(scores[row] ?? 0);
+interface LayerRequest {
+  readonly batch: TrainingBatch;
+  readonly config: ModelConfig;
+  readonly scores: Float32Array;
+  readonly settings: StepSettings;
+  readonly passages: readonly TokenSelection[];
+  readonly width: number;
+  readonly columns: number;
+}
+
+function layerSelection(request: LayerRequest, layer: number): LayerSelection {
+  const { batch, config, scores, settings, passages, width, columns } = request;
+  const { numKvHeads } = config;
+  const dims = [passages.length, numKvHeads, width];
+  const rows: number[] = [];
+  const gates = new Float32Array(passages.length * numKvHeads * width).fill(1);
+  passages.forEach(({ kept }, b) => {
+    headEntries(kept, layer, numKvHeads).forEach((positions, head) => {
+      const first = (b * numKvHeads + head) * batch.contextWidth;
+      const slots = (b * numKvHeads + head) * width;
+      for (let slot = 0; slot < width; slot++) rows.push(first + (positions[slot] ?? 0));
+      positions.forEach((position, slot) => {
+        // Sinks have gate 1.
+        if (position < settings.sinks) return;
+        const score = scores[scoreIndex(batch, columns, b, position, layer * numKvHeads + head)] ?? 0;
+        gates[slots + slot] = gateValue(settings.gate, score);
+      });
     });
   });
-  return tensor("float32", [gradient.length], gradient);
+  return { rows: ints(dims, rows), gate: tensor("float32", dims, gates) };
+}
+
+/** Where the score of a token for a head lies in [B · S, columns]. */
+function scoreIndex(
+  { contextWidth }: TrainingBatch,
+  columns: number,
+  b: number,
+  position: number,
+  head: number,
+): number {
+  return (b * contextWidth + position) * columns + (columns === 1 ? 0 : head);
+}
+
+/**
+ * Gradient of the scores [B · S, columns] from those of the gates, [B, G, K] for every layer: the scorer's only path (METHOD section 3).
+ */
+export function scoreGradient(
+  batch: TrainingBatch,
+  config: ModelConfig,
+  { passages, width }: Selection,
+  scores: Float32Array,
+  gateGradients: readonly Float32Array[],
+  settings: StepSettings,
+): Tensor<"float32"> {
+  const { numKvHeads } = config;
+  const columns = scoreColumnsOf(settings, config);
+  const gradient = new Float32Array(scores.length);
+  gateGradients.forEach((dGate, layer) => {
+    passages.forEach(({ kept }, b) => {
+      headEntries(kept, layer, numKvHeads).forEach((positions, head) => {
+        positions.forEach((position, slot) => {
+          if (position < settings.sinks) return;
+          const at = scoreIndex(batch, columns, b, position, layer * numKvHeads + head);
+          const d = dGate[(b * numKvHeads + head) * width + slot] ?? 0;
+          gradient[at] = (gradient[at] ?? 0) + d * gateSlope(scores[at] ?? 0);
+        });
+      });
+    });
+  });
+  return tensor("float32", [gradient.length / columns, columns], gradient);
 }

@@ -10,8 +10,8 @@ import { Tape } from "./tape.ts";
 
 export interface StudentGradients {
   readonly parameters: ReadonlyMap<string, Tensor<"float32">>;
-  /** [B, K], summed over the layers. */
-  readonly gate: Float32Array;
+  /** [B, G, K] for every layer. */
+  readonly gates: readonly Float32Array[];
 }
 
 /** The adapted encoder and the frozen reader: forward now, backward when the loss's gradient is known. */
@@ -38,11 +38,14 @@ export async function runStudent(
   const encoding = {
     ...inputs.context,
     routed: hold(await runtime.upload(selection.routed)),
-    kept: hold(await runtime.upload(selection.rows)),
-    gate: hold(await runtime.upload(selection.gate)),
   };
-  const live = selection.kept.map((positions) => positions.length);
-  const bias = hold(await runtime.upload(readerBias(batch, live, selection.width)));
+  const kept = await Promise.all(
+    selection.layers.map(async ({ rows, gate }) => ({
+      kept: hold(await runtime.upload(rows)),
+      gate: hold(await runtime.upload(gate)),
+    })),
+  );
+  const bias = hold(await runtime.upload(readerBias(batch, selection.counts, selection.width)));
   const [encoder, readers] = [new Tape(), new Tape()];
   const last = weights.layers.length - 1;
   let [x, reader] = [inputs.contextX, inputs.readerX];
@@ -51,7 +54,7 @@ export async function runStudent(
     const outputs = layer === last ? ["kept.keys", "kept.values"] : ["x.out", "kept.keys", "kept.values"];
     const encoded = await encoder.forward(
       program,
-      { ...encoding, ...layerWeights, ...parameters.layer(layer), x },
+      { ...encoding, ...(kept[layer] ?? kept[0]), ...layerWeights, ...parameters.layer(layer), x },
       outputs,
     );
     const past = {
@@ -66,7 +69,7 @@ export async function runStudent(
   }
 
   const backward = async (gradient: Tensor<"float32">): Promise<StudentGradients> => {
-    const gateGradient = new Float32Array(selection.gate.data.length);
+    const gates: Float32Array[] = [];
     const found = new Map<string, Tensor<"float32">>();
     let dReader = await runtime.upload(gradient);
     let dx: Resident | undefined;
@@ -84,13 +87,13 @@ export async function runStudent(
       dx = residentOf(fromEncoder.residents, "d.x");
       for (const [name, value] of Object.entries(fromEncoder.outputs)) {
         const values = asDType(value, "float32");
-        if (name === "d.gate") values.data.forEach((d, i) => (gateGradient[i] = (gateGradient[i] ?? 0) + d));
+        if (name === "d.gate") gates[layer] = values.data;
         else found.set(layerPrefix(layer) + name.slice("d.".length), values);
       }
     }
     dReader.release();
     dx?.release();
-    return { parameters: found, gate: gateGradient };
+    return { parameters: found, gates };
   };
   const release = (): void => {
     encoder.release();
