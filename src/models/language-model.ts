@@ -157,7 +157,8 @@ export class LanguageModel {
     return this.runtime.close();
   }
 
-  private stepProgram(options: StepGraphOptions): Promise<Program> {
+  /** The compiled step graph that computes what `options` name. */
+  stepProgram(options: StepGraphOptions): Promise<Program> {
     return this.compile(JSON.stringify(options), () => stepGraph(this.config, options));
   }
 
