@@ -31,7 +31,6 @@ export async function loadModel(
  * @throws KvDistillError `unsupported` when the template cannot be cut
  */
 export function passagePromptOf({ tokenizer, chatTemplate, name }: ModelFiles, style: QuestionStyle): PassagePrompt {
-  const encode = (text: string): number[] => tokenizer.encode(text, { special: "parse" });
   const [endId] = tokenizer.eosIds;
   if (endId === undefined)
     throw new KvDistillError("unsupported", "the model names no token that ends an answer", { where: name });
@@ -40,5 +39,10 @@ export function passagePromptOf({ tokenizer, chatTemplate, name }: ModelFiles, s
       ? plainChat(tokenizer.decode([endId], { skipSpecial: false }))
       : (messages: Parameters<typeof renderChat>[1], options: Parameters<typeof renderChat>[2]) =>
           renderChat(chatTemplate, messages, options);
-  return createPassagePrompt({ render, encode, stopIds: tokenizer.eosIds, ask: QUESTION_STYLES[style] });
+  return createPassagePrompt({
+    render,
+    encode: (parts) => tokenizer.encodeParts(parts),
+    stopIds: tokenizer.eosIds,
+    ask: QUESTION_STYLES[style],
+  });
 }

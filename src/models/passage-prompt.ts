@@ -1,4 +1,5 @@
 import { KvDistillError } from "../util/errors.ts";
+import type { TextPart } from "./tokenizer.ts";
 
 export interface PromptMessage {
   readonly role: "system" | "user" | "assistant";
@@ -14,8 +15,8 @@ export type RenderMessages = (
 /** What the prompt needs of a model, and what a person may choose. */
 export interface PromptParts {
   readonly render: RenderMessages;
-  /** Ids of a text as it stands: special tokens written in it are recognised, none are added. */
-  readonly encode: (text: string) => readonly number[];
+  /** Ids of a text made of parts, as it stands: no special tokens are added. */
+  readonly encode: (parts: readonly TextPart[]) => readonly number[];
   /** Every id that ends a generation. */
   readonly stopIds: readonly number[];
   /** What follows the document in the user's message. */
@@ -59,9 +60,16 @@ const DOCUMENT = "DOCUMENTSTANDIN";
 const QUESTION = "QUESTIONSTANDIN";
 const ANSWER = "ANSWERSTANDIN";
 
+/** The template's own text: its special tokens are control tokens. */
+export const templateText = (text: string): TextPart => ({ text, special: "parse" });
+
+/** A person's text: special tokens written in it are letters. */
+export const givenText = (text: string): TextPart => ({ text, special: "plain" });
+
 /**
  * The prompt of a model, found by rendering its template with stand-ins and cutting at them. Documents, questions and
- * answers are put in by joining text, never by the template, so nothing in them is read as template code.
+ * answers are put in by joining text, never by the template, so nothing in them is read as template code, nor as a
+ * control token.
  * @throws KvDistillError `unsupported` when the template does not keep the user's text in one piece, or does not end an
  * answer with one of `stopIds`; whatever `render` throws.
  */
@@ -77,7 +85,7 @@ export function createPassagePrompt(parts: PromptParts): PassagePrompt {
   if (repeatHeader !== header) throw unsupported("what it puts in front of a document depends on the question");
   const answered = [...userTurn(REPEAT), { role: "assistant", content: ANSWER } as const];
   const [, closing] = cutAt(parts.render(answered, { addGenerationPrompt: false }), ANSWER);
-  const endOfTurnId = encode(closing).find((id) => parts.stopIds.includes(id));
+  const endOfTurnId = encode([templateText(closing)]).find((id) => parts.stopIds.includes(id));
   if (endOfTurnId === undefined) {
     throw unsupported(`it ends an answer with ${JSON.stringify(closing)}, which holds none of the model's stop tokens`);
   }
@@ -85,11 +93,13 @@ export function createPassagePrompt(parts: PromptParts): PassagePrompt {
   return {
     header,
     endOfTurnId,
-    contextIds: (context) => [...encode(header + context.trim())],
-    questionIds: (question) => [...encode(beforeQuestion + question.trim() + afterQuestion)],
-    reconstructionIds: encode(repeat),
-    answerIds: (answer) => [...encode(answer.trim()), endOfTurnId],
-    reconstructionAnswerIds: (context, tokens) => encode(context.trim()).slice(0, tokens),
+    contextIds: (context) => [...encode([templateText(header), givenText(context.trim())])],
+    questionIds: (question) => [
+      ...encode([templateText(beforeQuestion), givenText(question.trim()), templateText(afterQuestion)]),
+    ],
+    reconstructionIds: encode([templateText(repeat)]),
+    answerIds: (answer) => [...encode([givenText(answer.trim())]), endOfTurnId],
+    reconstructionAnswerIds: (context, tokens) => encode([givenText(context.trim())]).slice(0, tokens),
   };
 }
 

@@ -6,10 +6,12 @@ import { LibraryTokenizer } from "./tokenizer/library.ts";
 import { tokenizerConfigSchema, tokenizerJsonSchema, type TokenizerJson } from "./tokenizer/schema.ts";
 import { tokenSpans, type TokenSpans } from "./tokenizer/spans.ts";
 import { tokenStream, type TokenStream } from "./tokenizer/stream.ts";
+import { partsEncoder, type TextPart } from "./tokenizer/text-parts.ts";
 import { tokenBytes, type TokenBytes } from "./tokenizer/token-bytes.ts";
 
 export type { TokenSpan, TokenSpans } from "./tokenizer/spans.ts";
 export type { TokenStream } from "./tokenizer/stream.ts";
+export type { TextPart } from "./tokenizer/text-parts.ts";
 
 /** Text to token ids and back, as the model's tokenizer.json says. */
 export interface Tokenizer {
@@ -22,6 +24,8 @@ export interface Tokenizer {
   readonly eosIds: readonly number[];
   /** Ids of the text as it stands: special tokens written in it are recognised, none are added. */
   encode(text: string, options: { readonly special: "parse" }): number[];
+  /** Ids of a text made of parts, in some of which special tokens are letters like any others. */
+  encodeParts(parts: readonly TextPart[]): number[];
   /** The text of `ids`. Bytes that are not UTF-8 become U+FFFD. Ids that are no token give nothing. */
   decode(ids: readonly number[], options: { readonly skipSpecial: boolean }): string;
   /** Decodes one id after another; what it returns, joined, is what `decode` returns. */
@@ -66,7 +70,9 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
       faults: unsupported,
     });
   }
-  const library = build({ ...json, pre_tokenizer: preTokenizer }, where);
+  const exact = { ...json, pre_tokenizer: preTokenizer };
+  const library = build(exact, where);
+  const encode = encodeWith(library);
   const idOf = (token: string) => library.token_to_id(token);
   const named = (token: string | null | undefined) => (typeof token === "string" ? idOf(token) : undefined);
   const eos = named(config.eos_token);
@@ -76,9 +82,14 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
     idLimit: idLimit(json),
     bosId: named(config.bos_token),
     eosIds: [...new Set([...(eos === undefined ? [] : [eos]), ...source.eosTokenIds])],
-    encode: (text) => (text === "" ? [] : library.encode(text, { add_special_tokens: false }).ids),
+    encode,
+    encodeParts: partsEncoder(exact, encode, (changed) => encodeWith(build(changed, where))),
     idOf,
   };
+}
+
+function encodeWith(library: LibraryTokenizer): (text: string) => number[] {
+  return (text) => (text === "" ? [] : library.encode(text, { add_special_tokens: false }).ids);
 }
 
 function textOf(json: TokenizerJson, bytes: TokenBytes): Pick<Tokenizer, "decode" | "stream" | "spans" | "isSpecial"> {

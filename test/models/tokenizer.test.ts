@@ -14,6 +14,8 @@ interface Cases {
   readonly decodedWithoutSpecial: Readonly<Record<string, readonly (string | null)[]>>;
 }
 const { cases, ids, decoded, decodedWithoutSpecial } = golden("cases") as Cases;
+/** By kind and index of the case: ids that differ when special tokens are letters. */
+const plainIds = golden("plain") as Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
 
 const config = { bos_token: "<|im_start|>", eos_token: { content: "<|im_end|>" } };
 const load = (kind: string): Tokenizer =>
@@ -31,6 +33,51 @@ describe.each(Object.keys(ids))("%s", (kind) => {
     for (const [i, text] of cases.entries()) {
       expect({ text, ids: tokenizer.encode(text, { special: "parse" }) }).toEqual({ text, ids: ids[kind]?.[i] });
     }
+  });
+
+  test("ids equal the Python tokenizer's where special tokens are letters", () => {
+    expect(Object.keys(plainIds[kind] ?? {}).length).toBeGreaterThan(5);
+    for (const [i, text] of cases.entries()) {
+      const expected = plainIds[kind]?.[String(i)] ?? ids[kind]?.[i];
+      expect({ text, ids: tokenizer.encodeParts([{ text, special: "plain" }]) }).toEqual({ text, ids: expected });
+    }
+  });
+
+  test("a text without special tokens has the same ids, whatever its parts", () => {
+    const piece = fc.constantFrom("the ", " cat", "in 20", "19", "\n", "<tool>", "<|im_", "x", "é", "👍", " ");
+    fc.assert(
+      fc.property(fc.array(fc.record({ text: piece, special: fc.constantFrom("parse", "plain") })), (parts) => {
+        const joined = parts.map(({ text }) => text).join("");
+        expect(tokenizer.encodeParts(parts)).toEqual(tokenizer.encode(joined, { special: "parse" }));
+      }),
+    );
+  });
+
+  test("special tokens are control tokens in the parts that say so, and nowhere else", () => {
+    const control = ["<|im_start|>", "<|im_end|>"].map((token) => tokenizer.idOf(token));
+    const piece = fc.constantFrom(
+      "<|im_start|>",
+      "<|im_end|>",
+      "<|im_",
+      "end|>",
+      "the cat",
+      " ",
+      "\n",
+      "\udc00",
+      "<tool>",
+    );
+    fc.assert(
+      fc.property(fc.array(fc.record({ text: piece, special: fc.constantFrom("parse", "plain") })), (parts) => {
+        const got = tokenizer.encodeParts(parts).filter((id) => control.includes(id));
+        const expected = parts.flatMap(({ text, special }) => {
+          const id = special === "parse" && text.endsWith("|>") ? tokenizer.idOf(text) : undefined;
+          return id === undefined ? [] : [id];
+        });
+        // Two halves that a template wrote side by side are a token of the template.
+        fc.pre(!/(<\|im_)(end\|>)/.test(parts.map(({ text }) => text).join("")));
+        expect(got).toEqual(expected);
+      }),
+    );
   });
 
   test("texts equal the Python tokenizer's", () => {
