@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { z } from "zod";
 import type { DataCursor } from "../data/batches.ts";
 import { openSafetensors } from "../formats/safetensors/open.ts";
 import { readTensorFloats } from "../formats/safetensors/read.ts";
@@ -11,9 +10,14 @@ import { type TensorSource, writeSafetensors } from "../formats/safetensors/writ
 import { tensor, type Tensor } from "../tensor/tensor.ts";
 import { writeFileAtomic } from "../util/atomic-file.ts";
 import { writeFolderAtomic } from "../util/atomic-folder.ts";
+import { diskError, isSystemError, systemCodeOf } from "../util/disk-error.ts";
 import { KvDistillError } from "../util/errors.ts";
+import { removeStaleTemps, tempNameFor } from "../util/temp-name.ts";
 import type { Moments } from "./adamw.ts";
+import { checkIdentity, type Manifest, readManifest, type RunIdentity } from "./checkpoint-manifest.ts";
 import type { Parameters } from "./parameters.ts";
+
+export type { RunIdentity } from "./checkpoint-manifest.ts";
 
 /** All that a run needs to go on as if it had never stopped (docs/formats/checkpoint.md). */
 export interface TrainingState {
@@ -21,53 +25,35 @@ export interface TrainingState {
   readonly step: number;
   readonly parameters: Parameters;
   readonly moments: Moments;
-  readonly cursor: DataCursor;
-}
-
-/** What a checkpoint was made with; a run resumes only under the same. */
-export interface RunIdentity {
-  readonly configHash: string;
-  readonly modelHash: string;
-  readonly dataHash: string;
+  /** Where the data stands; left out before the first step. */
+  readonly cursor?: DataCursor;
 }
 
 const MANIFEST = "checkpoint.json";
 const STATE = "state.safetensors";
 const KEPT_CHECKPOINTS = 2;
 
-const ManifestSchema = z.strictObject({
-  format: z.literal("kv-distill checkpoint"),
-  version: z.literal(1),
-  step: z.int().min(0),
-  cursor: z.strictObject({
-    epoch: z.int().min(0),
-    position: z.int().min(0),
-    random: z.strictObject({
-      algorithm: z.literal("xoshiro128**"),
-      words: z.tuple([z.int(), z.int(), z.int(), z.int()]),
-    }),
-  }),
-  configHash: z.string(),
-  modelHash: z.string(),
-  dataHash: z.string(),
-  stateSha256: z.string(),
-});
-
 /**
  * Writes `<folder>/step-<n>` whole or not at all, then removes all but the two newest.
  * @throws KvDistillError `disk`
  */
-export async function saveCheckpoint(folder: string, state: TrainingState, identity: RunIdentity): Promise<void> {
+export async function saveCheckpoint(
+  folder: string,
+  { cursor, ...state }: TrainingState,
+  identity: RunIdentity,
+): Promise<void> {
   const path = join(folder, `step-${state.step}`);
   await writeFolderAtomic(
     path,
     async (temp) => {
       await writeSafetensors(join(temp, STATE), stateTensors(state));
-      const manifest: z.infer<typeof ManifestSchema> = {
+      const manifest: Manifest = {
         format: "kv-distill checkpoint",
         version: 1,
         step: state.step,
-        cursor: { ...state.cursor, random: { algorithm: "xoshiro128**", words: [...state.cursor.random.words] } },
+        ...(cursor === undefined
+          ? {}
+          : { cursor: { ...cursor, random: { algorithm: "xoshiro128**", words: [...cursor.random.words] } } }),
         ...identity,
         stateSha256: await sha256Of(join(temp, STATE)),
       };
@@ -77,42 +63,73 @@ export async function saveCheckpoint(folder: string, state: TrainingState, ident
     { replace: true },
   );
   const steps = await checkpointSteps(folder);
-  for (const step of steps.slice(KEPT_CHECKPOINTS)) await rm(join(folder, `step-${step}`), { recursive: true });
+  for (const step of steps.slice(KEPT_CHECKPOINTS)) await removeWhole(join(folder, `step-${step}`));
 }
 
 /**
  * The newest complete checkpoint; a damaged one is passed over for the one before, and told to `onDamaged`.
- * @throws KvDistillError `model-mismatch` or `bad-argument` when it was made with another model, configuration or data.
+ * @returns undefined when there is none at all
+ * @throws KvDistillError `model-mismatch` when it was made with another model, configuration or data, `bad-file` when every one is
+ * damaged, `disk` when the folder cannot be read
  */
 export async function loadCheckpoint(
   folder: string,
   identity: RunIdentity,
   onDamaged: (error: KvDistillError) => void,
 ): Promise<TrainingState | undefined> {
-  for (const step of await checkpointSteps(folder)) {
+  const steps = await checkpointSteps(folder);
+  const damage: string[] = [];
+  const pass = (error: unknown): undefined => {
+    if (!(error instanceof KvDistillError)) throw error;
+    damage.push(error.message);
+    onDamaged(error);
+    return undefined;
+  };
+  for (const step of steps) {
     const path = join(folder, `step-${step}`);
-    const manifest = await readManifest(path).catch(damaged(onDamaged));
+    const manifest = await readManifest(join(path, MANIFEST)).catch(pass);
     if (manifest === undefined) continue;
     checkIdentity(path, manifest, identity);
-    const state = await readState(path, manifest).catch(damaged(onDamaged));
+    const state = await readState(join(path, STATE), manifest).catch(pass);
     if (state !== undefined) return state;
   }
-  return undefined;
+  if (damage.length === 0) return undefined;
+  throw new KvDistillError("bad-file", "every checkpoint is damaged", {
+    where: folder,
+    faults: damage,
+    hint: "restore one from a copy, or train into another folder",
+  });
 }
 
-/** Steps of the checkpoints in a folder, newest first. */
+/**
+ * Steps of the checkpoints in a folder, newest first; none when there is no such folder.
+ * @throws KvDistillError `disk`
+ */
 export async function checkpointSteps(folder: string): Promise<number[]> {
-  const names = await readdir(folder).catch(() => []);
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (systemCodeOf(error) === "ENOENT") return [];
+    throw diskError(error, folder, "cannot read the folder of checkpoints");
+  });
   return names.flatMap((name) => (/^step-\d+$/.test(name) ? [Number(name.slice(5))] : [])).sort((a, b) => b - a);
 }
 
-const damaged =
-  (report: (error: KvDistillError) => void) =>
-  (error: unknown): undefined => {
-    if (!(error instanceof KvDistillError)) throw error;
-    report(error);
-    return undefined;
-  };
+/** Deletes what killed processes left half-written or half-deleted among the checkpoints. */
+export async function removeStaleCheckpoints(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  const stems = names.flatMap((name) => /^\.(step-\d+)\./.exec(name)?.[1] ?? []);
+  for (const stem of new Set(stems)) await removeStaleTemps(join(folder, stem));
+}
+
+/** Renamed first, so that no half-deleted folder looks like a checkpoint. */
+async function removeWhole(path: string): Promise<void> {
+  const aside = tempNameFor(path);
+  try {
+    await rename(path, aside);
+    await rm(aside, { recursive: true });
+  } catch (error) {
+    throw isSystemError(error) ? diskError(error, path, "cannot delete an old checkpoint") : error;
+  }
+}
 
 function stateTensors({ parameters, moments }: TrainingState): TensorSource[] {
   const sources = (prefix: string, values: Parameters): TensorSource[] =>
@@ -129,60 +146,28 @@ function stateTensors({ parameters, moments }: TrainingState): TensorSource[] {
   ];
 }
 
-async function readManifest(path: string): Promise<z.infer<typeof ManifestSchema>> {
-  const where = join(path, MANIFEST);
-  const text = await readFile(where, "utf8").catch((cause: unknown) => {
-    throw new KvDistillError("bad-file", "the checkpoint has no manifest", { where: path, cause });
-  });
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new KvDistillError("bad-file", "the manifest is not JSON", { where, cause });
-  }
-  const result = ManifestSchema.safeParse(json);
-  if (result.success) return result.data;
-  const faults = result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  throw new KvDistillError("bad-file", "the manifest is wrong", { where, faults });
-}
-
-function checkIdentity(path: string, found: RunIdentity, wanted: RunIdentity): void {
-  const names = { configHash: "configuration", modelHash: "model", dataHash: "data" } as const;
-  const faults = (Object.keys(names) as (keyof RunIdentity)[])
-    .filter((key) => found[key] !== wanted[key])
-    .map((key) => `${names[key]}: expected ${wanted[key]}, got ${found[key]}`);
-  if (faults.length > 0) {
-    throw new KvDistillError("model-mismatch", "the checkpoint belongs to another run", {
-      where: path,
-      faults,
-      hint: "resume with what the run began with, or train into another folder",
-    });
-  }
-}
-
-async function readState(path: string, manifest: z.infer<typeof ManifestSchema>): Promise<TrainingState> {
-  const where = join(path, STATE);
+async function readState(where: string, { step, cursor, stateSha256 }: Manifest): Promise<TrainingState> {
   const actual = await sha256Of(where).catch((cause: unknown) => {
     throw new KvDistillError("bad-file", "the checkpoint's state cannot be read", { where, cause });
   });
-  if (actual !== manifest.stateSha256) {
+  if (actual !== stateSha256) {
     throw new KvDistillError("checksum-mismatch", "the checkpoint is damaged", {
       where,
-      expected: manifest.stateSha256,
+      expected: stateSha256,
       got: actual,
     });
   }
   const { entries } = await openSafetensors(where);
-  const groups = { weight: new Map<string, Tensor<"float32">>(), first: new Map(), second: new Map() } as Record<
-    "weight" | "first" | "second",
-    Map<string, Tensor<"float32">>
-  >;
-  for (const [name, entry] of entries) {
-    const dot = name.indexOf(".");
-    const group = groups[name.slice(0, dot) as keyof typeof groups];
-    group.set(name.slice(dot + 1), tensor("float32", entry.shape, await readTensorFloats(entry)));
-  }
-  return { step: manifest.step, cursor: manifest.cursor, parameters: groups.weight, moments: groups };
+  const read = async (prefix: string): Promise<Parameters> => {
+    const found = new Map<string, Tensor<"float32">>();
+    for (const [name, entry] of entries) {
+      if (!name.startsWith(prefix)) continue;
+      found.set(name.slice(prefix.length), tensor("float32", entry.shape, await readTensorFloats(entry)));
+    }
+    return found;
+  };
+  const [parameters, first, second] = [await read("weight."), await read("first."), await read("second.")];
+  return { step, parameters, moments: { first, second }, ...(cursor === undefined ? {} : { cursor }) };
 }
 
 async function sha256Of(path: string): Promise<string> {

@@ -99,7 +99,8 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
         model: { name: files.name, hash: files.hash },
         data: { files: options.data.map((path) => resolve(path)), examples: data.examples.length, hash: data.hash },
         ...(options.init === undefined ? {} : { init: resolve(options.init) }),
-        session: { fromStep: state.step, threads: runtime.threads, command: options.command ?? [] },
+        session: { fromStep: state.step, threads: runtime.threads, command: [...(options.command ?? [])] },
+        resumed: loaded !== undefined,
       }),
     );
     const metrics = await openMetrics(join(out, "metrics.jsonl"), state.step, onNote);

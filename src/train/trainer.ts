@@ -1,15 +1,15 @@
-import { createBatches, type DataCursor, microBatches } from "../data/batches.ts";
+import { createBatches } from "../data/batches.ts";
 import type { PassageExample } from "../data/examples.ts";
 import { drawKeep } from "../data/keep-ratio.ts";
-import { adamW, type Moments } from "./adamw.ts";
-import { layOut } from "./batch.ts";
+import { type Accumulated, accumulate, type TrainingItem } from "./accumulate.ts";
+import { adamW } from "./adamw.ts";
 import type { TrainingState } from "./checkpoint.ts";
 import { clipGradients } from "./clip.ts";
 import type { TrainConfig } from "./config.ts";
-import { addParameters, loadParameters, type Parameters, SCORER_PREFIX } from "./parameters.ts";
+import { isNotFinite, type NotFiniteReport, notFiniteReport } from "./not-finite.ts";
+import { SCORER_PREFIX } from "./parameters.ts";
 import { scheduleAt } from "./schedule.ts";
 import type { StepEngine } from "./step/engine.ts";
-import { gradientStep } from "./step/gradient-step.ts";
 
 /** What is known after an optimiser step. */
 export interface StepReport {
@@ -21,11 +21,14 @@ export interface StepReport {
   readonly reverseKl: number;
   /** Mean kept fraction of the step's passages. */
   readonly keep: number;
+  /** Before clipping. */
   readonly gradientNorm: number;
   readonly learningRate: number;
   /** Tokens read, padding not counted. */
   readonly tokens: number;
   readonly seconds: number;
+  /** Resident memory of the process, in bytes. */
+  readonly residentBytes: number;
 }
 
 export interface TrainerOptions {
@@ -33,16 +36,13 @@ export interface TrainerOptions {
   readonly examples: readonly PassageExample[];
   readonly config: TrainConfig;
   /** Continued in place. */
-  readonly state: {
-    readonly step: number;
-    readonly parameters: Parameters;
-    readonly moments: Moments;
-    readonly cursor?: DataCursor;
-  };
+  readonly state: TrainingState;
   /** Stops after the step in progress. */
   readonly signal?: AbortSignal;
   /** After every step; awaited, so it may save a checkpoint. */
   readonly onStep: (report: StepReport, state: TrainingState) => Promise<void>;
+  /** Before a step with NaN or infinities is given up. */
+  readonly onNotFinite?: (report: NotFiniteReport) => Promise<void>;
 }
 
 /** Batches sorted by length inside windows of this many. */
@@ -51,7 +51,7 @@ const WINDOW_BATCHES = 16;
 /**
  * Trains until `config.steps` or the signal. Every step is a function of the state alone, so a resumed run is the straight run.
  * @returns the last state
- * @throws KvDistillError `not-finite` before anything is changed, and what the runtime throws
+ * @throws KvDistillError `not-finite`, for loss and gradients before anything is changed, and what the runtime throws
  */
 export async function train({
   engine,
@@ -60,6 +60,7 @@ export async function train({
   state,
   signal,
   onStep,
+  onNotFinite = () => Promise.resolve(),
 }: TrainerOptions): Promise<TrainingState> {
   const lengths = examples.map(
     ({ contextIds, turns }) => contextIds.length + turns.reduce((sum, turn) => sum + turn.questionIds.length, 0),
@@ -75,21 +76,31 @@ export async function train({
   while (step < config.steps && signal?.aborted !== true) {
     const begun = performance.now();
     const { epoch, examples: chosen } = stream.next();
-    const items = chosen.flatMap((index) => {
+    const items = chosen.flatMap((index): TrainingItem[] => {
       const passage = examples[index];
       return passage === undefined ? [] : [{ passage, keep: drawKeep(range, config.seed, epoch, index) }];
     });
-    const result = await accumulate(engine, parameters, items, config.microBatch);
-    const gradientNorm = clipGradients(result.gradients, config.clip);
     const factor = scheduleAt(step, {
       steps: config.steps,
       warmupSteps: config.warmupSteps,
       floor: config.learningRateFloor,
     });
+    const learningRate = factor * config.learningRate;
     const rateOf = (name: string): number =>
-      factor * (name.startsWith(SCORER_PREFIX) ? config.scorerLearningRate : config.learningRate);
+      name.startsWith(SCORER_PREFIX) ? factor * config.scorerLearningRate : learningRate;
     step++;
-    adamW(parameters, moments, result.gradients, step, rateOf, config);
+    let result: Accumulated | undefined;
+    let gradientNorm: number;
+    try {
+      result = await accumulate(engine, parameters, items, config.microBatch);
+      gradientNorm = clipGradients(result.gradients, config.clip);
+      adamW(parameters, moments, result.gradients, step, rateOf, config);
+    } catch (error) {
+      if (isNotFinite(error)) {
+        await onNotFinite(notFiniteReport(error, { step, epoch, learningRate, items, result, parameters, moments }));
+      }
+      throw error;
+    }
     const report = {
       step,
       epoch,
@@ -98,55 +109,12 @@ export async function train({
       reverseKl: result.reverseKl,
       keep: items.reduce((sum, { keep }) => sum + keep, 0) / items.length,
       gradientNorm,
-      learningRate: factor * config.learningRate,
+      learningRate,
       tokens: result.tokens,
       seconds: (performance.now() - begun) / 1000,
+      residentBytes: process.memoryUsage.rss(),
     };
     await onStep(report, { step, parameters, moments, cursor: stream.cursor() });
   }
   return { step, parameters, moments, cursor: stream.cursor() };
-}
-
-interface Accumulated {
-  readonly loss: number;
-  readonly forwardKl: number;
-  readonly reverseKl: number;
-  readonly gradients: Parameters;
-  readonly tokens: number;
-}
-
-/** Loss and gradients of one optimiser step, micro-batch by micro-batch. */
-async function accumulate(
-  engine: StepEngine,
-  parameters: Parameters,
-  items: readonly { readonly passage: PassageExample; readonly keep: number }[],
-  microBatch: number,
-): Promise<Accumulated> {
-  const turnCount = items.reduce((sum, { passage }) => sum + passage.turns.length, 0);
-  const loaded = await loadParameters(engine.runtime, parameters);
-  let total: Accumulated = { loss: 0, forwardKl: 0, reverseKl: 0, gradients: new Map(), tokens: 0 };
-  try {
-    for (const { items: micro } of microBatches(items, microBatch)) {
-      const batch = layOut(
-        micro.map(({ passage }) => passage),
-        turnCount,
-      );
-      const result = await gradientStep(
-        engine,
-        loaded,
-        batch,
-        micro.map(({ keep }) => keep),
-      );
-      total = {
-        loss: total.loss + result.loss,
-        forwardKl: total.forwardKl + result.forwardKl,
-        reverseKl: total.reverseKl + result.reverseKl,
-        gradients: addParameters(total.gradients, result.gradients),
-        tokens: total.tokens + batch.tokens,
-      };
-    }
-  } finally {
-    loaded.release();
-  }
-  return total;
 }
