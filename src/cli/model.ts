@@ -1,0 +1,43 @@
+import { loadAdapter } from "../cache/load-adapter.ts";
+import { attachAdapter, type LoadedAdapter } from "../compress/loaded-adapter.ts";
+import type { LanguageModel } from "../models/language-model.ts";
+import { loadModel } from "../models/load-model.ts";
+import type { ModelFiles } from "../models/model-files.ts";
+import { openModel } from "../models/open.ts";
+import type { CommandContext } from "./context.ts";
+import { withModelProgress } from "./model-progress.ts";
+import type { modelOptions } from "./shared-options.ts";
+import type { OptionValues } from "./spec.ts";
+
+/**
+ * Loads the model that the options name, runs `work` with it and closes it.
+ * @throws KvDistillError as `loadModel` and `work`
+ */
+export async function useModel<T>(
+  { model, device, threads }: OptionValues<typeof modelOptions>,
+  { log }: Pick<CommandContext, "log">,
+  work: (model: LanguageModel) => Promise<T>,
+): Promise<T> {
+  const loaded = await withModelProgress(log, (reporter) =>
+    loadModel(model, { device, ...(threads === undefined ? {} : { threads }), ...reporter }),
+  );
+  log.debug(`model ${loaded.files.name}: sha256 ${loaded.files.hash}, ${loaded.files.folder}`);
+  try {
+    return await work(loaded);
+  } finally {
+    await loaded.close();
+  }
+}
+
+/** A model's files alone, checked, without starting a runtime: configuration, tokenizer, hashes. */
+export function openModelFiles(nameOrPath: string, { log }: Pick<CommandContext, "log">): Promise<ModelFiles> {
+  return withModelProgress(log, (reporter) => openModel(nameOrPath, reporter));
+}
+
+/**
+ * Loads an adapter and puts it where the model runs; the caller releases it.
+ * @throws KvDistillError as `loadAdapter`: `model-mismatch` for another model's adapter
+ */
+export async function openAdapter(model: LanguageModel, folder: string): Promise<LoadedAdapter> {
+  return attachAdapter(model, await loadAdapter(folder, { expectModel: model.files }));
+}

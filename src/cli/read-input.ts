@@ -1,0 +1,34 @@
+import { KvDistillError } from "../util/errors.ts";
+import { formatBytes } from "../util/format.ts";
+import { readTextFile } from "../util/read-text.ts";
+
+/** Longest text read from a file or stdin: far beyond what any model reads. */
+const MAX_BYTES = 256 * 2 ** 20;
+
+/**
+ * The text of a file, or of stdin for `-`; valid UTF-8, as it stands.
+ * @throws KvDistillError `not-found`, `disk`, `too-large`, `bad-file`
+ */
+export function readInput(path: string): Promise<string> {
+  return path === "-" ? readStdin() : readTextFile(path, MAX_BYTES);
+}
+
+/** All of stdin. */
+export async function readStdin(): Promise<string> {
+  const where = "stdin";
+  if (process.stdin.isTTY) process.stderr.write("reading from the terminal; end with Ctrl-D\n");
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BYTES) {
+      throw new KvDistillError("too-large", "too much text", { where, expected: `at most ${formatBytes(MAX_BYTES)}` });
+    }
+    chunks.push(chunk);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
+  } catch (cause) {
+    throw new KvDistillError("bad-file", "not valid UTF-8", { where, cause });
+  }
+}
