@@ -42,7 +42,7 @@ export class CompressionContext {
   private async read(): Promise<FullReading> {
     const cache = await this.newCache();
     try {
-      const attentionMass = await this.model.attentionMass(this.ids, cache, this.signal);
+      const attentionMass = await this.model.attentionReceived(this.ids, cache, "sum", this.signal);
       return { layers: await cache.download(), attentionMass };
     } finally {
       cache.release();

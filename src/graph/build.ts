@@ -55,6 +55,8 @@ export const reduceSum = (x: Node, axes: readonly number[], keepDims = false): N
   apply("ReduceSum", [x], { axes, keepDims });
 export const reduceMean = (x: Node, axes: readonly number[], keepDims = false): Node =>
   apply("ReduceMean", [x], { axes, keepDims });
+export const reduceMax = (x: Node, axes: readonly number[], keepDims = false): Node =>
+  apply("ReduceMax", [x], { axes, keepDims });
 export const softmax = (x: Node): Node => apply("Softmax", [x], {});
 export const logSoftmax = (x: Node): Node => apply("LogSoftmax", [x], {});
 export const layerNorm = (x: Node, epsilon: number, scale: Node, bias?: Node): Node =>

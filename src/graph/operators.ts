@@ -48,6 +48,7 @@ export interface OpAttributes {
   // Reductions and normalisations
   ReduceSum: { readonly axes: readonly number[]; readonly keepDims: boolean };
   ReduceMean: { readonly axes: readonly number[]; readonly keepDims: boolean };
+  ReduceMax: { readonly axes: readonly number[]; readonly keepDims: boolean };
   /** Over the last axis. */
   Softmax: None;
   /** Over the last axis. */

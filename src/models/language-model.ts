@@ -9,7 +9,7 @@ import { LayerCache } from "./layer-cache.ts";
 import type { LoadedLora } from "./loaded-lora.ts";
 import type { ModelFiles } from "./model-files.ts";
 import { runStep } from "./run-step.ts";
-import { stepGraph, type StepGraphOptions } from "./step-graph.ts";
+import { type AttentionReduction, stepGraph, type StepGraphOptions } from "./step-graph.ts";
 
 /** Queries per engine call: bounds the score matrix, and keys after a chunk are never multiplied. */
 const CHUNK = 512;
@@ -112,32 +112,46 @@ export class LanguageModel {
   }
 
   /**
-   * How much attention each token receives while the frozen model reads `ids` on top of an empty cache: for every layer [kvHeads, ids],
-   * summed over all queries and the query heads of a group. The cache holds the rows afterwards.
+   * Attention that every token receives while the frozen model reads `ids` on top of a cache: for every layer [kvHeads, rows], rows being
+   * those of the cache and then `ids`; summed or the largest over all new queries and the query heads of a group. The cache grows by `ids`.
    * @throws KvDistillError as `forward` does.
    */
-  async attentionMass(ids: readonly number[], cache: LayerCache, signal?: AbortSignal): Promise<Float32Array[]> {
+  async attentionReceived(
+    ids: readonly number[],
+    cache: LayerCache,
+    reduction: AttentionReduction,
+    signal?: AbortSignal,
+  ): Promise<Float32Array[]> {
     this.checkIds(ids, cache);
     const { numLayers, numKvHeads } = this.config;
-    const masses = Array.from({ length: numLayers }, () => new Float32Array(numKvHeads * ids.length));
-    const program = await this.stepProgram({ result: "none", attentionMass: true });
-    for (const { start, chunk } of chunksOf(ids, signal)) {
-      await cache.reserve(cache.length + chunk.length);
+    const rows = cache.length + ids.length;
+    const received = Array.from({ length: numLayers }, () => new Float32Array(numKvHeads * rows));
+    const program = await this.stepProgram({ result: "none", attention: reduction });
+    const join = reduction === "sum" ? (a: number, b: number) => a + b : Math.max;
+    for (const { chunk } of chunksOf(ids, signal)) {
+      const used = cache.length;
+      await cache.reserve(used + chunk.length);
       const { capacity } = cache;
       const outputs = await runStep({ program, config: this.config, ids: chunk, cache, layers: numLayers, extra: {} });
-      masses.forEach((mass, layer) => {
-        const part = outputs[`layers.${layer}.attentionMass`];
+      received.forEach((own, layer) => {
+        const part = outputs[`layers.${layer}.attention`];
         if (part === undefined) return;
         const { data } = asDType(part, "float32");
         const width = capacity + chunk.length;
         for (let head = 0; head < numKvHeads; head++) {
-          const target = head * ids.length;
-          for (let i = 0; i < start; i++) mass[target + i] = (mass[target + i] ?? 0) + (data[head * width + i] ?? 0);
-          chunk.forEach((_, i) => (mass[target + start + i] = data[head * width + capacity + i] ?? 0));
+          // Reserved rows lie between those in use and the new ones.
+          const take = (target: number, source: number): void => {
+            const at = head * rows + target;
+            own[at] = join(own[at] ?? 0, data[head * width + source] ?? 0);
+          };
+          for (let i = 0; i < used; i++) take(i, i);
+          chunk.forEach((_, i) => {
+            take(used + i, capacity + i);
+          });
         }
       });
     }
-    return masses;
+    return received;
   }
 
   /** Compiles a graph against this model's weights, once per key. */

@@ -1,4 +1,4 @@
-import { gather, input, reduceSum } from "../graph/build.ts";
+import { gather, input, reduceMax, reduceSum } from "../graph/build.ts";
 import { addDims, type Dim } from "../graph/dims.ts";
 import { defineGraph, type Graph } from "../graph/graph.ts";
 import type { Node } from "../graph/node.ts";
@@ -7,6 +7,8 @@ import type { ModelConfig } from "./config.ts";
 import type { BlockContext } from "./families/family.ts";
 import { familyOf } from "./families/index.ts";
 
+export type AttentionReduction = "sum" | "max";
+
 /** Which parts of the model a step graph computes. */
 export interface StepGraphOptions {
   /** Blocks from the first; all by default. */
@@ -14,21 +16,22 @@ export interface StepGraphOptions {
   /** "logits" of the rows named by `logitRows`, "hidden" = the residual stream of every token, or only keys and values. */
   readonly result: "logits" | "hidden" | "none";
   readonly adapter?: AdapterShape;
-  /** Also how much attention every key receives. */
-  readonly attentionMass?: boolean;
+  /** Also the attention that every key receives, reduced over the new tokens and the query heads of a group. */
+  readonly attention?: AttentionReduction;
 }
+
+const REDUCE = { sum: reduceSum, max: reduceMax } as const;
 
 /**
  * One step of reading: T new tokens on top of P cached rows, batch 1. Prefill, decoding and encoding are all this graph.
  *
  * Inputs: ids, positions int64 [T]; rotaryRows int64 [1,T]; cos, sin [T, headDim/2]; bias [1,1,T,P+T]; layers.{i}.past.keys/.values
  * [1,G,P,D]; logitRows int64 [M]; with an adapter also routed [T,1] and layers.{i}.<module>.lora_A/_B.
- * Outputs: layers.{i}.keys/.values [1,G,T,D] of the new tokens; logits [M,V] or hidden [T,E]; layers.{i}.attentionMass [1,G,P+T],
- * summed over the new tokens and the query heads of a group.
+ * Outputs: layers.{i}.keys/.values [1,G,T,D] of the new tokens; logits [M,V] or hidden [T,E]; layers.{i}.attention [1,G,P+T].
  */
 export function stepGraph(
   config: ModelConfig,
-  { layers = config.numLayers, result, adapter, attentionMass = false }: StepGraphOptions,
+  { layers = config.numLayers, result, adapter, attention }: StepGraphOptions,
 ): Graph {
   const family = familyOf(config);
   const tokens: Dim = "T";
@@ -60,7 +63,7 @@ export function stepGraph(
     x = block.x;
     outputs[`${prefix}keys`] = block.own.keys;
     outputs[`${prefix}values`] = block.own.values;
-    if (attentionMass) outputs[`${prefix}attentionMass`] = reduceSum(block.attention, [2, 3]);
+    if (attention !== undefined) outputs[`${prefix}attention`] = REDUCE[attention](block.attention, [2, 3]);
   }
   if (result === "hidden") outputs.hidden = x;
   if (result === "logits") outputs.logits = family.head(gather(x, input("logitRows", "int64", ["M"])));

@@ -83,7 +83,7 @@ for trans_a in (False, True):
         addend = normal(2) if trans_a else normal(3, 1)
         case("Gemm", [a, b, addend], product, transA=trans_a, transB=trans_b, alpha=0.75)
 
-for op, function in [("ReduceSum", torch.sum), ("ReduceMean", torch.mean)]:
+for op, function in [("ReduceSum", torch.sum), ("ReduceMean", torch.mean), ("ReduceMax", torch.amax)]:
     case(op, [normal(2, 3, 4)], lambda x, f=function: f(x, dim=(-1, 0)), axes=[-1, 0], keepDims=False)
     case(op, [normal(2, 3)], lambda x, f=function: f(x, dim=1, keepdim=True), axes=[1], keepDims=True)
 

@@ -2,6 +2,7 @@ import { keptShape } from "../axes.ts";
 import {
   add,
   div,
+  equal,
   exp,
   expand,
   fill,
@@ -15,6 +16,7 @@ import {
   rotaryEmbedding,
   sqrt,
   sub,
+  where,
 } from "../build.ts";
 import { countOf, type Shape } from "../dims.ts";
 import type { Node } from "../node.ts";
@@ -23,6 +25,7 @@ import { at, type GradientRules } from "./rule.ts";
 type NormalisationOp =
   | "ReduceSum"
   | "ReduceMean"
+  | "ReduceMax"
   | "Softmax"
   | "LogSoftmax"
   | "LayerNormalization"
@@ -51,6 +54,14 @@ export const normalisationGradients: GradientRules<NormalisationOp> = {
     const { shape } = at(inputs, 0);
     const { axes } = node.attributes;
     return [expand(reshape(div(dy, meanCount(shape, axes)), keptShape(shape, axes)), shape)];
+  },
+  // Equal maxima share the gradient.
+  ReduceMax: (y, dy, inputs) => {
+    const x = at(inputs, 0);
+    const { axes } = y.attributes;
+    const spread = (value: Node): Node => expand(reshape(value, keptShape(x.shape, axes)), x.shape);
+    const isTop = where(equal(x, spread(y)), 1, 0);
+    return [mul(isTop, spread(div(dy, reduceSum(isTop, axes, y.attributes.keepDims))))];
   },
   Softmax: (y, dy) => {
     const weighted = mul(dy, y);

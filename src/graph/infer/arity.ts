@@ -27,6 +27,7 @@ const ARITY: Readonly<Record<OpName, readonly [number, number]>> = {
   Gemm: [2, 3],
   ReduceSum: [1, 1],
   ReduceMean: [1, 1],
+  ReduceMax: [1, 1],
   Softmax: [1, 1],
   LogSoftmax: [1, 1],
   LayerNormalization: [2, 3],

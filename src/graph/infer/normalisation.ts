@@ -5,6 +5,7 @@ import { check, checkedAxis, dimAt, type InferenceRules, inputAt } from "./fault
 type NormalisationOp =
   | "ReduceSum"
   | "ReduceMean"
+  | "ReduceMax"
   | "Softmax"
   | "LogSoftmax"
   | "LayerNormalization"
@@ -46,6 +47,7 @@ function normalise(inputs: readonly Type[]): Type {
 export const inferNormalisation: InferenceRules<NormalisationOp> = {
   ReduceSum: reduce,
   ReduceMean: reduce,
+  ReduceMax: reduce,
   Softmax: alongLastAxis,
   LogSoftmax: alongLastAxis,
   LayerNormalization: normalise,

@@ -6,6 +6,7 @@ import { at, type EvaluationRules } from "./rule.ts";
 type NormalisationOp =
   | "ReduceSum"
   | "ReduceMean"
+  | "ReduceMax"
   | "Softmax"
   | "LogSoftmax"
   | "LayerNormalization"
@@ -30,18 +31,27 @@ function logSoftmax(row: Float64Array): Float64Array {
   return shifted.map((value) => value - logTotal);
 }
 
-function reduceSum(x: Array64, axes: readonly number[], dims: readonly number[]): Array64 {
+function reduce(
+  x: Array64,
+  axes: readonly number[],
+  dims: readonly number[],
+  start: number,
+  join: (a: number, b: number) => number,
+): Array64 {
   const kept = keptShape(x.dims, axes);
-  const data = new Float64Array(elementCount(kept));
+  const data = new Float64Array(elementCount(kept)).fill(start);
   forEachIndex(x.dims, (index) => {
     const target = offsetOf(
       kept,
       kept.map((dim, axis) => (dim === 1 ? 0 : (index[axis] ?? 0))),
     );
-    data[target] = (data[target] ?? 0) + read(x, index);
+    data[target] = join(data[target] ?? start, read(x, index));
   });
   return { dims, data };
 }
+
+const reduceSum = (x: Array64, axes: readonly number[], dims: readonly number[]): Array64 =>
+  reduce(x, axes, dims, 0, (a, b) => a + b);
 
 export const evaluateNormalisation: EvaluationRules<NormalisationOp> = {
   ReduceSum: ({ inputs, attributes, dims }) => reduceSum(at(inputs, 0), attributes.axes, dims),
@@ -50,6 +60,7 @@ export const evaluateNormalisation: EvaluationRules<NormalisationOp> = {
     const sum = reduceSum(x, attributes.axes, dims);
     return { dims, data: sum.data.map((value) => (value * sum.data.length) / x.data.length) };
   },
+  ReduceMax: ({ inputs, attributes, dims }) => reduce(at(inputs, 0), attributes.axes, dims, -Infinity, Math.max),
   Softmax: ({ inputs }) => mapRows(at(inputs, 0), (row) => logSoftmax(row).map(Math.exp)),
   LogSoftmax: ({ inputs }) => mapRows(at(inputs, 0), logSoftmax),
   LayerNormalization: ({ inputs, attributes }) => {

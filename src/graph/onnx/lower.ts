@@ -58,6 +58,7 @@ const rules: { readonly [Op in LoweredOp]: LoweringRule<Op> } = {
   }),
   ReduceSum: reduce,
   ReduceMean: reduce,
+  ReduceMax: reduce,
   Softmax: lastAxis,
   LogSoftmax: lastAxis,
   LayerNormalization: normalise,

@@ -2,6 +2,7 @@ import {
   concat,
   layerNorm,
   logSoftmax,
+  reduceMax,
   reduceMean,
   reduceSum,
   rmsNorm,
@@ -37,6 +38,7 @@ const softmaxes = (apply: (x: Node) => Node): [OpCase, ...OpCase[]] => [
 export const normalisationCases = {
   ReduceSum: [...reductions(reduceSum), opCase("no elements", [normal("P", 3)], (x) => reduceSum(x, [0]), { P: 0 })],
   ReduceMean: reductions(reduceMean),
+  ReduceMax: reductions(reduceMax),
   Softmax: [
     ...softmaxes(softmax),
     opCase("masked columns", [given("float32", [2, 4], [0.3, -1e9, 1.2, -1e9, 0.1, 0.2, -1e9, 2])], softmax),

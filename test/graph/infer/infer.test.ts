@@ -31,6 +31,7 @@ const results: readonly Row[] = [
   ["Gemm", ["float32[4,T]", "float32[8,4]", "float32[8]"], { ...gemm, transA: true, transB: true }, "float32[T,8]"],
   ["ReduceSum", ["float32[B,T,4]"], { axes: [-1, 0], keepDims: false }, "float32[T]"],
   ["ReduceMean", ["float32[B,T,4]"], { axes: [-1, 0], keepDims: true }, "float32[1,T,1]"],
+  ["ReduceMax", ["float32[B,T,4]"], { axes: [1], keepDims: false }, "float32[B,4]"],
   ["Softmax", ["float32[B,T]"], {}, "float32[B,T]"],
   ["LayerNormalization", ["float32[B,T,4]", "float32[4]", "float32[4]"], { epsilon: 1 }, "float32[B,T,4]"],
   ["SimplifiedLayerNormalization", ["float32[4]", "float32[4]"], { epsilon: 1 }, "float32[4]"],

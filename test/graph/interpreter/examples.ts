@@ -98,6 +98,14 @@ export const examples: { readonly [Op in ComputedOp]: readonly [Example<Op>, ...
       result: f([1, 1, 1], 3),
     },
   ],
+  ReduceMax: [
+    { attributes: { axes: [1], keepDims: false }, inputs: [f([2, 2], 1, 2, -3, -5)], result: f([2], 2, -3) },
+    {
+      attributes: { axes: [-2, -1], keepDims: true },
+      inputs: [f([1, 2, 2], 1, 9, 3, 6)],
+      result: f([1, 1, 1], 9),
+    },
+  ],
   Softmax: [
     plain([f([2, 2], 0, LOG_3, 1000, 1000)], f([2, 2], 0.25, 0.75, 0.5, 0.5)),
     plain([f([3], 1, 1, -1e9)], f([3], 0.5, 0.5, 0)),
