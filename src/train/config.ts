@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import { ADAPTER_SELECTIONS } from "../cache/adapter.ts";
 import { GATES } from "../compress/gate.ts";
@@ -8,52 +7,62 @@ const fraction = z.number().gt(0).max(1);
 const positive = z.number().gt(0);
 const count = z.int().min(1);
 
-/** Everything that decides what a training run computes. Where the paper gives a value, the comment says so. */
+/**
+ * Everything that decides what a training run computes, each setting with a sentence that the command line's help shows. A setting that
+ * is added later needs a default that leaves older runs as they were: they are resumed with it.
+ */
 const TrainConfigSchema = z.strictObject({
-  /** LoRA rank R. Paper: 128. */
-  rank: count.default(32),
-  /** rsLoRA α: the update is scaled by α/√R. */
-  alpha: positive.default(16),
-  /** Blocks below the scorer. Paper: 6. */
-  eta: count.default(6),
-  /** First tokens that are always kept. Paper: fewer than 10. */
-  sinks: z.int().min(0).default(4),
-  /** Paper: sigmoid. */
-  gate: z.enum(GATES).default("straight-through"),
-  /** Which tokens a layer and kv head keeps. Paper: shared. */
-  selection: z.enum(ADAPTER_SELECTIONS).default("per-head"),
-  /** Weight of the forward KL. Paper: 0.6. */
-  lambda: z.number().min(0).max(1).default(0.6),
-  /** Kept fraction, drawn anew for every example. Paper: 0.001 to 0.8. */
-  keepLow: fraction.default(0.1),
-  keepHigh: fraction.default(0.5),
-  keepDraw: z.enum(["log-uniform", "uniform"]).default("log-uniform"),
-  /** Peak learning rate of the adapters. Paper: 5e-5. */
-  learningRate: positive.default(1e-3),
-  scorerLearningRate: positive.default(2e-4),
-  warmupSteps: count.default(20),
-  /** Fraction of the peak learning rate at the last step. */
-  learningRateFloor: z.number().min(0).max(1).default(0.05),
-  beta1: z.number().min(0).lt(1).default(0.9),
-  beta2: z.number().min(0).lt(1).default(0.98),
-  epsilon: positive.default(1e-8),
-  weightDecay: z.number().min(0).default(0),
-  clip: positive.default(1),
-  /** Optimiser steps. */
-  steps: count,
-  /** Passages of an optimiser step. Paper: batch 32. */
-  batch: count.default(8),
-  /** Passages computed at once; the gradients of a step's micro-batches add up. */
-  microBatch: count.default(8),
-  /** Questions read from one encoded passage. */
-  questions: count.default(5),
-  /** Tokens of the passage's start to be repeated as one more question; 0 for none. */
-  reconstruction: z.int().min(0).default(40),
-  minContext: count.default(40),
-  maxContext: count.default(384),
-  maxQuestion: count.default(256),
-  maxAnswer: count.default(128),
-  seed: z.int().min(0).default(0),
+  steps: count.describe("optimiser steps in all"),
+  batch: count.default(8).describe("passages of an optimiser step (paper: 32)"),
+  microBatch: count.default(8).describe("passages computed at once; more take more memory and pad more"),
+  seed: z.int().min(0).default(0).describe("of the first values, the order of the data and the kept fractions"),
+  rank: count.default(32).describe("LoRA rank R (paper: 128)"),
+  alpha: positive.default(16).describe("rsLoRA α: the update is scaled by α/√R"),
+  eta: count.default(6).describe("blocks of the model below the scorer (paper: 6)"),
+  sinks: z.int().min(0).default(4).describe("first tokens, which are always kept (paper: fewer than 10)"),
+  gate: z
+    .enum(GATES)
+    .default("straight-through")
+    .describe("how a score acts on its token's keys (paper: sigmoid); straight-through changes gradients only"),
+  selection: z
+    .enum(ADAPTER_SELECTIONS)
+    .default("per-head")
+    .describe("whether all layers and kv heads keep the same tokens (paper: shared)"),
+  lambda: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.6)
+    .describe("weight of the forward KL, the rest is the reverse KL's (paper: 0.6)"),
+  keepLow: fraction.default(0.1).describe("least kept fraction, drawn anew for every passage (paper: 0.001)"),
+  keepHigh: fraction.default(0.5).describe("most (paper: 0.8)"),
+  keepDraw: z.enum(["log-uniform", "uniform"]).default("log-uniform").describe("distribution of the kept fraction"),
+  learningRate: positive.default(1e-3).describe("peak learning rate of the LoRA matrices (paper: 5e-5)"),
+  scorerLearningRate: positive.default(2e-4).describe("peak learning rate of the scorer (paper: 5e-5)"),
+  warmupSteps: count.default(20).describe("steps of linear warm-up, followed by a cosine"),
+  learningRateFloor: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.05)
+    .describe("fraction of the peak learning rates that is left at the last step"),
+  beta1: z.number().min(0).lt(1).default(0.9).describe("AdamW: decay of the first moment"),
+  beta2: z.number().min(0).lt(1).default(0.98).describe("AdamW: decay of the second moment"),
+  epsilon: positive.default(1e-8).describe("AdamW: added to the root of the second moment"),
+  weightDecay: z.number().min(0).default(0).describe("AdamW: decoupled decay, times the learning rate"),
+  clip: positive.default(1).describe("largest norm of a step's gradients; longer ones are scaled down"),
+  questions: count.default(5).describe("most questions read from one encoded passage; more make several examples"),
+  reconstruction: z
+    .int()
+    .min(0)
+    .default(40)
+    .describe("tokens of the passage's start to be repeated as one more question; 0 for none (paper: none)"),
+  minContext: count
+    .default(40)
+    .describe("least tokens of a context, template header included; shorter ones are left out"),
+  maxContext: count.default(384).describe("most tokens of a context; longer ones are left out (paper: 1,536, folded)"),
+  maxQuestion: count.default(256).describe("most tokens of a question; longer ones are left out"),
+  maxAnswer: count.default(128).describe("most tokens of an answer; longer ones are left out"),
 });
 
 export type TrainConfig = z.infer<typeof TrainConfigSchema>;
@@ -80,8 +89,35 @@ function crossFaults({ keepLow, keepHigh, batch, microBatch }: TrainConfig): str
   return faults;
 }
 
-/** sha256 of a configuration: a checkpoint resumes only under the one that made it. */
-export function configHash(config: TrainConfig): string {
-  const ordered = Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)));
-  return createHash("sha256").update(JSON.stringify(ordered)).digest("hex");
+/** What a person may set, and how. */
+export interface ConfigField {
+  readonly name: keyof TrainConfig;
+  readonly description: string;
+  readonly kind: "whole number" | "decimal" | "word";
+  /** The words of a word. */
+  readonly words: readonly string[];
+  /** Undefined for a setting that must be given. */
+  readonly fallback: string | number | undefined;
+}
+
+/** Every setting, in order. */
+export const TRAIN_CONFIG_FIELDS: readonly ConfigField[] = describeFields();
+
+function describeFields(): ConfigField[] {
+  const { properties = {} } = z.toJSONSchema(TrainConfigSchema, { io: "input" });
+  return Object.entries(properties).map(([name, property]) => {
+    const {
+      type,
+      description = "",
+      enum: words = [],
+      default: fallback,
+    } = property as {
+      readonly type?: string;
+      readonly description?: string;
+      readonly enum?: readonly string[];
+      readonly default?: string | number;
+    };
+    const kind = type === "integer" ? "whole number" : type === "number" ? "decimal" : "word";
+    return { name: name as keyof TrainConfig, description, kind, words, fallback };
+  });
 }
