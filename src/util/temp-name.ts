@@ -17,18 +17,31 @@ export function tempNameFor(path: string): string {
   return join(dirname(path), `.${basename(path)}.${host()}.${process.pid.toString()}.${unique}.tmp`);
 }
 
+/** Whose a hidden name is that `tempNameFor` made on this machine. */
+export interface TempOwner {
+  /** The base name of the path that is being written. */
+  readonly target: string;
+  /** Whether the process that writes it still runs. */
+  readonly alive: boolean;
+}
+
+/** Undefined for other names, and for those of other machines. */
+export function tempOwner(name: string): TempOwner | undefined {
+  const [, target, madeOn, pid] = /^\.(.+)\.([A-Za-z0-9-]*)\.(\d+)\.[0-9a-f]{12}\.tmp$/.exec(name) ?? [];
+  if (target === undefined || pid === undefined || madeOn !== host()) return undefined;
+  return { target, alive: isAlive(Number(pid)) };
+}
+
 /**
  * Deletes what earlier, killed processes of this machine left half-written beside `path`.
  * Names of live processes and of other machines stay. Failures to delete are ignored: the leftovers do no harm.
  */
 export async function removeStaleTemps(path: string): Promise<void> {
   const folder = dirname(path);
-  const prefix = `.${basename(path)}.${host()}.`;
   const names = await readdir(folder).catch(() => []);
   for (const name of names) {
-    if (!name.startsWith(prefix)) continue;
-    const rest = /^(\d+)\.[0-9a-f]{12}\.tmp$/.exec(name.slice(prefix.length));
-    if (rest?.[1] === undefined || isAlive(Number(rest[1]))) continue;
+    const owner = tempOwner(name);
+    if (owner?.target !== basename(path) || owner.alive) continue;
     await rm(join(folder, name), { recursive: true, force: true }).catch(() => undefined);
   }
 }

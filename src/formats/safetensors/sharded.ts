@@ -58,6 +58,16 @@ export async function openSafetensorsShards(
   return checkpoint;
 }
 
+/**
+ * The names of the shards that an index file lists, sorted; each is a plain file name.
+ * @throws KvDistillError `not-found`, `disk`, `bad-file`, `too-large`.
+ */
+export async function shardNames(indexPath: string): Promise<string[]> {
+  const { maxHeaderBytes, maxTensors } = SAFETENSORS_LIMITS;
+  const text = await readTextFile(indexPath, maxHeaderBytes);
+  return [...new Set(parseWeightMap(text, indexPath, maxTensors).values())].sort();
+}
+
 function parseWeightMap(text: string, where: string, maxTensors: number): Map<string, string> {
   const root = parseStrictJson(text, where, { maxDepth: 3, maxKeys: maxTensors + 1000 });
   const raw = isJsonObject(root) ? root.weight_map : undefined;

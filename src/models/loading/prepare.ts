@@ -1,11 +1,9 @@
-import { statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { writeSafetensors } from "../../formats/safetensors/write.ts";
 import { elementCount } from "../../tensor/tensor.ts";
 import { writeFileAtomic } from "../../util/atomic-file.ts";
 import { writeFolderAtomic } from "../../util/atomic-folder.ts";
-import { KvDistillError } from "../../util/errors.ts";
-import { formatBytes } from "../../util/format.ts";
+import { requireRoom } from "../../util/disk-room.ts";
 import { pathExists } from "../../util/path-exists.ts";
 import type { ModelReporter } from "../progress.ts";
 import { describeModel } from "./describe.ts";
@@ -35,7 +33,7 @@ export async function prepareModel(
   const weights = matchWeights(config, source.weights, source.where);
   const sizes = [...weights.values()].map(({ dims }) => 4 * elementCount(dims));
   const total = sizes.reduce((sum, size) => sum + size, 0);
-  await requireRoom(dirname(folder), total);
+  await requireRoom(dirname(folder), total, "the float32 weights");
   let done = 0;
   const convert = async (weight: SourceWeight): Promise<Uint8Array> => {
     const values = await weight.read();
@@ -57,18 +55,5 @@ export async function prepareModel(
   await writeFolderAtomic(folder, write).catch(async (error: unknown) => {
     // Another process may have finished the same model meanwhile: its folder is as good.
     if (!(await pathExists(join(folder, "model.safetensors")))) throw error;
-  });
-}
-
-/** Refuses before writing what would not fit; a disk that fills up meanwhile is told by the write itself. */
-async function requireRoom(folder: string, bytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  const room = bavail * bsize;
-  if (room >= bytes) return;
-  throw new KvDistillError("disk", "too little room for the float32 weights", {
-    where: folder,
-    expected: formatBytes(bytes),
-    got: formatBytes(room),
-    hint: "free some space, or set KV_DISTILL_HOME to a folder on a larger disk",
   });
 }
