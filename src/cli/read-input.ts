@@ -1,12 +1,13 @@
 import { KvDistillError } from "../util/errors.ts";
 import { formatBytes } from "../util/format.ts";
 import { readTextFile } from "../util/read-text.ts";
+import { decodeUtf8 } from "../util/utf8.ts";
 
 /** Longest text read from a file or stdin: far beyond what any model reads. */
 const MAX_BYTES = 256 * 2 ** 20;
 
 /**
- * The text of a file, or of stdin for `-`; valid UTF-8, as it stands.
+ * The text of a file, or of stdin for `-`; valid UTF-8, without a byte order mark at the start.
  * @throws KvDistillError `not-found`, `disk`, `too-large`, `bad-file`
  */
 export function readInput(path: string): Promise<string> {
@@ -26,9 +27,5 @@ export async function readStdin(): Promise<string> {
     }
     chunks.push(chunk);
   }
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
-  } catch (cause) {
-    throw new KvDistillError("bad-file", "not valid UTF-8", { where, cause });
-  }
+  return decodeUtf8(Buffer.concat(chunks), where);
 }

@@ -15,6 +15,8 @@ export interface GenerateOptions {
   /** Greedy by default. */
   readonly sampling?: Sampling;
   readonly seed?: number;
+  /** Told each token of the answer when it is chosen; a stop token is none. */
+  readonly onToken?: (id: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -28,7 +30,7 @@ export async function* generate(
   model: LanguageModel,
   options: GenerateOptions,
 ): AsyncGenerator<string, void, undefined> {
-  const { cache, promptIds, maxTokens = DEFAULT_MAX_TOKENS, sampling = GREEDY, seed = 0, signal } = options;
+  const { cache, promptIds, maxTokens = DEFAULT_MAX_TOKENS, sampling = GREEDY, seed = 0, onToken, signal } = options;
   const { tokenizer } = model.files;
   const rows = cache === undefined ? await model.newCache() : await readingCache(model, cache);
   const stream = tokenizer.stream({ skipSpecial: true });
@@ -41,6 +43,7 @@ export async function* generate(
       ...(signal === undefined ? {} : { signal }),
     });
     for await (const id of tokens) {
+      onToken?.(id);
       const piece = stream.push(id);
       if (piece !== "") yield piece;
     }

@@ -1,0 +1,91 @@
+import { runTraining } from "../../train/run.ts";
+import { KvDistillError } from "../../util/errors.ts";
+import type { CommandContext } from "../context.ts";
+import { defineCommand } from "../define-command.ts";
+import { openModelFiles } from "../model.ts";
+import { askedRun } from "../train/asked.ts";
+import { showTraining } from "../train/display.ts";
+import { type TrainOptions, trainOptions } from "../train/options.ts";
+import { summarise, tellSummary } from "../train/summary.ts";
+
+export const train = defineCommand({
+  name: "train",
+  summary: "train an adapter on passages with questions",
+  description:
+    "Trains LoRA matrices and the scorer so that the frozen model answers from the kept rows as it would from all. Ctrl-C " +
+    "finishes the step in progress and saves; a second one ends at once. --resume goes on bit for bit, also after a crash. " +
+    "Settings come from flags, then from --config, then from the defaults (what the paper used stands in brackets); all of " +
+    "them are written to config.json in the run's folder.",
+  arguments: {},
+  options: trainOptions,
+  examples: [
+    ["train --data train.jsonl.gz --out run --steps 500", "a first adapter of the default model"],
+    ["train --resume --out run", "go on after Ctrl-C, a crash or a reboot"],
+    ["train --config run/config.json --seed 1 --data train.jsonl.gz --out run2", "the same with another seed"],
+  ],
+  check: ({ options: { resume, init, data } }) => [
+    ...(resume && init !== undefined ? ["--init: a run that is resumed goes on from its own values"] : []),
+    ...(!resume && data === undefined ? ["--data <files>: missing"] : []),
+  ],
+  run: async ({ options }, context) => {
+    const { model, ...asked } = await askedRun(options);
+    const files = await openModelFiles(model, context);
+    const { steps } = asked.config;
+    const display = showTraining(steps, context.log);
+    const stopping = stopWhenAsked(options, context);
+    try {
+      const result = await runTraining({
+        ...asked,
+        files,
+        out: options.out,
+        resume: options.resume,
+        checkpointEvery: options.checkpointEvery,
+        ...(options.threads === undefined ? {} : { threads: options.threads }),
+        command: process.argv.slice(2),
+        signal: stopping.signal,
+        ...display.listeners,
+      });
+      display.stop();
+      const summary = summarise(result, asked.config, options.out, display.totals());
+      if (options.json) context.out.json(summary);
+      else tellSummary(summary, context.out);
+      if (result.finished) return;
+      const goOn = `go on with: kv-distill train --resume --out ${shellWord(options.out)}`;
+      const stopped = `stopped and saved after step ${result.step} of ${steps}`;
+      if (context.signal.aborted) throw new KvDistillError("cancelled", stopped, { hint: goOn });
+      context.log.info(`${stopped}; ${goOn}`);
+    } finally {
+      display.stop();
+      stopping.release();
+    }
+  },
+});
+
+/** A signal for the training that Ctrl-C or the end of the time gives. */
+function stopWhenAsked(
+  { minutes }: Pick<TrainOptions, "minutes">,
+  { signal, log }: CommandContext,
+): { readonly signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const end = (): void => {
+    controller.abort();
+  };
+  const onSignal = (): void => {
+    log.info("finishing the step in progress, then saving; a second time ends at once, without saving");
+    end();
+  };
+  if (signal.aborted) end();
+  signal.addEventListener("abort", onSignal, { once: true });
+  const timer = minutes === undefined ? undefined : setTimeout(end, minutes * 60_000);
+  return {
+    signal: controller.signal,
+    release: () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onSignal);
+    },
+  };
+}
+
+function shellWord(text: string): string {
+  return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

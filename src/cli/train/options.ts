@@ -1,0 +1,78 @@
+import { TRAIN_CONFIG_FIELDS, type ConfigField, type TrainConfig } from "../../train/config.ts";
+import { DEFAULT_MODEL, jsonOption } from "../shared-options.ts";
+import {
+  flag,
+  option,
+  optionOr,
+  type OptionSpec,
+  type OptionValues,
+  type Parser,
+  requiredOption,
+  text,
+} from "../spec.ts";
+import { choice } from "../values/choice.ts";
+import { decimal } from "../values/decimal.ts";
+import { filePaths } from "../values/file-paths.ts";
+import { wholeNumber } from "../values/whole-number.ts";
+
+const ownOptions = {
+  model: option(
+    "--model <name|path>",
+    `pulled model, Hugging Face folder or .gguf file (default: ${DEFAULT_MODEL}; resuming: the run's)`,
+    text,
+  ),
+  data: option(
+    "--data <files>",
+    "JSON Lines of questions with contexts, plain or gzip, separated by commas",
+    filePaths,
+  ),
+  out: requiredOption("--out <folder>", "the run: checkpoints, metrics, loss curve, adapter", text),
+  config: option("--config <file>", "JSON file of settings, such as a run's config.json; flags win over it", text),
+  resume: flag("--resume", "go on with the run in --out as if it had never stopped"),
+  init: option("--init <folder>", "adapter to start from, instead of new values", text),
+  checkpointEvery: optionOr("--checkpoint-every <n>", "steps between checkpoints", wholeNumber(), 50),
+  minutes: option(
+    "--minutes <n>",
+    "save and end after the step in which the time is up",
+    decimal({ min: 0, max: 1e5, aboveMin: true }),
+  ),
+  threads: option("--threads <n>", "CPU threads (default: all that the process may use)", wholeNumber()),
+  json: jsonOption,
+} as const;
+
+/** A flag for every setting of the configuration. Ranges are the configuration's to check, with those of a file. */
+const configOptions = Object.fromEntries(
+  TRAIN_CONFIG_FIELDS.map((field) => [field.name, configOption(field)]),
+) as Readonly<Record<keyof TrainConfig, OptionSpec<string | number | undefined>>>;
+
+export const trainOptions = { ...ownOptions, ...configOptions };
+export type TrainOptions = OptionValues<typeof trainOptions>;
+
+/** `scorerLearningRate` -> `--scorer-learning-rate`. */
+export const flagOf = (name: string): string =>
+  `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** The settings that the command line gives. */
+export function givenSettings(options: TrainOptions): Partial<TrainConfig> {
+  const given = TRAIN_CONFIG_FIELDS.flatMap(({ name }) => (options[name] === undefined ? [] : [[name, options[name]]]));
+  return Object.fromEntries(given) as Partial<TrainConfig>;
+}
+
+function configOption({
+  name,
+  description,
+  kind,
+  words,
+  fallback,
+}: ConfigField): OptionSpec<string | number | undefined> {
+  const parsers: Readonly<Record<ConfigField["kind"], Parser<string | number>>> = {
+    "whole number": wholeNumber({ min: 0 }),
+    decimal: decimal({ min: 0, max: Infinity }),
+    word: choice(words),
+  };
+  const told = kind === "word" ? `${description}: ${words.join(", ")}` : description;
+  return {
+    ...option(`${flagOf(name)} <${kind === "word" ? "word" : "n"}>`, told, parsers[kind]),
+    shown: fallback === undefined ? undefined : String(fallback),
+  };
+}
