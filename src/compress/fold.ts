@@ -1,27 +1,41 @@
+import { KvDistillError } from "../util/errors.ts";
+
 /** A stretch of a context that is compressed by itself, at its true positions (METHOD section 6). */
 export interface Fold {
   readonly start: number;
   readonly end: number;
   /** Rows kept of it. */
   readonly count: number;
-  /** Only the first fold has the context's first tokens. */
+  /** Leading tokens of it that are always kept. Only the first fold has any: it has the context's first tokens. */
   readonly sinks: number;
 }
 
 /** Tokens of a fold. Paper: 1,536. */
 export const FOLD_TOKENS = 1536;
 
-/** Cuts a context into folds of at most `foldTokens` tokens and shares `count` rows among them by length. */
+/**
+ * Cuts `tokens` tokens into folds of at most `foldTokens`, as equal as can be, and shares `count` rows among them: the
+ * sinks go to the first, the others by length. A fold of a small budget may keep nothing.
+ * @throws KvDistillError `bad-argument` for folds of which the sinks would be half
+ */
 export function folds(tokens: number, count: number, sinks: number, foldTokens = FOLD_TOKENS): Fold[] {
+  // Folds are at least half as long as asked for, and the first must hold the sinks.
+  if (!Number.isInteger(foldTokens) || foldTokens <= 2 * sinks) {
+    throw new KvDistillError("bad-argument", "the folds are too short", {
+      where: "fold",
+      expected: `at least ${2 * sinks + 1} tokens`,
+      got: String(foldTokens),
+    });
+  }
   const pieces = Math.ceil(tokens / foldTokens);
+  const border = (piece: number): number => Math.round((piece * tokens) / pieces);
+  const first = Math.min(sinks, count, tokens);
+  const free = tokens - first;
+  // Rows given out when the first `done` tokens are through. Rounded as one running sum, so that the shares add up exactly.
+  const rows = (done: number): number => (free === 0 ? 0 : Math.round(((done - first) * (count - first)) / free));
   return Array.from({ length: pieces }, (_, i) => {
-    // Boundaries and budgets are rounded alike, so that the shares add up to `count` exactly.
-    const at = (part: number, whole: number): number => Math.round((part * whole) / pieces);
-    return {
-      start: at(i, tokens),
-      end: at(i + 1, tokens),
-      count: at(i + 1, count) - at(i, count),
-      sinks: i === 0 ? sinks : 0,
-    };
+    const [start, end] = [border(i), border(i + 1)];
+    if (i === 0) return { start, end, count: first + rows(end), sinks: first };
+    return { start, end, count: rows(end) - rows(start), sinks: 0 };
   });
 }

@@ -25,6 +25,8 @@ export class LayerCache {
   private used = 0;
   private reserved = 0;
   private next: number;
+  /** Called with the number of rows in use whenever rows were added. */
+  onGrowth: ((length: number) => void) | undefined;
   private readonly runtime: Runtime;
   private readonly config: ModelConfig;
 
@@ -119,6 +121,7 @@ export class LayerCache {
     }
     this.used += tokens;
     this.next += tokens;
+    this.onGrowth?.(this.used);
   }
 
   /** Forgets the newest rows: back to `length` rows and `position`. */

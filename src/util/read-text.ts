@@ -1,5 +1,6 @@
 import { KvDistillError } from "./errors.ts";
 import { readRange } from "./read-range.ts";
+import { decodeUtf8 } from "./utf8.ts";
 import { withFile } from "./with-file.ts";
 
 /**
@@ -17,9 +18,5 @@ export async function readTextFile(path: string, maxBytes: number): Promise<stri
     }
     return readRange(file, 0, size, path);
   });
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new KvDistillError("bad-file", "not valid UTF-8", { where: path, cause });
-  }
+  return decodeUtf8(bytes, path);
 }

@@ -16,11 +16,11 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
   const { config } = loaded.adapter;
   return {
     name: "kv-distill",
-    compress: async ({ context, count }) => {
+    compress: async ({ context, count, sinks }) => {
       const { model, ids, signal } = context;
       const columns = scoreColumns(config);
       const scores = await scoreTokens(loaded, context);
-      const selection = selectTokens(scores, columns, count, config.sinks);
+      const selection = selectTokens(scores, columns, count, sinks);
       const routed = new Float32Array(ids.length);
       for (const position of selection.routed) routed[position] = 1;
       const cache = await context.newCache();
@@ -36,9 +36,7 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
           Float32Array.from(positions, (position) => scores[position * columns + column] ?? 0),
         );
         const gates = keptScores.map((own, column) =>
-          own.map((score, slot) =>
-            (selection.kept[column]?.[slot] ?? 0) < config.sinks ? 1 : gateValue(config.gate, score),
-          ),
+          own.map((score, slot) => ((selection.kept[column]?.[slot] ?? 0) < sinks ? 1 : gateValue(config.gate, score))),
         );
         layers.forEach(({ keys }, layer) => {
           scaleRows(keys, headEntries(gates, layer, model.config.numKvHeads), model.config.headDim);
