@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { KvDistillError } from "../../../util/errors.ts";
 
 export interface RetryPolicy {
-  /** Failures in a row without any progress before giving up. */
+  /** Failures in a row before giving up; progress starts the count afresh. */
   readonly attempts: number;
   /** The wait after the first failure; it doubles with each further one. */
   readonly firstDelaySeconds: number;
