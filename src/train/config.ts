@@ -12,7 +12,10 @@ const count = z.int().min(1);
  * is added later needs a default that leaves older runs as they were: they are resumed with it.
  */
 const TrainConfigSchema = z.strictObject({
-  steps: count.describe("optimiser steps in all"),
+  steps: z
+    .int({ error: ({ input }) => (input === undefined ? "missing" : undefined) })
+    .min(1)
+    .describe("optimiser steps in all"),
   batch: count.default(8).describe("passages of an optimiser step (paper: 32)"),
   microBatch: count.default(8).describe("passages computed at once; more take more memory and pad more"),
   seed: z.int().min(0).default(0).describe("of the first values, the order of the data and the kept fractions"),
@@ -39,6 +42,13 @@ const TrainConfigSchema = z.strictObject({
   keepDraw: z.enum(["log-uniform", "uniform"]).default("log-uniform").describe("distribution of the kept fraction"),
   learningRate: positive.default(1e-3).describe("peak learning rate of the LoRA matrices (paper: 5e-5)"),
   scorerLearningRate: positive.default(2e-4).describe("peak learning rate of the scorer (paper: 5e-5)"),
+  scorerStart: z
+    .enum(["none", "attention"])
+    .default("none")
+    .describe("fit a new scorer to the attention of some passages' questions before the first step (paper: none)"),
+  scorerPassages: count.default(300).describe("passages that the scorer is fitted to"),
+  scorerEpochs: count.default(8).describe("times that it sees them"),
+  scorerFitLearningRate: positive.default(1e-3).describe("peak learning rate of that fit"),
   warmupSteps: count.default(20).describe("steps of linear warm-up, followed by a cosine"),
   learningRateFloor: z
     .number()
@@ -72,22 +82,30 @@ export type TrainConfig = z.infer<typeof TrainConfigSchema>;
  * @throws KvDistillError `bad-argument`, all faults at once; a misspelt name is one.
  */
 export function parseTrainConfig(json: unknown, where = "training configuration"): TrainConfig {
-  const result = TrainConfigSchema.safeParse(json);
-  const faults = result.success
-    ? crossFaults(result.data)
-    : result.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
-  if (!result.success || faults.length > 0) {
-    throw new KvDistillError("bad-argument", "the configuration is wrong", { where, faults });
-  }
-  return result.data;
+  const faults = trainConfigFaults(json);
+  if (faults.length > 0) throw new KvDistillError("bad-argument", "the configuration is wrong", { where, faults });
+  return TrainConfigSchema.parse(json);
 }
 
-function crossFaults({ keepLow, keepHigh, batch, microBatch }: TrainConfig): string[] {
-  const faults: string[] = [];
-  if (keepLow > keepHigh) faults.push(`keepLow: ${keepLow} is above keepHigh ${keepHigh}`);
-  if (microBatch > batch) faults.push(`microBatch: ${microBatch} is above batch ${batch}`);
+/** Everything that is wrong with a configuration. */
+export function trainConfigFaults(json: unknown): string[] {
+  const { error } = TrainConfigSchema.safeParse(json);
+  const faults = error?.issues.map(({ path, message }) => [...path, message].join(": ")) ?? [];
+  const settings = { ...DEFAULTS, ...(typeof json === "object" ? json : {}) } as Partial<Record<string, unknown>>;
+  for (const [low, high] of ORDERED) {
+    if (Number(settings[low]) > Number(settings[high])) {
+      faults.push(`${low}: ${String(settings[low])} is above ${high} ${String(settings[high])}`);
+    }
+  }
   return faults;
 }
+
+/** Settings that may not be above others. */
+const ORDERED = [
+  ["keepLow", "keepHigh"],
+  ["microBatch", "batch"],
+  ["minContext", "maxContext"],
+] as const satisfies readonly (readonly [keyof TrainConfig, keyof TrainConfig])[];
 
 /** What a person may set, and how. */
 export interface ConfigField {
@@ -102,6 +120,10 @@ export interface ConfigField {
 
 /** Every setting, in order. */
 export const TRAIN_CONFIG_FIELDS: readonly ConfigField[] = describeFields();
+
+const DEFAULTS: Readonly<Record<string, unknown>> = Object.fromEntries(
+  TRAIN_CONFIG_FIELDS.map(({ name, fallback }) => [name, fallback]),
+);
 
 function describeFields(): ConfigField[] {
   const { properties = {} } = z.toJSONSchema(TrainConfigSchema, { io: "input" });

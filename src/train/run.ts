@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Adapter, AdapterConfig, AdapterTargets } from "../cache/adapter.ts";
 import { saveAdapter } from "../cache/save-adapter.ts";
+import type { PassageExample } from "../data/examples.ts";
 import { familyOf } from "../models/families/index.ts";
 import type { ModelFiles } from "../models/model-files.ts";
 import { createRuntime } from "../runtime/runtime.ts";
@@ -10,6 +11,7 @@ import { diskError, isSystemError } from "../util/disk-error.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { PACKAGE_NAME_AND_VERSION } from "../util/version.ts";
 import { zeroMoments } from "./adamw.ts";
+import { checkRun } from "./check-run.ts";
 import {
   checkpointSteps,
   loadCheckpoint,
@@ -25,6 +27,7 @@ import { adapterOf, newParameters, parametersOf } from "./new-parameters.ts";
 import type { NotFiniteReport } from "./not-finite.ts";
 import { readTrainingData } from "./run-data.ts";
 import { nextRunRecord, writeRunFiles } from "./run-files.ts";
+import { startScorer } from "./scorer-start/start.ts";
 import { scoreColumnsOf } from "./step/engine.ts";
 import { loadTrainingPrograms } from "./step/programs.ts";
 import { loadTrainingWeights } from "./step/weights.ts";
@@ -53,6 +56,8 @@ export interface TrainingRunOptions {
   /** Before the first step: where the run stands. */
   readonly onStart?: (start: { readonly step: number; readonly examples: number }) => void;
   readonly onStep?: (report: StepReport) => void;
+  /** After each passage that is read to fit a new scorer (`scorerStart`). */
+  readonly onScorerPassage?: (done: number, total: number) => void;
   readonly onNote?: (line: string) => void;
 }
 
@@ -69,7 +74,8 @@ export interface TrainingRunResult {
 /**
  * A training run from data files to an adapter folder, with checkpoints (METHOD section 6; docs/formats/checkpoint.md says what lies in
  * the folder). Killed at any moment it resumes from the last complete checkpoint, bit for bit as if it had never stopped.
- * @throws KvDistillError `bad-argument` when the folder holds a run and `resume` is not set, or there is nothing to train on,
+ * @throws KvDistillError `bad-argument` when the folder holds a run and `resume` is not set, there is nothing to train on, or the parts
+ * do not fit,
  * `model-mismatch` when the run in the folder is another, `not-finite` after a report was written and nothing else, `disk`
  */
 export async function runTraining(options: TrainingRunOptions): Promise<TrainingRunResult> {
@@ -82,12 +88,13 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
     });
   }
   const data = await readTrainingData(options.data, files, config, onNote);
+  checkRun({ config, files, examples: data.examples, start: options.start });
   const identity: RunIdentity = { config, modelHash: files.hash, dataHash: data.hash };
   const loaded = await loadCheckpoint(checkpoints, identity, (error) => {
     onNote(error.message);
   });
   const settings = adapterConfig(files, config);
-  const state = loaded ?? firstState(options, settings);
+  const state = loaded ?? (await firstState(options, settings, data.examples));
   const runtime = await createRuntime(options.threads === undefined ? {} : { threads: options.threads });
   try {
     await makeFolder(checkpoints);
@@ -155,8 +162,23 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
   }
 }
 
-function firstState({ start, config }: TrainingRunOptions, settings: AdapterConfig): TrainingState {
+async function firstState(
+  { start, config, files, threads, signal, onScorerPassage, onNote }: TrainingRunOptions,
+  settings: AdapterConfig,
+  examples: readonly PassageExample[],
+): Promise<TrainingState> {
   const parameters = start === undefined ? newParameters(settings, config.seed) : parametersOf(start);
+  if (start === undefined && config.scorerStart === "attention") {
+    await startScorer(parameters, {
+      files,
+      examples,
+      config,
+      ...(threads === undefined ? {} : { threads }),
+      ...(signal === undefined ? {} : { signal }),
+      ...(onScorerPassage === undefined ? {} : { onPassage: onScorerPassage }),
+      ...(onNote === undefined ? {} : { onNote }),
+    });
+  }
   return { step: 0, parameters, moments: zeroMoments(parameters) };
 }
 

@@ -1,0 +1,69 @@
+import type { PassageExample } from "../../data/examples.ts";
+import { LanguageModel } from "../../models/language-model.ts";
+import type { ModelFiles } from "../../models/model-files.ts";
+import { createRuntime } from "../../runtime/runtime.ts";
+import { KvDistillError } from "../../util/errors.ts";
+import { randomFromSeed } from "../../util/random.ts";
+import type { TrainConfig } from "../config.ts";
+import { type Parameters, SCORER_PREFIX } from "../parameters.ts";
+import { scoreColumnsOf } from "../step/engine.ts";
+import { fitScorer } from "./fit.ts";
+import { type ScorerSample, scorerSample } from "./targets.ts";
+
+export interface ScorerStartOptions {
+  readonly files: ModelFiles;
+  readonly examples: readonly PassageExample[];
+  readonly config: TrainConfig;
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+  /** After each passage that was read. */
+  readonly onPassage?: (done: number, total: number) => void;
+  readonly onNote?: (line: string) => void;
+}
+
+/** Stream of the seed that chooses passages: other draws of a run do not change with it. */
+const CHOICE_STREAM = 2;
+
+/**
+ * Fits new parameters' scorer to what the turns of some passages attend to, in place: a scorer that learns through its gates alone
+ * selects badly for a long time.
+ * @throws KvDistillError `cancelled`, and what the engine throws
+ */
+export async function startScorer(
+  parameters: Parameters,
+  { files, examples, config, threads, signal, onPassage, onNote }: ScorerStartOptions,
+): Promise<void> {
+  const chosen = randomFromSeed(config.seed, CHOICE_STREAM)
+    .shuffle([...examples])
+    .slice(0, config.scorerPassages);
+  const runtime = await createRuntime(threads === undefined ? {} : { threads });
+  try {
+    const model = new LanguageModel(files, runtime);
+    const samples: ScorerSample[] = [];
+    for (const { contextIds, turns } of chosen) {
+      if (signal?.aborted === true)
+        throw new KvDistillError("cancelled", "the training was stopped before its first step");
+      const probes = turns.map(({ questionIds, answerIds }) => [...questionIds, ...answerIds]);
+      samples.push(await scorerSample(model, { contextIds, probes, eta: config.eta, selection: config.selection }));
+      onPassage?.(samples.length, chosen.length);
+    }
+    const distance = await fitScorer(runtime, parameters, samples, {
+      hiddenSize: files.config.hiddenSize,
+      columns: scoreColumnsOf(config, files.config),
+      epochs: config.scorerEpochs,
+      learningRate: config.scorerFitLearningRate,
+      seed: config.seed,
+    });
+    onNote?.(
+      `scorer fitted to ${samples.length} passages: ${(100 * (1 - distance)).toFixed(1)} % of the variance explained`,
+    );
+  } finally {
+    await runtime.close();
+  }
+  // Gates start near 1; adding the same to every score changes no selection.
+  const bias = parameters.get(`${SCORER_PREFIX}fc2.bias`);
+  bias?.data.forEach((value, i) => (bias.data[i] = value + SCORER_OFFSET));
+}
+
+/** σ(3) = 0.95 (METHOD section 1). */
+const SCORER_OFFSET = 3;
