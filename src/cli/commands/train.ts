@@ -1,3 +1,4 @@
+import { trainConfigFaults } from "../../train/config.ts";
 import { runTraining } from "../../train/run.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import type { CommandContext } from "../context.ts";
@@ -5,7 +6,7 @@ import { defineCommand } from "../define-command.ts";
 import { openModelFiles } from "../model.ts";
 import { askedRun } from "../train/asked.ts";
 import { showTraining } from "../train/display.ts";
-import { type TrainOptions, trainOptions } from "../train/options.ts";
+import { givenSettings, type TrainOptions, trainOptions } from "../train/options.ts";
 import { summarise, tellSummary } from "../train/summary.ts";
 
 export const train = defineCommand({
@@ -23,10 +24,15 @@ export const train = defineCommand({
     ["train --resume --out run", "go on after Ctrl-C, a crash or a reboot"],
     ["train --config run/config.json --seed 1 --data train.jsonl.gz --out run2", "the same with another seed"],
   ],
-  check: ({ options: { resume, init, data } }) => [
-    ...(resume && init !== undefined ? ["--init: a run that is resumed goes on from its own values"] : []),
-    ...(!resume && data === undefined ? ["--data <files>: missing"] : []),
-  ],
+  check: ({ options }) => {
+    const { resume, init, data, config } = options;
+    if (resume) return init === undefined ? [] : ["--init: a run that is resumed goes on from its own values"];
+    return [
+      ...(data === undefined ? ["--data <files>: missing"] : []),
+      // With settings from elsewhere, flags alone say nothing.
+      ...(config === undefined && init === undefined ? trainConfigFaults(givenSettings(options)) : []),
+    ];
+  },
   run: async ({ options }, context) => {
     const { model, ...asked } = await askedRun(options);
     const files = await openModelFiles(model, context);

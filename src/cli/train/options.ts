@@ -48,10 +48,6 @@ const configOptions = Object.fromEntries(
 export const trainOptions = { ...ownOptions, ...configOptions };
 export type TrainOptions = OptionValues<typeof trainOptions>;
 
-/** `scorerLearningRate` -> `--scorer-learning-rate`. */
-export const flagOf = (name: string): string =>
-  `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-
 /** The settings that the command line gives. */
 export function givenSettings(options: TrainOptions): Partial<TrainConfig> {
   const given = TRAIN_CONFIG_FIELDS.flatMap(({ name }) => (options[name] === undefined ? [] : [[name, options[name]]]));
@@ -75,4 +71,9 @@ function configOption({
     ...option(`${flagOf(name)} <${kind === "word" ? "word" : "n"}>`, told, parsers[kind]),
     shown: fallback === undefined ? undefined : String(fallback),
   };
+}
+
+/** `scorerLearningRate` -> `--scorer-learning-rate`. */
+function flagOf(name: string): string {
+  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

@@ -1,0 +1,56 @@
+import type { Adapter, AdapterConfig } from "../cache/adapter.ts";
+import type { PassageExample } from "../data/examples.ts";
+import { contextLimit } from "../models/config.ts";
+import type { ModelFiles } from "../models/model-files.ts";
+import { KvDistillError } from "../util/errors.ts";
+import type { TrainConfig } from "./config.ts";
+
+/** Settings that an adapter's values depend on: they cannot change when a run starts from it. */
+export const ADAPTER_SETTINGS = ["rank", "alpha", "eta", "selection"] as const satisfies readonly (keyof AdapterConfig &
+  keyof TrainConfig)[];
+
+/** What must fit together before a run begins. */
+export interface RunParts {
+  readonly config: TrainConfig;
+  readonly files: Pick<ModelFiles, "name" | "hash" | "config">;
+  readonly examples: readonly PassageExample[];
+  readonly start: Adapter | undefined;
+}
+
+/** @throws KvDistillError `bad-argument`, all faults at once */
+export function checkRun({ config, files, examples, start }: RunParts): void {
+  const { config: model } = files;
+  const faults: string[] = [];
+  if (config.eta > model.numLayers) faults.push(`eta: ${config.eta} blocks, the model has ${model.numLayers}`);
+  const limit = contextLimit(model);
+  const tooLong = examples.filter((example) => longestReading(example) > limit);
+  const [first] = tooLong;
+  if (first !== undefined) {
+    faults.push(
+      `${tooLong.length} passages with question and answer are longer than the ${limit} tokens that the model takes, ` +
+        `among them ${first.id}; lower maxContext`,
+    );
+  }
+  const base = start?.config.baseModel;
+  if (base !== undefined && base.hash !== files.hash) {
+    faults.push(
+      `model: ${files.name} (sha256 ${files.hash}), the adapter to start from is ${base.name}'s (sha256 ${base.hash})`,
+    );
+  }
+  for (const key of ADAPTER_SETTINGS) {
+    const own = start?.config[key];
+    if (own !== undefined && own !== config[key]) {
+      faults.push(`${key}: ${String(config[key])}, the adapter to start from has ${String(own)}`);
+    }
+  }
+  if (faults.length > 0) {
+    throw new KvDistillError("bad-argument", "configuration, data and model do not fit", {
+      where: "training run",
+      faults,
+    });
+  }
+}
+
+function longestReading({ contextIds, turns }: PassageExample): number {
+  return contextIds.length + Math.max(...turns.map((turn) => turn.questionIds.length + turn.answerIds.length));
+}
