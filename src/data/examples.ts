@@ -95,9 +95,10 @@ function questionTurns(
   onLeftOut: (leftOut: LeftOut) => void,
 ): ReadTurn[] {
   const turns: ReadTurn[] = [];
-  for (const { id, question, answers } of passage.questions) {
+  for (const { id, question, answers, answerCut = false } of passage.questions) {
     const questionIds = prompt.questionIds(question);
-    const answerIds = prompt.answerIds(answers[0] ?? "");
+    const ended = prompt.answerIds(answers[0] ?? "");
+    const answerIds = answerCut ? ended.slice(0, -1) : ended;
     if (questionIds.length > limits.maxQuestionTokens) {
       onLeftOut({ reason: "question-too-long", id, tokens: questionIds.length, limit: limits.maxQuestionTokens });
     } else if (answerIds.length > limits.maxAnswerTokens) {

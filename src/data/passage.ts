@@ -4,6 +4,8 @@ export interface Question {
   readonly question: string;
   /** At least one. Training learns the first; evaluation accepts any. */
   readonly answers: readonly string[];
+  /** The first answer was cut by a limit, so that no end of it is learned. */
+  readonly answerCut?: boolean;
 }
 
 /** A text and all the questions that are asked of it: it is encoded once and read by each of them. */

@@ -13,6 +13,7 @@ const rowSchema = z
     question: text,
     answers: z.array(text).min(1).optional(),
     answer: text.optional(),
+    answer_cut: z.boolean().default(false),
   })
   .refine((row) => (row.answers === undefined) !== (row.answer === undefined), {
     message: "expected one of the fields answer and answers",
@@ -33,6 +34,7 @@ export async function* readRows(path: string, onFault: (fault: RowFault) => void
       context: value.context,
       question: value.question,
       answers: value.answers ?? (value.answer === undefined ? [] : [value.answer]),
+      ...(value.answer_cut ? { answerCut: true } : {}),
     };
   }
 }
