@@ -1,0 +1,80 @@
+import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createDataReport } from "../../src/data/data-report.ts";
+import { prepareAnswers, type PreparedAnswers } from "../../src/data/prepare-answers.ts";
+import { readRows } from "../../src/data/read-rows.ts";
+import { selfAnswers } from "../../src/data/self-answers.ts";
+import { generate } from "../../src/generate/generate.ts";
+import { type LanguageModel } from "../../src/models/language-model.ts";
+import { loadModel, passagePromptOf } from "../../src/models/load-model.ts";
+import { tinyModel } from "../models/tiny-models.ts";
+
+let model: LanguageModel;
+let folder = "";
+beforeAll(async () => {
+  model = await loadModel(tinyModel("llama"));
+  folder = await mkdtemp(join(tmpdir(), "kv-distill-answers-"));
+});
+afterAll(async () => {
+  await model.close();
+  await rm(folder, { recursive: true });
+});
+
+const context = "A small fox lives by the river.";
+const questions = ["Who?", "Where does it live, and why?", "x"];
+const prepare = (data: string, out: string): Promise<PreparedAnswers> =>
+  prepareAnswers({
+    model,
+    prompt: passagePromptOf(model.files, "short-answer"),
+    data: [data],
+    out,
+    maxAnswerTokens: 6,
+    maxContextTokens: 80,
+    report: createDataReport(),
+  });
+
+test("questions answered side by side are answered as if alone", async () => {
+  const prompt = passagePromptOf(model.files, "short-answer");
+  const answers = await selfAnswers(model, prompt, { context, questions }, { maxTokens: 8 });
+  expect(answers).toHaveLength(3);
+  for (const [i, question] of questions.entries()) {
+    let text = "";
+    const promptIds = [...prompt.contextIds(context), ...prompt.questionIds(question)];
+    for await (const piece of generate(model, { promptIds, maxTokens: 8 })) text += piece;
+    expect(answers[i]?.text).toBe(text.trim());
+  }
+});
+
+test("an interrupted file goes on, and the whole is what one run writes", async () => {
+  const data = join(folder, "data.jsonl");
+  const rows = ["one fox", "two dogs", "three birds"].flatMap((animal, i) =>
+    questions.map((question, j) => ({ id: `${i}.${j}`, context: `There are ${animal} here.`, question, answer: "x" })),
+  );
+  await writeFile(data, rows.map((row) => JSON.stringify(row)).join("\n"));
+  const [straight, broken] = [join(folder, "straight.jsonl"), join(folder, "broken.jsonl")];
+  const result = await prepare(data, straight);
+  expect(result).toMatchObject({ passages: 3, total: 3, before: 0 });
+  expect(result.answered + result.empty).toBe(9);
+  const whole = await readFile(straight, "utf8");
+
+  // Killed in the middle of a line.
+  await writeFile(broken, whole.slice(0, Math.floor(whole.length * 0.6)));
+  await prepare(data, broken);
+  const ids = (text: string): unknown[] =>
+    text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as unknown);
+  expect(ids(await readFile(broken, "utf8"))).toEqual(ids(whole));
+  expect((await prepare(data, straight)).answered).toBe(0);
+
+  const faults: string[] = [];
+  await appendFile(straight, "");
+  for await (const { answers, answerCut } of readRows(straight, ({ fault }) => faults.push(fault))) {
+    expect(answers).toHaveLength(1);
+    expect(answerCut ?? false).toBe(result.cut > 0);
+  }
+  expect(faults).toEqual([]);
+});
