@@ -1,0 +1,52 @@
+import { type Adapter, scoreColumns } from "../../cache/adapter.ts";
+import { adapterHash } from "../../cache/adapter-hash.ts";
+import { adapterArrays } from "../../cache/adapter-tensors.ts";
+import { formatCount } from "../../util/format.ts";
+
+/** What an adapter folder holds, as `inspect --json` prints it. */
+export type AdapterFacts = ReturnType<typeof adapterFacts>;
+
+export function adapterFacts(path: string, adapter: Adapter) {
+  const { config } = adapter;
+  const { targets } = config;
+  return {
+    kind: "adapter",
+    path,
+    model: { name: config.baseModel.name, sha256: config.baseModel.hash },
+    rank: config.rank,
+    alpha: config.alpha,
+    rankStabilised: config.useRslora,
+    eta: config.eta,
+    sinks: config.sinks,
+    gate: config.gate,
+    selection: config.selection,
+    layers: targets.numLayers,
+    hiddenSize: targets.hiddenSize,
+    modules: targets.modules.map(({ path: module }) => module),
+    scoresPerToken: scoreColumns(config),
+    parameters: adapterArrays(adapter).reduce((sum, { values }) => sum + (values?.length ?? 0), 0),
+    createdBy: config.createdBy,
+    sha256: adapterHash(adapter),
+  } as const;
+}
+
+/** The same for people, as names and values. */
+export function adapterRows(facts: AdapterFacts): [name: string, value: string][] {
+  return [
+    ["adapter", facts.path],
+    ["model", facts.model.name],
+    ["model hash", facts.model.sha256],
+    ["LoRA", `rank ${facts.rank}, alpha ${facts.alpha}${facts.rankStabilised ? ", rank-stabilised" : ""}`],
+    ["modules", `${facts.modules.join(", ")}; in ${facts.layers} layers`],
+    [
+      "scorer",
+      `blocks in front: ${facts.eta}, hidden size: ${facts.hiddenSize}, scores of a token: ${formatCount(facts.scoresPerToken)}`,
+    ],
+    ["selection", facts.selection],
+    ["gate", facts.gate],
+    ["sinks", String(facts.sinks)],
+    ["parameters", formatCount(facts.parameters)],
+    ["made by", facts.createdBy],
+    ["adapter hash", facts.sha256],
+  ];
+}
