@@ -16,6 +16,8 @@ export interface Accumulated {
   readonly loss: number;
   readonly forwardKl: number;
   readonly reverseKl: number;
+  /** Mean squared distance of the scores from what the questions attend to; 0 when that is not learned. */
+  readonly scorerDistance: number;
   readonly gradients: Parameters;
   /** Tokens read, padding not counted. */
   readonly tokens: number;
@@ -34,7 +36,7 @@ export async function accumulate(
 ): Promise<Accumulated> {
   const turnCount = items.reduce((sum, { passage }) => sum + passage.turns.length, 0);
   const loaded = await loadParameters(engine.runtime, parameters);
-  let total: Accumulated = { loss: 0, forwardKl: 0, reverseKl: 0, gradients: new Map(), tokens: 0 };
+  let total: Accumulated = { loss: 0, forwardKl: 0, reverseKl: 0, scorerDistance: 0, gradients: new Map(), tokens: 0 };
   try {
     for (const { items: micro } of microBatches(items, microBatch)) {
       const batch = layOut(
@@ -51,6 +53,7 @@ export async function accumulate(
         loss: total.loss + result.loss,
         forwardKl: total.forwardKl + result.forwardKl,
         reverseKl: total.reverseKl + result.reverseKl,
+        scorerDistance: total.scorerDistance + result.scorerDistance,
         gradients: addParameters(total.gradients, result.gradients),
         tokens: total.tokens + batch.tokens,
       };

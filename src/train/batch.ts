@@ -6,6 +6,8 @@ import { type Tensor, tensor } from "../tensor/tensor.ts";
 export interface TrainingTurn {
   readonly questionIds: readonly number[];
   readonly answerIds: readonly number[];
+  /** A question unless said otherwise; the scorer is not to learn what a reconstruction attends to. */
+  readonly kind?: "question" | "reconstruction";
 }
 
 /** One tokenised context and what is asked of it. */
@@ -30,6 +32,10 @@ export interface TrainingBatch {
   readonly readerPositions: readonly number[];
   /** [B · R]: which turn a reader token belongs to, -1 for padding. */
   readonly readerTurns: readonly number[];
+  /** [B · R]: 1 for the tokens of questions and their answers, 0 for reconstructions and padding. */
+  readonly probing: Float32Array<ArrayBuffer>;
+  /** [B]: the passage's part of all turns of the optimiser step. */
+  readonly passageWeights: readonly number[];
   /** Rows of the flattened reader that predict answer tokens, and what each weighs in the loss. */
   readonly answerRows: readonly number[];
   readonly answerWeights: readonly number[];
@@ -55,9 +61,10 @@ export function layOut(passages: readonly TrainingPassage[], turnCount: number):
   const readerIds: number[] = [];
   const readerPositions: number[] = [];
   const readerTurns: number[] = [];
+  const probing = new Float32Array(passages.length * readerWidth);
   passages.forEach((passage, b) => {
     let column = 0;
-    passage.turns.forEach(({ questionIds, answerIds }, turn) => {
+    passage.turns.forEach(({ questionIds, answerIds, kind }, turn) => {
       const ids = rows[b]?.[turn] ?? [];
       ids.forEach((id, i) => {
         readerIds.push(id);
@@ -68,6 +75,8 @@ export function layOut(passages: readonly TrainingPassage[], turnCount: number):
         answerRows.push(b * readerWidth + column + questionIds.length - 1 + i);
         answerWeights.push(1 / answerIds.length / turnCount);
       });
+      const row = b * readerWidth + column;
+      if (kind !== "reconstruction") probing.fill(1, row, row + ids.length);
       column += ids.length;
     });
     for (; column < readerWidth; column++) {
@@ -86,6 +95,8 @@ export function layOut(passages: readonly TrainingPassage[], turnCount: number):
     readerIds,
     readerPositions,
     readerTurns,
+    probing,
+    passageWeights: passages.map(({ turns }) => turns.length / turnCount),
     answerRows,
     answerWeights,
     tokens: contextLengths.reduce((a, b) => a + b, 0) + rows.flat(2).length,

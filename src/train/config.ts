@@ -46,6 +46,11 @@ const TrainConfigSchema = z.strictObject({
     .enum(["none", "attention"])
     .default("none")
     .describe("fit a new scorer to the attention of some passages' questions before the first step (paper: none)"),
+  scorerLoss: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("weight of the squared distance between scores and the attention of the teacher's questions (paper: 0)"),
   scorerPassages: count.default(300).describe("passages that the scorer is fitted to"),
   scorerEpochs: count.default(8).describe("times that it sees them"),
   scorerFitLearningRate: positive.default(1e-3).describe("peak learning rate of that fit"),

@@ -19,6 +19,8 @@ export interface StepReport {
   readonly loss: number;
   readonly forwardKl: number;
   readonly reverseKl: number;
+  /** Mean squared distance of the scores from what the questions attend to; 0 when that is not learned. */
+  readonly scorerDistance: number;
   /** Mean kept fraction of the step's passages. */
   readonly keep: number;
   /** Before clipping. */
@@ -107,6 +109,7 @@ export async function train({
       loss: result.loss,
       forwardKl: result.forwardKl,
       reverseKl: result.reverseKl,
+      scorerDistance: result.scorerDistance,
       keep: items.reduce((sum, { keep }) => sum + keep, 0) / items.length,
       gradientNorm,
       learningRate,

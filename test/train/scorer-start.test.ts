@@ -56,8 +56,8 @@ test.each(["shared", "per-head"] as const)("targets of a selection that is %s ar
   expect(sample.hidden).toHaveLength(contextIds.length * model.config.hiddenSize);
   for (let column = 0; column < columns; column++) {
     const own = contextIds.map((_, token) => sample.targets[token * columns + column] ?? NaN);
-    expect(own.reduce((a, b) => a + b, 0) / own.length).toBeCloseTo(0, 4);
-    const variance = own.reduce((a, b) => a + b * b, 0) / own.length;
+    expect(own.reduce((a, b) => a + b, 0) / own.length).toBeCloseTo(3, 4);
+    const variance = own.reduce((a, b) => a + (b - 3) ** 2, 0) / own.length;
     if (selection === "per-head") expect(variance).toBeCloseTo(1, 3);
     else expect(variance).toBeLessThanOrEqual(1.001);
   }

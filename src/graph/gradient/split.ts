@@ -34,6 +34,8 @@ export interface SplitOptions {
    * the inputs. The default keeps projections (Gemm) and recomputes the cheap or quadratic rest (norms, activations, attention scores).
    */
   readonly save?: readonly OpName[];
+  /** Inputs whose shapes give symbols their values, kept where no output needs their elements. */
+  readonly shapeInputs?: readonly Node<"Input">[];
 }
 
 /**
@@ -46,6 +48,7 @@ export function splitBackward({
   wrt,
   seeded = Object.keys(outputs),
   save = ["Gemm"],
+  shapeInputs = [],
 }: SplitOptions): SplitGraphs {
   const reserved = Object.keys(outputs).find((key) => key.startsWith("saved."));
   if (reserved !== undefined) {
@@ -58,7 +61,7 @@ export function splitBackward({
     const value = outputFor(name, outputs, key);
     return { value, gradient: input(`d.${key}`, "float32", value.shape) };
   });
-  const { nodes: forwardNodes, inputs: forwardInputs } = defineGraph(name, outputs);
+  const { nodes: forwardNodes, inputs: forwardInputs } = defineGraph(name, outputs, shapeInputs);
   const savable = new Set(forwardNodes.filter((node) => save.includes(node.op) && node.inputs.length > 0));
   const results = gradients(seeds, Object.values(wrt));
   const saved = firstReached(results, savable).map((node, i) => ({ node, name: `saved.${i}` }));
@@ -66,10 +69,11 @@ export function splitBackward({
   const replaced = substitute(results, replacements);
   const wrtNames = Object.keys(wrt);
   return {
-    forward: defineGraph(`${name}.forward`, {
-      ...outputs,
-      ...Object.fromEntries(saved.map(({ node, name }) => [name, node])),
-    }),
+    forward: defineGraph(
+      `${name}.forward`,
+      { ...outputs, ...Object.fromEntries(saved.map(({ node, name }) => [name, node])) },
+      shapeInputs,
+    ),
     backward: defineGraph(
       `${name}.backward`,
       Object.fromEntries(replaced.map((node, i) => [`d.${wrtNames[i] ?? ""}`, node])),

@@ -1,4 +1,4 @@
-import { input, mul, reshape } from "../../graph/build.ts";
+import { input, mul, reduceMax, reshape, slice } from "../../graph/build.ts";
 import { addDims, type Dim, mulDims } from "../../graph/dims.ts";
 import { defineGraph, type Graph } from "../../graph/graph.ts";
 import type { Node } from "../../graph/node.ts";
@@ -6,7 +6,8 @@ import { splitBackward, type SplitGraphs } from "../../graph/gradient/split.ts";
 import { gatherRows } from "../../nn/heads.ts";
 import { type AdapterShape, loraInputs } from "../../models/adapter-inputs.ts";
 import type { ModelConfig } from "../../models/config.ts";
-import type { BlockContext } from "../../models/families/family.ts";
+import type { KeyValues } from "../../nn/attention.ts";
+import type { BlockContext, BlockResult } from "../../models/families/family.ts";
 import { familyOf } from "../../models/families/index.ts";
 
 /**
@@ -19,13 +20,13 @@ import { familyOf } from "../../models/families/index.ts";
 /** Padding comes after a context, so causality alone hides it: one mask serves all passages. */
 const CAUSAL: readonly Dim[] = [1, 1, "S", "S"];
 
-/** Inputs that every block takes besides x; sizes differ between context and reader. */
-function blockInputs(
-  config: ModelConfig,
-  batch: Dim,
-  tokens: Dim,
-  biasShape: readonly Dim[],
-): Omit<BlockContext, "past" | "adapter"> {
+type BlockInputs = Omit<BlockContext, "past" | "adapter" | "rotaryRows"> & { readonly rotaryRows: Node<"Input"> };
+
+/**
+ * Inputs that every block takes besides x; sizes differ between context and reader. The rotary rows tell a graph the number of passages and
+ * tokens, also where the model does not rotate.
+ */
+function blockInputs(config: ModelConfig, batch: Dim, tokens: Dim, biasShape: readonly Dim[]): BlockInputs {
   const tableShape: readonly Dim[] = [mulDims(batch, tokens), config.headDim / 2];
   return {
     batch,
@@ -48,8 +49,9 @@ export function embedGraph(config: ModelConfig): Graph {
 
 /** The frozen model over the context: x -> x, keys, values [B, G, S, D]. The teacher's. */
 export function encodeFrozenGraph(config: ModelConfig): Graph {
-  const block = familyOf(config).block(0, hiddenInput(config, "B", "S"), blockInputs(config, "B", "S", CAUSAL));
-  return defineGraph("encode.frozen", { "x.out": block.x, keys: block.own.keys, values: block.own.values });
+  const inputs = blockInputs(config, "B", "S", CAUSAL);
+  const { x, own } = familyOf(config).block(0, hiddenInput(config, "B", "S"), inputs);
+  return defineGraph("encode.frozen", { "x.out": x, keys: own.keys, values: own.values }, [inputs.rotaryRows]);
 }
 
 /**
@@ -63,7 +65,8 @@ export function encodeAdaptedGraphs(config: ModelConfig, shape: AdapterShape, la
   const keptShape = ["B", config.numKvHeads, "K"];
   const kept = input("kept", "int64", keptShape);
   const gate = input("gate", "float32", keptShape);
-  const block = familyOf(config).block(0, x, { ...blockInputs(config, "B", "S", CAUSAL), adapter: { lora, routed } });
+  const inputs = blockInputs(config, "B", "S", CAUSAL);
+  const block = familyOf(config).block(0, x, { ...inputs, adapter: { lora, routed } });
   const outputs = {
     ...(last ? {} : { "x.out": block.x }),
     "kept.keys": mul(gatherRows(block.own.keys, kept), reshape(gate, [...keptShape, 1])),
@@ -73,18 +76,39 @@ export function encodeAdaptedGraphs(config: ModelConfig, shape: AdapterShape, la
     [`${path}.lora_A`, lora(path).a] as const,
     [`${path}.lora_B`, lora(path).b] as const,
   ]);
-  return splitBackward({ name: "encode.adapted", outputs, wrt: { x, gate, ...Object.fromEntries(matrices) } });
+  return splitBackward({
+    name: "encode.adapted",
+    outputs,
+    wrt: { x, gate, ...Object.fromEntries(matrices) },
+    shapeInputs: [inputs.rotaryRows],
+  });
+}
+
+function readBlock(config: ModelConfig): { x: Node; past: KeyValues; inputs: BlockInputs; block: BlockResult } {
+  const x = hiddenInput(config, "B", "R");
+  const cacheShape = ["B", config.numKvHeads, "K", config.headDim];
+  const past = { keys: input("past.keys", "float32", cacheShape), values: input("past.values", "float32", cacheShape) };
+  const inputs = blockInputs(config, "B", "R", ["B", 1, "R", addDims("K", "R")]);
+  return { x, past, inputs, block: familyOf(config).block(0, x, { ...inputs, past }) };
+}
+
+/**
+ * The frozen model over questions and answers on a full cache: x -> x.out; `observed` adds attention [B, G, K], the largest that each
+ * cached token receives from the reader's tokens with `probing` [B, R] of 1.
+ */
+export function readTeacherGraph(config: ModelConfig, observed: boolean): Graph {
+  const { block, inputs } = readBlock(config);
+  const outputs: Record<string, Node> = { "x.out": block.x };
+  if (observed) {
+    const probing = reshape(input("probing", "float32", ["B", "R"]), ["B", 1, 1, "R", 1]);
+    outputs.attention = reduceMax(mul(slice(block.attention, -1, 0, "K"), probing), [2, 3]);
+  }
+  return defineGraph("read.teacher", outputs, [inputs.rotaryRows]);
 }
 
 /** The frozen model over questions and answers on a given cache: x -> x.out; differentiable by x and the cache. */
 export function readGraphs(config: ModelConfig): SplitGraphs {
-  const x = hiddenInput(config, "B", "R");
-  const cacheShape = ["B", config.numKvHeads, "K", config.headDim];
-  const past = { keys: input("past.keys", "float32", cacheShape), values: input("past.values", "float32", cacheShape) };
-  const block = familyOf(config).block(0, x, {
-    ...blockInputs(config, "B", "R", ["B", 1, "R", addDims("K", "R")]),
-    past,
-  });
+  const { x, past, block } = readBlock(config);
   return splitBackward({
     name: "read",
     outputs: { "x.out": block.x },

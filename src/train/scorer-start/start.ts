@@ -5,7 +5,7 @@ import { createRuntime } from "../../runtime/runtime.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { randomFromSeed } from "../../util/random.ts";
 import type { TrainConfig } from "../config.ts";
-import { type Parameters, SCORER_PREFIX } from "../parameters.ts";
+import type { Parameters } from "../parameters.ts";
 import { scoreColumnsOf } from "../step/engine.ts";
 import { fitScorer } from "./fit.ts";
 import { type ScorerSample, scorerSample } from "./targets.ts";
@@ -43,7 +43,9 @@ export async function startScorer(
     for (const { contextIds, turns } of chosen) {
       if (signal?.aborted === true)
         throw new KvDistillError("cancelled", "the training was stopped before its first step");
-      const probes = turns.map(({ questionIds, answerIds }) => [...questionIds, ...answerIds]);
+      const probes = turns
+        .filter(({ kind }) => kind === "question")
+        .map(({ questionIds, answerIds }) => [...questionIds, ...answerIds]);
       samples.push(await scorerSample(model, { contextIds, probes, eta: config.eta, selection: config.selection }));
       onPassage?.(samples.length, chosen.length);
     }
@@ -60,10 +62,4 @@ export async function startScorer(
   } finally {
     await runtime.close();
   }
-  // Gates start near 1; adding the same to every score changes no selection.
-  const bias = parameters.get(`${SCORER_PREFIX}fc2.bias`);
-  bias?.data.forEach((value, i) => (bias.data[i] = value + SCORER_OFFSET));
 }
-
-/** σ(3) = 0.95 (METHOD section 1). */
-const SCORER_OFFSET = 3;

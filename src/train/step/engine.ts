@@ -12,6 +12,8 @@ export interface StepSettings {
   readonly sinks: number;
   readonly gate: Gate;
   readonly selection: AdapterSelection;
+  /** Weight of the distance between scores and the attention that the teacher's questions pay; 0 for none, as the paper has it. */
+  readonly scorerLoss: number;
 }
 
 /** Scores of a token: one, or one for every layer and kv head. */

@@ -6,6 +6,7 @@ import { type LoadedParameters, type Parameters, SCORER_PREFIX } from "../parame
 import type { StepEngine } from "./engine.ts";
 import { prepareInputs } from "./inputs.ts";
 import { lossAndGradient } from "./loss.ts";
+import { type ScorerLoss, scorerLoss } from "./scorer-loss.ts";
 import { scoreGradient, select } from "./selection.ts";
 import { runStudent } from "./student.ts";
 import { Tape } from "./tape.ts";
@@ -16,10 +17,14 @@ export interface StepResult {
   /** Weighted by the batch's answer weights. */
   readonly forwardKl: number;
   readonly reverseKl: number;
+  /** See `ScorerLoss`; 0 when the scorer learns through its gates alone. */
+  readonly scorerDistance: number;
   readonly gradients: Parameters;
   /** What was kept of every passage. */
   readonly kept: readonly TokenSelection[];
 }
+
+const NONE: ScorerLoss = { distance: 0, gradient: new Float32Array() };
 
 /**
  * Loss and gradients of one micro-batch (METHOD sections 1 to 6): the teacher reads the full contexts, the scorer selects, the adapted
@@ -48,9 +53,13 @@ export async function gradientStep(
     const { gradient, ...losses } = await lossAndGradient(engine, batch, teacher.reader, student.reader);
     const flowed = await student.backward(gradient);
     const dScores = scoreGradient(batch, engine.config, selection, scores, flowed.gates, settings);
+    const scorer =
+      settings.scorerLoss > 0 ? scorerLoss(batch, engine.config, scores, teacher.attention, settings) : NONE;
+    scorer.gradient.forEach((d, i) => (dScores.data[i] = (dScores.data[i] ?? 0) + d));
     const { outputs } = await scoring.backward({ "d.scores": dScores }, []);
     return {
       ...losses,
+      scorerDistance: scorer.distance,
       gradients: new Map([...flowed.parameters, ...scorerGradients(outputs)]),
       kept: selection.passages,
     };

@@ -53,9 +53,11 @@ export async function prepareInputs(
   };
 }
 
-/** Tables with one row a token, and the rows that name them; empty for models without rotary positions. */
+/** Tables with one row a token, where the model has them, and the rows that name them, whose shape tells every graph its sizes. */
 function rotaryFeeds(config: ModelConfig, batch: number, positions: readonly number[]): Feeds {
-  if (config.family !== "llama") return {};
   const rows = positions.map((_, row) => row);
-  return { ...rotaryTables(config, positions), rotaryRows: ints([batch, positions.length / batch], rows) };
+  return {
+    ...(config.family === "llama" ? rotaryTables(config, positions) : {}),
+    rotaryRows: ints([batch, positions.length / batch], rows),
+  };
 }

@@ -4,7 +4,7 @@ import { writeOnnx } from "../../graph/onnx/writer.ts";
 import type { AdapterShape } from "../../models/adapter-inputs.ts";
 import type { ModelConfig } from "../../models/config.ts";
 import type { Program, Runtime } from "../../runtime/runtime.ts";
-import { embedGraph, encodeAdaptedGraphs, encodeFrozenGraph, readGraphs } from "../graphs/layers.ts";
+import { embedGraph, encodeAdaptedGraphs, encodeFrozenGraph, readGraphs, readTeacherGraph } from "../graphs/layers.ts";
 import { lossGraph } from "../graphs/loss.ts";
 import { scorerGraphs } from "../graphs/scorer.ts";
 
@@ -20,6 +20,8 @@ export interface SplitProgram {
 export interface TrainingPrograms {
   readonly embed: Program;
   readonly encodeFrozen: Program;
+  /** The teacher's reader; gives the questions' attention when a scorer is to learn from it. */
+  readonly readTeacher: Program;
   readonly encodeAdapted: SplitProgram;
   /** The last layer's, without the residual stream. */
   readonly encodeAdaptedLast: SplitProgram;
@@ -28,13 +30,17 @@ export interface TrainingPrograms {
   readonly loss: Program;
 }
 
-/** @param columns scores of a token (see `scoreColumnsOf`) */
+/**
+ * @param columns scores of a token (see `scoreColumnsOf`)
+ * @param observed the teacher's attention is wanted, for `StepSettings.scorerLoss`
+ */
 export async function loadTrainingPrograms(
   runtime: Runtime,
   config: ModelConfig,
   shape: AdapterShape,
   lambda: number,
   columns: number,
+  observed = false,
 ): Promise<TrainingPrograms> {
   const load = (graph: Graph): Promise<Program> => runtime.load({ name: graph.name, bytes: writeOnnx(graph) });
   const loadSplit = async ({ forward, backward, saved }: SplitGraphs): Promise<SplitProgram> => ({
@@ -45,6 +51,7 @@ export async function loadTrainingPrograms(
   return {
     embed: await load(embedGraph(config)),
     encodeFrozen: await load(encodeFrozenGraph(config)),
+    readTeacher: await load(readTeacherGraph(config, observed)),
     encodeAdapted: await loadSplit(encodeAdaptedGraphs(config, shape, false)),
     encodeAdaptedLast: await loadSplit(encodeAdaptedGraphs(config, shape, true)),
     read: await loadSplit(readGraphs(config)),

@@ -1,6 +1,6 @@
 import { pickFeeds, residentOf } from "../../runtime/feeding.ts";
 import type { Resident } from "../../runtime/runtime.ts";
-import { asDType, type Tensor } from "../../tensor/tensor.ts";
+import { asDType, type Tensor, tensor } from "../../tensor/tensor.ts";
 import { readerBias, type TrainingBatch } from "../batch.ts";
 import type { StepEngine } from "./engine.ts";
 import type { StepInputs } from "./inputs.ts";
@@ -10,13 +10,17 @@ export interface TeacherResult {
   readonly hidden: Resident;
   /** Last residual stream of the readers, [B · R, hidden]. */
   readonly reader: Tensor<"float32">;
+  /** For every layer [B, G, S]: the largest attention that a token receives from the questions; empty unless the scorer learns from it. */
+  readonly attention: readonly Float32Array[];
 }
 
 /** The frozen model reads the full contexts, layer by layer, the readers following one layer at a time. */
 export async function runTeacher(engine: StepEngine, batch: TrainingBatch, inputs: StepInputs): Promise<TeacherResult> {
   const { runtime, programs, weights, settings } = engine;
-  const { encodeFrozen, read } = programs;
+  const { encodeFrozen, readTeacher } = programs;
   const bias = await runtime.upload(readerBias(batch, batch.contextLengths, batch.contextWidth));
+  const probing = await runtime.upload(tensor("float32", [batch.batch, batch.readerWidth], batch.probing));
+  const attention: Float32Array[] = [];
   let [x, reader] = [inputs.contextX, inputs.readerX];
   let hidden = x;
   for (const [layer, layerWeights] of weights.layers.entries()) {
@@ -24,19 +28,20 @@ export async function runTeacher(engine: StepEngine, batch: TrainingBatch, input
       await encodeFrozen.runKeeping(pickFeeds(encodeFrozen, layerWeights, inputs.context, { x }), encodeFrozen.outputs)
     ).residents;
     const past = { "past.keys": residentOf(context, "keys"), "past.values": residentOf(context, "values") };
-    const feeds = pickFeeds(read.forward, layerWeights, inputs.reader, past, { bias, x: reader });
-    const next = (await read.forward.runKeeping(feeds, read.forward.outputs)).residents;
-    for (const [name, resident] of Object.entries(next)) if (name !== "x.out") resident.release();
+    const feeds = pickFeeds(readTeacher, layerWeights, inputs.reader, past, { bias, probing, x: reader });
+    const next = await readTeacher.runKeeping(feeds, ["x.out"]);
+    if (next.outputs.attention !== undefined) attention.push(asDType(next.outputs.attention, "float32").data);
     for (const resident of Object.values(past)) resident.release();
     if (reader !== inputs.readerX) reader.release();
     if (x !== inputs.contextX && x !== hidden) x.release();
     x = residentOf(context, "x.out");
-    reader = residentOf(next, "x.out");
+    reader = residentOf(next.residents, "x.out");
     if (layer + 1 === settings.eta) hidden = x;
   }
   if (x !== hidden) x.release();
   bias.release();
+  probing.release();
   const last = asDType(await runtime.download(reader), "float32");
   reader.release();
-  return { hidden, reader: last };
+  return { hidden, reader: last, attention };
 }
