@@ -35,8 +35,9 @@ export async function withModelProgress<T>(log: Logger, work: (reporter: ModelRe
       [step, begun] = [label, performance.now()];
     }
     if (shown === undefined && performance.now() - begun >= WORTH_TELLING_MILLISECONDS) {
-      const { total } = progress;
-      shown = startProgress({ label, unit: "bytes", format: formatBytes, ...(total === undefined ? {} : { total }) });
+      const { total, done } = progress;
+      const counts = total === undefined ? { done } : { done, total };
+      shown = startProgress({ label, unit: "bytes", format: formatBytes, ...counts });
     }
     shown?.update(progress.done);
   };
