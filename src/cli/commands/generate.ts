@@ -26,7 +26,7 @@ export const generate = defineCommand({
     ["generate - --json < prompt.txt", "text and figures as one line of JSON"],
   ],
   run: async ({ options, arguments: { prompt } }, { out, log, signal }) => {
-    const given = prompt === "-" ? await readInput("-") : prompt;
+    const given = prompt === "-" ? await readInput("-", signal) : prompt;
     await useModel(options, { log }, async (model) => {
       const { files } = model;
       const promptIds = options.raw ? files.tokenizer.encode(given, { special: "parse" }) : chatPromptIds(files, given);

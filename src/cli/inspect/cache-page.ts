@@ -62,7 +62,10 @@ function strip(shares: readonly number[]): string {
 
 const LIGHT = "--ground:#fff;--text:#1f2328;--quiet:#59636e;--line:#d0d7de;--mark:0 103 177";
 const DARK = "--ground:#0d1117;--text:#e6edf3;--quiet:#9da7b1;--line:#3d444d;--mark:90 176 255";
-const STEPS = Array.from({ length: LEVELS }, (_, i) => `.k${i + 1}{background:rgb(var(--mark)/${10 + 8 * i}%)}`);
+const STEPS = Array.from(
+  { length: LEVELS },
+  (_, i) => `.k${i + 1}{background:rgb(var(--mark)/${10 + 8 * i}%);border-color:rgb(var(--mark)/${25 * i}%)}`,
+);
 const STYLE = [
   `:root{color-scheme:light dark;${LIGHT}}`,
   `@media (prefers-color-scheme:dark){:root{${DARK}}}`,
@@ -71,7 +74,7 @@ const STYLE = [
     "font:1rem/1.6 system-ui,-apple-system,'Segoe UI','DejaVu Sans',Arial,sans-serif}",
   "h1{font-size:1.3rem;line-height:1.3;overflow-wrap:anywhere}",
   "article{white-space:pre-wrap;overflow-wrap:anywhere;color:var(--quiet);border-top:1px solid var(--line);padding-top:1rem}",
-  "mark{color:var(--text);border-bottom:2px solid rgb(var(--mark));border-radius:2px}",
+  "mark{color:var(--text);border-bottom:2px solid;border-radius:2px}",
   ...STEPS,
   '.n::before{content:"↵"}',
   "figure{margin:1rem 0}figcaption{color:var(--quiet);font-size:.85rem}",

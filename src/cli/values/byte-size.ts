@@ -15,7 +15,7 @@ const UNITS: Readonly<Record<string, number>> = {
 
 /** A number of bytes: `2000000`, `2MB` (10⁶), `1.5MiB` (2²⁰). Upper and lower case are the same, parts of a byte are dropped. */
 export const byteSize: Parser<number> = (text) => {
-  const [, digits, unit] = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(text) ?? [];
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)(?: ?([a-z]+))?$/i.exec(text) ?? [];
   const factor = UNITS[(unit ?? "").toLowerCase()];
   const value = digits === undefined || factor === undefined ? NaN : Math.floor(Number(digits) * factor);
   if (Number.isSafeInteger(value) && value >= 1) return value;
