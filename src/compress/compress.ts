@@ -7,7 +7,7 @@ import { CompressionContext } from "./context.ts";
 import { FOLD_TOKENS } from "./fold.ts";
 import { joinRows, type PlacedRows, placeRows } from "./join-rows.ts";
 import type { LoadedAdapter } from "./loaded-adapter.ts";
-import type { CompressionMethod } from "./method.ts";
+import type { CompressedRows, CompressionMethod } from "./method.ts";
 import { planCompression, type Span } from "./plan.ts";
 import { readAfter } from "./read-after.ts";
 
@@ -15,6 +15,8 @@ import { readAfter } from "./read-after.ts";
 export interface CompressProgress {
   /** Tokens of the context that are through. */
   readonly tokens: number;
+  /** Tokens of the context. */
+  readonly total: number;
   /** The fold that is being worked on, from 1. */
   readonly fold: number;
   readonly folds: number;
@@ -68,7 +70,7 @@ export async function compressIds(
   const parts: PlacedRows[] = [];
   for (const [i, { start, end, count, sinks: leading }] of pieces.entries()) {
     if (signal?.aborted === true) throw new KvDistillError("cancelled", "compressing was cancelled");
-    const tell = (tokens: number): void => onProgress?.({ tokens, fold: i + 1, folds: pieces.length });
+    const tell = (tokens: number): void => onProgress?.({ tokens, total: ids.length, fold: i + 1, folds: pieces.length });
     const context = new CompressionContext(model, ids.slice(start, end), {
       position: start,
       ...(signal === undefined ? {} : { signal }),
@@ -76,12 +78,16 @@ export async function compressIds(
         tell(start + tokens);
       },
     });
-    if (count > 0) parts.push(placeRows(await method.compress({ context, count, sinks: leading, seed }), start));
+    if (count > 0) {
+      const rows = await method.compress({ context, count, sinks: leading, seed });
+      checkCount(rows, count, method.name);
+      parts.push(placeRows(rows, start));
+    }
     tell(end);
   }
   if (span.end < ids.length) {
     parts.push(await readAfter(model, parts, ids.slice(span.end), span.end, signal));
-    onProgress?.({ tokens: ids.length, fold: pieces.length, folds: pieces.length });
+    onProgress?.({ tokens: ids.length, total: ids.length, fold: pieces.length, folds: pieces.length });
   }
   return {
     ...joinRows(parts, config),
@@ -100,4 +106,16 @@ export async function compressIds(
       createdBy: PACKAGE_NAME_AND_VERSION,
     },
   };
+}
+
+/** What is obtained is what was asked for. */
+function checkCount({ positions }: CompressedRows, count: number, where: string): void {
+  const wrong = positions.find((own) => own.length !== count);
+  if (wrong === undefined) return;
+  throw new KvDistillError("bad-argument", "the method does not obey the budget", {
+    where,
+    expected: `${count} rows`,
+    got: String(wrong.length),
+    hint: where === "full" ? "it keeps everything: ask for 100%" : "choose another method",
+  });
 }

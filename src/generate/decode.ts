@@ -13,6 +13,9 @@ export interface Reader<Cache> {
   }): Promise<Tensor<"float32">>;
 }
 
+/** Why an answer ended: a stop token was chosen, or the limit came first. */
+export type Finish = "stop" | "length";
+
 export interface DecodeOptions {
   readonly maxTokens: number;
   /** Ids that end the answer; they are not given out. */
@@ -31,7 +34,7 @@ export async function* decode<Cache>(
   cache: Cache,
   promptIds: readonly number[],
   { maxTokens, stopIds, sampling, random, signal }: DecodeOptions,
-): AsyncGenerator<number, void, undefined> {
+): AsyncGenerator<number, Finish, undefined> {
   if (promptIds.length === 0) throw new KvDistillError("bad-argument", "the prompt has no tokens", { where: "prompt" });
   let ids = promptIds;
   for (let count = 0; count < maxTokens; count++) {
@@ -44,8 +47,9 @@ export async function* decode<Cache>(
     });
     const id = sampleToken(data, sampling, random);
     if (!Number.isFinite(data[id])) throw new KvDistillError("not-finite", "the model's logits are not numbers");
-    if (stopIds.includes(id)) return;
+    if (stopIds.includes(id)) return "stop";
     yield id;
     ids = [id];
   }
+  return "length";
 }

@@ -1,12 +1,10 @@
 import { createRuntime, type RuntimeOptions } from "../runtime/runtime.ts";
-import { KvDistillError } from "../util/errors.ts";
-import { renderChat } from "./chat-template.ts";
 import { LanguageModel } from "./language-model.ts";
 import type { ModelFiles } from "./model-files.ts";
 import { openModel } from "./open.ts";
 import { createPassagePrompt, type PassagePrompt, QUESTION_STYLES, type QuestionStyle } from "./passage-prompt.ts";
-import { plainChat } from "./plain-chat.ts";
 import type { ModelReporter } from "./progress.ts";
+import { rendererOf } from "./renderer-of.ts";
 
 export interface LoadModelOptions extends RuntimeOptions, ModelReporter {}
 
@@ -30,17 +28,10 @@ export async function loadModel(
  * How a model is asked about a document: its chat template, cut where the document ends. Models without a template are asked in plain text.
  * @throws KvDistillError `unsupported` when the template cannot be cut
  */
-export function passagePromptOf({ tokenizer, chatTemplate, name }: ModelFiles, style: QuestionStyle): PassagePrompt {
-  const [endId] = tokenizer.eosIds;
-  if (endId === undefined)
-    throw new KvDistillError("unsupported", "the model names no token that ends an answer", { where: name });
-  const render =
-    chatTemplate === undefined
-      ? plainChat(tokenizer.decode([endId], { skipSpecial: false }))
-      : (messages: Parameters<typeof renderChat>[1], options: Parameters<typeof renderChat>[2]) =>
-          renderChat(chatTemplate, messages, options);
+export function passagePromptOf(files: ModelFiles, style: QuestionStyle): PassagePrompt {
+  const { tokenizer } = files;
   return createPassagePrompt({
-    render,
+    render: rendererOf(files),
     encode: (parts) => tokenizer.encodeParts(parts),
     stopIds: tokenizer.eosIds,
     ask: QUESTION_STYLES[style],
