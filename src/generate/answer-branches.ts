@@ -25,7 +25,7 @@ export async function answerBranches(
   first: readonly Float32Array[],
   { maxTokens, stopIds, signal }: AnswerOptions,
 ): Promise<BranchAnswer[]> {
-  const answers = first.map(() => ({ ids: [] as number[], finish: "length" }));
+  const answers = first.map((): { ids: number[]; finish: BranchAnswer["finish"] } => ({ ids: [], finish: "length" }));
   let open = first.map((logits, branch) => ({ branch, logits }));
   for (let count = 0; count < maxTokens; count++) {
     const next = open.flatMap(({ branch, logits }) => {

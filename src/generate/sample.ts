@@ -27,7 +27,7 @@ export function sampleToken(logits: Float32Array, { temperature, topP }: Samplin
   return order[size - 1] ?? 0;
 }
 
-export function argmax(values: Float32Array): number {
+export function argmax(values: Float32Array | Float64Array): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if ((values[i] ?? -Infinity) > (values[best] ?? -Infinity)) best = i;
   return best;

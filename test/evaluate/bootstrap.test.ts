@@ -96,6 +96,33 @@ describe("statistics", () => {
   });
 });
 
+describe("groups", () => {
+  test("groups of one sample are no groups, whatever they are called", () => {
+    const values = normals(40, 5);
+    const plain = bootstrap([values], options).meanOf(0);
+    expect(bootstrap([values], { ...options, groups: values.map((_, i) => 900 - i) }).meanOf(0)).toEqual(plain);
+  });
+
+  test("samples that only repeat others of their group do not narrow the interval", () => {
+    const values = normals(40, 5);
+    const repeated = values.flatMap((value) => [value, value, value, value]);
+    const groups = repeated.map((_, i) => Math.floor(i / 4));
+    const width = ({ low, high }: { low: number; high: number }) => high - low;
+    const alone = width(bootstrap([values], options).meanOf(0));
+    expect(width(bootstrap([repeated], { ...options, groups }).meanOf(0))).toBeCloseTo(alone, 10);
+    expect(width(bootstrap([repeated], options).meanOf(0))).toBeLessThan(0.7 * alone);
+  });
+
+  test("groups of unequal size keep the mean over samples", () => {
+    const one = bootstrap([[0, 0, 0, 8]], { ...options, groups: [1, 1, 1, 2] }).meanOf(0);
+    expect(one).toEqual({ mean: 2, low: 0, high: 8 });
+  });
+
+  test("one for each sample", () => {
+    expect(() => bootstrap([[1, 2]], { ...options, groups: [0] })).toThrow("groups");
+  });
+});
+
 describe("percentile", () => {
   // numpy.percentile([1, 2, 4, 8, 16], [0, 2.5, 10, 50, 90, 97.5, 100])
   test("as numpy interpolates", () => {

@@ -1,4 +1,6 @@
 import type { AddCommand } from "../define-command.ts";
+import { ask } from "./ask.ts";
+import { compress } from "./compress.ts";
 import { evaluate } from "./eval.ts";
 import { generate } from "./generate.ts";
 import { inspect } from "./inspect.ts";
@@ -9,4 +11,4 @@ import { train } from "./train.ts";
 import { verify } from "./verify.ts";
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly AddCommand[] = [pull, generate, inspect, verify, logits, prepare, train, evaluate];
+export const COMMANDS: readonly AddCommand[] = [pull, compress, ask, generate, inspect, verify, logits, prepare, train, evaluate];

@@ -7,6 +7,11 @@ export interface BootstrapOptions {
   readonly resamples?: number;
   /** Share of resampled values inside the interval. Default 0.95. */
   readonly confidence?: number;
+  /**
+   * The group of each sample, such as its passage: whole groups are drawn instead of samples. Samples of one group are alike, and drawing
+   * them one by one would make intervals too narrow. Default: every sample for itself.
+   */
+  readonly groups?: readonly number[];
 }
 
 export interface Interval {
@@ -39,7 +44,9 @@ export function bootstrap(columns: readonly (readonly number[])[], options: Boot
   const { resamples = 10_000, confidence = 0.95 } = options;
   if (!Number.isInteger(resamples) || resamples < 1) fail("resamples", "a whole number from 1", resamples);
   if (!(confidence > 0 && confidence < 1)) fail("confidence", "between 0 and 1", confidence);
-  const means = resampledMeans(columns, samples, resamples, options.seed);
+  const groups = options.groups ?? Array.from({ length: samples }, (_, sample) => sample);
+  if (groups.length !== samples) fail("groups", `one for each of ${samples} samples`, groups.length);
+  const means = resampledMeans(columns, groups, resamples, options.seed);
   const tail = (1 - confidence) / 2;
 
   function column(index: number): { values: readonly number[]; resampled: Float64Array } {
@@ -83,26 +90,39 @@ export function percentile(sorted: ArrayLike<number>, share: number): number {
   return low + (high - low) * (at - below);
 }
 
+/** Means of every column over groups drawn with replacement, as many as there are. */
 function resampledMeans(
   columns: readonly (readonly number[])[],
-  samples: number,
+  groups: readonly number[],
   resamples: number,
   seed: number,
 ): Float64Array[] {
   const random = randomFromSeed(seed);
-  const values = columns.map((column) => Float64Array.from(column));
-  const means = columns.map(() => new Float64Array(resamples));
-  const drawn = new Uint32Array(samples);
-  for (let resample = 0; resample < resamples; resample++) {
-    for (let index = 0; index < samples; index++) drawn[index] = random.integer(samples);
-    values.forEach((column, index) => {
-      let sum = 0;
-      for (const sample of drawn) sum += column[sample] ?? 0;
-      const own = means[index];
-      if (own !== undefined) own[resample] = sum / samples;
+  const numbers = new Map([...new Set(groups)].map((group, number) => [group, number]));
+  const sumOf = (values: (sample: number) => number): Float64Array => {
+    const sums = new Float64Array(numbers.size);
+    groups.forEach((group, sample) => {
+      const number = numbers.get(group) ?? 0;
+      sums[number] = (sums[number] ?? 0) + values(sample);
     });
+    return sums;
+  };
+  const sizes = sumOf(() => 1);
+  const sums = columns.map((column) => sumOf((sample) => column[sample] ?? 0));
+  const means = columns.map(() => new Float64Array(resamples));
+  const drawn = new Uint32Array(numbers.size);
+  for (let resample = 0; resample < resamples; resample++) {
+    for (let index = 0; index < drawn.length; index++) drawn[index] = random.integer(drawn.length);
+    const size = sumAt(sizes, drawn);
+    means.forEach((own, column) => (own[resample] = sumAt(sums[column] ?? sizes, drawn) / size));
   }
   return means;
+}
+
+function sumAt(values: Float64Array, places: Uint32Array): number {
+  let sum = 0;
+  for (const place of places) sum += values[place] ?? 0;
+  return sum;
 }
 
 function checkedLength(columns: readonly (readonly number[])[]): number {

@@ -1,0 +1,171 @@
+import { METHOD_NAMES } from "../../compress/methods/index.ts";
+import { differencesTable, intervalNote, resultsTable } from "../../evaluate/report/tables.ts";
+import { DEFAULT_MAX_NEW_TOKENS } from "../../evaluate/run/config.ts";
+import { evaluateSquad, type SquadResult, type SquadRunOptions } from "../../evaluate/run/evaluate-squad.ts";
+import { isKvDistillError, KvDistillError } from "../../util/errors.ts";
+import { LOG_LEVELS } from "../../util/log.ts";
+import { printable } from "../../util/printable.ts";
+import { type Progress, startProgress } from "../../util/progress.ts";
+import { quote } from "../../util/quote.ts";
+import { renderTable } from "../../util/table.ts";
+import type { CommandContext } from "../context.ts";
+import { defineCommand } from "../define-command.ts";
+import { openAdapter, useModel } from "../model.ts";
+import { adapterOption, jsonOption, modelOptions } from "../shared-options.ts";
+import { argument, flag, option, optionOr, type Parser, requiredOption, text } from "../spec.ts";
+import { keepFractions } from "../values/keep.ts";
+import { seed, wholeNumber } from "../values/whole-number.ts";
+
+const TASKS = ["squad"];
+const FAILURES_SHOWN = 10;
+
+/** Methods, separated by commas, none twice; everything that is wrong with the list is told at once. */
+const methodList: Parser<readonly string[]> = (given) => {
+  const names = given.split(",").map((part) => part.trim());
+  const unknown = names.filter((name) => !METHOD_NAMES.includes(name)).map(quote);
+  const twice = names.filter((name, i) => names.indexOf(name) !== i).map((name) => `${quote(name)} twice`);
+  if (unknown.length + twice.length === 0) return names;
+  throw new KvDistillError("bad-argument", "not a list of methods", {
+    expected: `some of ${METHOD_NAMES.join(", ")}, each at most once`,
+    got: [...unknown, ...twice].join(", "),
+  });
+};
+
+export const evaluate = defineCommand({
+  name: "eval",
+  summary: "measure what compression loses, method by method",
+  description:
+    "Asks every question of a data set of each method's compressed cache, greedily and with one prompt, and compares with the full cache. " +
+    "Task squad: SQuAD v1.1 JSON, or JSON Lines with context, question and answers, plain or gzip. " +
+    "With --json the last line of stdout holds all results.",
+  arguments: { task: argument("task", `what to measure: ${TASKS.join(", ")}`) },
+  options: {
+    ...modelOptions,
+    adapter: adapterOption,
+    data: requiredOption("--data <file>", "questions; the files marked evaluation are made for this", text),
+    limit: option("--limit <n>", "the first questions of the file (default: all)", wholeNumber()),
+    keep: optionOr("--keep <list>", "kept parts, such as 50%,25%,10%", keepFractions, [0.25], "25%"),
+    methods: option(
+      "--methods <list>",
+      `some of ${METHOD_NAMES.join(",")} (default: all, kv-distill where an adapter is named)`,
+      methodList,
+    ),
+    maxNewTokens: optionOr("--max-new-tokens <n>", "tokens of an answer", wholeNumber(), DEFAULT_MAX_NEW_TOKENS),
+    seed: optionOr("--seed <n>", "for random and the bootstrap", seed, 0),
+    out: option("--out <folder>", "write rows as they come, and reports: result.json, predictions.csv, plots", text),
+    resume: flag("--resume", "go on with the run in --out"),
+    json: jsonOption,
+  },
+  examples: [
+    ["eval squad --data dev-v1.1.json --limit 100 --keep 25%", "every training-free method on 100 questions"],
+    [
+      "eval squad --data dev.jsonl.gz --keep 50%,25%,10% --adapter run/adapter --out run/eval",
+      "with intervals and plots",
+    ],
+    ["eval squad --data dev.jsonl.gz --keep 50%,25%,10% --adapter run/adapter --out run/eval --resume", "after Ctrl-C"],
+  ],
+  check: ({ options: { methods, adapter, out, resume }, arguments: { task } }) => [
+    ...(TASKS.includes(task) ? [] : [`there is no task ${quote(task)}; there are ${TASKS.join(", ")}`]),
+    ...(methods?.includes("kv-distill") === true && adapter === undefined ? ["kv-distill needs --adapter"] : []),
+    ...(resume && out === undefined ? ["--resume needs --out, the folder of the run"] : []),
+  ],
+  run: async ({ options }, context) => {
+    const { log, out } = context;
+    const methods =
+      options.methods ?? METHOD_NAMES.filter((name) => name !== "kv-distill" || options.adapter !== undefined);
+    if (options.adapter !== undefined && !methods.includes("kv-distill")) {
+      log.warn("--adapter is not used: kv-distill is not among the methods");
+    }
+    for (const name of ["full", "none"].filter((name) => !methods.includes(name))) {
+      log.warn(`without the method ${name} the figures have no ${name === "full" ? "ceiling" : "floor"} beside them`);
+    }
+    await useModel(options, context, async (model) => {
+      const adapter =
+        options.adapter === undefined || !methods.includes("kv-distill")
+          ? undefined
+          : await openAdapter(model, options.adapter);
+      try {
+        const result = await withAnswerProgress(context, options, (onProgress) =>
+          evaluateSquad({
+            model,
+            data: options.data,
+            config: {
+              limit: options.limit ?? null,
+              methods,
+              keeps: options.keep,
+              seed: options.seed,
+              maxNewTokens: options.maxNewTokens,
+            },
+            ...(adapter === undefined ? {} : { adapter }),
+            ...(options.out === undefined ? {} : { out: options.out }),
+            resume: options.resume,
+            command: ["kv-distill", ...process.argv.slice(2)].join(" "),
+            signal: context.signal,
+            onProgress,
+            onNote: (line) => {
+              log.warn(line);
+            },
+          }),
+        );
+        tellFailures(result, context);
+        if (options.out !== undefined) log.info(`rows and reports are in ${options.out}`);
+        const report = reportText(result, context);
+        if (options.json) {
+          log.info(report);
+          out.json({ results: result.results });
+        } else {
+          out.line(report);
+        }
+      } finally {
+        adapter?.release();
+      }
+    });
+  },
+});
+
+/** Runs `work` with a progress line that begins when it is known how much there is to do. */
+async function withAnswerProgress<T>(
+  { log }: CommandContext,
+  { out, resume }: { readonly out: string | undefined; readonly resume: boolean },
+  work: (onProgress: NonNullable<SquadRunOptions["onProgress"]>) => Promise<T>,
+): Promise<T> {
+  const quiet = LOG_LEVELS.indexOf(log.level) < LOG_LEVELS.indexOf("info");
+  let progress: Progress | undefined;
+  let state = "";
+  try {
+    return await work((done, total, latest) => {
+      state = `${done} of ${total} answers are there`;
+      if (quiet) return;
+      if (progress === undefined && resume) log.info(state);
+      progress ??= startProgress({ label: "eval", unit: "answers", total, done });
+      const last = latest.at(-1);
+      progress.update(done, last === undefined ? {} : { on: last.method });
+    });
+  } catch (error) {
+    if (!isKvDistillError(error) || error.code !== "cancelled") throw error;
+    const hint = out === undefined ? "with --out an evaluation can be stopped and resumed" : "go on by --resume";
+    throw new KvDistillError("cancelled", `the evaluation was stopped; ${state}`, { hint, cause: error });
+  } finally {
+    progress?.stop();
+  }
+}
+
+function tellFailures({ failures }: SquadResult, { log }: CommandContext): void {
+  if (failures.length === 0) return;
+  log.warn(`${failures.length} answers failed and count as wrong:`);
+  for (const { id, method, failure } of failures.slice(0, FAILURES_SHOWN)) {
+    log.warn(`  ${id}, ${method}: ${failure?.message ?? ""}`);
+  }
+  if (failures.length > FAILURES_SHOWN) log.warn(`  … and ${failures.length - FAILURES_SHOWN} more`);
+}
+
+function reportText(result: SquadResult, { out: { width, colours } }: CommandContext): string {
+  const style = { ...(width === undefined ? {} : { width }), colours };
+  const differences = differencesTable(result);
+  return [
+    printable(`${result.model}, ${result.questions} questions about ${result.passages} passages`),
+    renderTable(resultsTable(result), style),
+    ...(differences.rows.length === 0 ? [] : [renderTable(differences, style)]),
+    intervalNote(result),
+  ].join("\n");
+}

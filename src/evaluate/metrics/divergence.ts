@@ -1,0 +1,55 @@
+import { argmax, logProbabilities } from "../../generate/sample.ts";
+import { KvDistillError } from "../../util/errors.ts";
+
+/** How one cache predicts a gold answer, beside the full cache. */
+export interface Divergence {
+  /** KL(full ‖ cache) in nats, mean over the answer's tokens, the one that ends it included. */
+  readonly forwardKl: number;
+  /** Share of those tokens at which both hold the same token likeliest. */
+  readonly top1: number;
+  /** Negative log likelihood of the gold tokens by the cache, in nats, mean. */
+  readonly answerNll: number;
+}
+
+/** log-probabilities of the full cache at one answer, one row of [vocabulary] a token. */
+export type Teacher = readonly Float64Array[];
+
+export function teacherOf(logits: readonly Float32Array[]): Teacher {
+  return logits.map(logProbabilities);
+}
+
+/**
+ * Compares predictions at the tokens of an answer.
+ * @param logits of the cache, [vocabulary] for each token of `answerIds`
+ * @throws KvDistillError `not-finite` when the logits are not numbers; `shape-mismatch` for rows that do not pair up
+ */
+export function divergence(
+  teacher: Teacher,
+  logits: readonly Float32Array[],
+  answerIds: readonly number[],
+): Divergence {
+  if (answerIds.length === 0 || logits.length !== answerIds.length || teacher.length !== answerIds.length) {
+    throw new KvDistillError("shape-mismatch", "predictions do not fit the answer", {
+      expected: `${answerIds.length} rows, at least 1`,
+      got: `${teacher.length} and ${logits.length}`,
+    });
+  }
+  let kl = 0;
+  let same = 0;
+  let nll = 0;
+  logits.forEach((row, i) => {
+    const p = teacher[i] ?? new Float64Array();
+    const q = logProbabilities(row);
+    for (let id = 0; id < p.length; id++) {
+      const log = p[id] ?? 0;
+      kl += Math.exp(log) * (log - (q[id] ?? 0));
+    }
+    if (argmax(p) === argmax(row)) same++;
+    nll -= q[answerIds[i] ?? 0] ?? NaN;
+  });
+  if (!Number.isFinite(kl) || !Number.isFinite(nll)) {
+    throw new KvDistillError("not-finite", "the model's logits are not numbers");
+  }
+  const count = answerIds.length;
+  return { forwardKl: kl / count, top1: same / count, answerNll: nll / count };
+}

@@ -1,0 +1,73 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { diskError, isSystemError } from "../../util/disk-error.ts";
+import { KvDistillError } from "../../util/errors.ts";
+import { conditionOf, rowKey, type SampleRow, sampleRowSchema } from "./sample-row.ts";
+
+/** A file of rows that grows while a run goes on. */
+export interface RowFile {
+  /** The rows that were there when it was opened. */
+  readonly rows: readonly SampleRow[];
+  /** Appends rows in one write and waits until they are on the disk. */
+  append(rows: readonly SampleRow[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a row file, or makes it. A last line without its newline was being written when the process died: it is taken off.
+ * @throws KvDistillError `bad-file` naming the line of any other malformed or repeated row; `disk`
+ */
+export async function openRowFile(path: string): Promise<RowFile> {
+  try {
+    const file = await open(path, "a+");
+    try {
+      const bytes = await file.readFile();
+      const whole = bytes.lastIndexOf(0x0a) + 1;
+      if (whole < bytes.length) await file.truncate(whole);
+      const rows = parseRows(bytes.subarray(0, whole).toString("utf8"), path);
+      return { rows, append: (more) => append(file, more, path), close: () => file.close() };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  } catch (error) {
+    throw isSystemError(error) ? diskError(error, path, "cannot open the rows") : error;
+  }
+}
+
+async function append(file: FileHandle, rows: readonly SampleRow[], path: string): Promise<void> {
+  try {
+    await file.appendFile(rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    await file.datasync();
+  } catch (error) {
+    throw isSystemError(error) ? diskError(error, path, "cannot write the rows") : error;
+  }
+}
+
+function parseRows(text: string, path: string): SampleRow[] {
+  const seen = new Set<string>();
+  return text
+    .split("\n")
+    .slice(0, -1)
+    .map((line, i) => {
+      const row = parseRow(line, `${path}:${i + 1}`);
+      const key = rowKey(row.sample, conditionOf(row));
+      if (seen.has(key)) {
+        throw new KvDistillError("bad-file", "the row is there twice", { where: `${path}:${i + 1}`, got: key });
+      }
+      seen.add(key);
+      return row;
+    });
+}
+
+function parseRow(line: string, where: string): SampleRow {
+  let json: unknown;
+  try {
+    json = JSON.parse(line);
+  } catch (cause) {
+    throw new KvDistillError("bad-file", "the row is not JSON", { where, cause });
+  }
+  const result = sampleRowSchema.safeParse(json);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  throw new KvDistillError("bad-file", "the row is wrong", { where, faults });
+}

@@ -1,0 +1,50 @@
+import { z } from "zod";
+import { type Condition, conditionName } from "./conditions.ts";
+
+const share = z.number().min(0).max(1);
+const flag = z.union([z.literal(0), z.literal(1)]);
+
+export const sampleRowSchema = z.strictObject({
+  /** Place of the question in the run, from 0. */
+  sample: z.int().min(0),
+  /** Place of the passage in the run, from 0. */
+  passage: z.int().min(0),
+  id: z.string(),
+  method: z.string(),
+  /** Fraction asked for; null for methods without a budget. */
+  keep: share.nullable(),
+  /** Tokens of the context, template header included. */
+  contextTokens: z.int().min(1),
+  /** Rows of the cache that was read, in each layer and head; null when it failed before. */
+  rows: z.int().min(1).nullable(),
+  /** What was generated; empty where it failed. */
+  answer: z.string(),
+  newTokens: z.int().min(0),
+  finish: z.enum(["stop", "length", "failure"]),
+  em: flag,
+  f1: share,
+  goldInAnswer: flag,
+  answerInGold: flag,
+  empty: flag,
+  /** At the first gold answer; all null where it failed or the full cache could not be read. See `Divergence`. */
+  forwardKl: z.number().nullable(),
+  top1: share.nullable(),
+  answerNll: z.number().nullable(),
+  /** Tokens of the first gold answer, the one that ends it included. */
+  answerTokens: z.int().min(1),
+  /** This question's share of compressing and reading. The one result that differs from run to run. */
+  seconds: z.number().min(0),
+  failure: z.strictObject({ code: z.string(), message: z.string() }).optional(),
+});
+
+/** What one condition made of one question: a line of samples.jsonl (docs/formats/evaluation.md). */
+export type SampleRow = Readonly<z.infer<typeof sampleRowSchema>>;
+
+/** One row for each of these. */
+export function rowKey(sample: number, condition: Condition): string {
+  return `${sample} ${conditionName(condition)}`;
+}
+
+export function conditionOf({ method, keep }: SampleRow): Condition {
+  return { method, keep: keep ?? undefined };
+}
