@@ -1,4 +1,4 @@
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { z } from "zod";
 import { writeFileAtomic } from "../util/atomic-file.ts";
 import { diskError, systemCodeOf } from "../util/disk-error.ts";
@@ -11,10 +11,10 @@ export type CurvePoint = Pick<StepReport, "step" | "loss" | "forwardKl" | "rever
 export interface MetricsLog {
   /** Of all steps so far, those before a resumption included, in order. */
   readonly points: readonly CurvePoint[];
-  append(report: StepReport): Promise<void>;
+  readonly append: (report: StepReport) => Promise<void>;
   /** Makes what was appended survive a power cut; to be called before a checkpoint that counts these steps as done. */
-  sync(): Promise<void>;
-  close(): Promise<void>;
+  readonly sync: () => Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 const PointSchema = z.object({
@@ -43,7 +43,7 @@ export async function openMetrics(path: string, step: number, onNote: (line: str
     points,
     append: async (report) => {
       points.push(report);
-      await attempt(path, () => writeLine(file, JSON.stringify(report)));
+      await attempt(path, () => file.appendFile(`${JSON.stringify(report)}\n`));
     },
     sync: () => attempt(path, () => file.sync()),
     close: () => file.close(),
@@ -74,10 +74,6 @@ function parsePoint(line: string): CurvePoint | undefined {
   } catch {
     return undefined;
   }
-}
-
-async function writeLine(file: FileHandle, line: string): Promise<void> {
-  await file.appendFile(`${line}\n`);
 }
 
 async function attempt(path: string, work: () => Promise<void>): Promise<void> {

@@ -1,32 +1,18 @@
-import { mkdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { Adapter, AdapterConfig, AdapterTargets } from "../cache/adapter.ts";
-import { saveAdapter } from "../cache/save-adapter.ts";
 import type { PassageExample } from "../data/examples.ts";
 import { familyOf } from "../models/families/index.ts";
 import type { ModelFiles } from "../models/model-files.ts";
 import { createRuntime } from "../runtime/runtime.ts";
-import { writeFileAtomic } from "../util/atomic-file.ts";
-import { diskError, isSystemError } from "../util/disk-error.ts";
-import { KvDistillError } from "../util/errors.ts";
 import { PACKAGE_NAME_AND_VERSION } from "../util/version.ts";
 import { zeroMoments } from "./adamw.ts";
 import { checkRun } from "./check-run.ts";
-import {
-  checkpointSteps,
-  loadCheckpoint,
-  removeStaleCheckpoints,
-  type RunIdentity,
-  saveCheckpoint,
-  type TrainingState,
-} from "./checkpoint.ts";
+import type { TrainingState } from "./checkpoint.ts";
 import type { TrainConfig } from "./config.ts";
-import { lossCurve } from "./loss-curve.ts";
-import { type CurvePoint, openMetrics } from "./metrics.ts";
-import { adapterOf, newParameters, parametersOf } from "./new-parameters.ts";
-import type { NotFiniteReport } from "./not-finite.ts";
+import type { CurvePoint } from "./metrics.ts";
+import { newParameters, parametersOf } from "./new-parameters.ts";
 import { readTrainingData } from "./run-data.ts";
-import { nextRunRecord, writeRunFiles } from "./run-files.ts";
+import { openRunFolder, refuseOldRun } from "./run-folder.ts";
 import { startScorer } from "./scorer-start/start.ts";
 import { scoreColumnsOf } from "./step/engine.ts";
 import { loadTrainingPrograms } from "./step/programs.ts";
@@ -80,82 +66,61 @@ export interface TrainingRunResult {
  */
 export async function runTraining(options: TrainingRunOptions): Promise<TrainingRunResult> {
   const { files, out, config, resume, checkpointEvery, signal, onStep, onNote = () => undefined } = options;
-  const checkpoints = join(out, "checkpoints");
-  if (!resume && (await checkpointSteps(checkpoints)).length > 0) {
-    throw new KvDistillError("bad-argument", "the folder holds a training run", {
-      where: out,
-      hint: "continue it with --resume, or choose another folder",
-    });
-  }
+  if (!resume) await refuseOldRun(out);
   const data = await readTrainingData(options.data, files, config, onNote);
   checkRun({ config, files, examples: data.examples, start: options.start });
-  const identity: RunIdentity = { config, modelHash: files.hash, dataHash: data.hash };
-  const loaded = await loadCheckpoint(checkpoints, identity, (error) => {
-    onNote(error.message);
-  });
   const settings = adapterConfig(files, config);
-  const state = loaded ?? (await firstState(options, settings, data.examples));
   const runtime = await createRuntime(options.threads === undefined ? {} : { threads: options.threads });
   try {
-    await makeFolder(checkpoints);
-    await removeStaleCheckpoints(checkpoints);
-    await writeRunFiles(
+    const folder = await openRunFolder({
       out,
-      config,
-      await nextRunRecord(out, {
+      identity: { config, modelHash: files.hash, dataHash: data.hash },
+      adapter: settings,
+      facts: {
         model: { name: files.name, hash: files.hash },
         data: { files: options.data.map((path) => resolve(path)), examples: data.examples.length, hash: data.hash },
         ...(options.init === undefined ? {} : { init: resolve(options.init) }),
-        session: { fromStep: state.step, threads: runtime.threads, command: [...(options.command ?? [])] },
-        resumed: loaded !== undefined,
-      }),
-    );
-    const metrics = await openMetrics(join(out, "metrics.jsonl"), state.step, onNote);
+        session: { threads: runtime.threads, command: [...(options.command ?? [])] },
+      },
+      firstState: () => firstState(options, settings, data.examples),
+      onNote,
+    });
     try {
-      // Values to start from are part of the run: with step 0 saved, nothing but the folder is needed to go on.
-      let saved = loaded?.step;
-      const adapter = join(out, "adapter");
-      const save = async (now: TrainingState): Promise<void> => {
-        if (saved === now.step) return;
-        await metrics.sync();
-        await saveCheckpoint(checkpoints, now, identity);
-        saved = now.step;
-        await saveAdapter(adapter, adapterOf(now.parameters, settings), { dtype: "F16", replace: true });
-        if (metrics.points.length > 0) {
-          await writeFileAtomic(
-            join(out, "loss-curve.svg"),
-            Buffer.from(lossCurve(metrics.points, `Training ${files.name}: ${now.step} of ${config.steps} steps`)),
-          );
-        }
-      };
-      await save(state);
       const shape = { rank: config.rank, scale: config.alpha / Math.sqrt(config.rank) };
       const columns = scoreColumnsOf(config, files.config);
       const engine = {
         runtime,
         config: files.config,
-        programs: await loadTrainingPrograms(runtime, files.config, shape, config.lambda, columns),
+        programs: await loadTrainingPrograms(
+          runtime,
+          files.config,
+          shape,
+          config.lambda,
+          columns,
+          config.scorerLoss > 0,
+        ),
         weights: await loadTrainingWeights(runtime, files),
         settings: config,
       };
-      options.onStart?.({ step: state.step, examples: data.examples.length });
+      options.onStart?.({ step: folder.state.step, examples: data.examples.length });
       const last = await train({
         engine,
         examples: data.examples,
         config,
-        state,
+        state: folder.state,
         ...(signal === undefined ? {} : { signal }),
         onStep: async (report, now) => {
-          await metrics.append(report);
+          await folder.append(report);
           onStep?.(report);
-          if (report.step % checkpointEvery === 0) await save(now);
+          if (report.step % checkpointEvery === 0) await folder.save(now);
         },
-        onNotFinite: (report) => writeReport(out, report, onNote),
+        onNotFinite: folder.writeReport,
       });
-      await save(last);
-      return { step: last.step, finished: last.step >= config.steps, adapter, points: metrics.points };
+      await folder.save(last);
+      const { adapter, points } = folder;
+      return { step: last.step, finished: last.step >= config.steps, adapter, points };
     } finally {
-      await metrics.close();
+      await folder.close();
     }
   } finally {
     await runtime.close();
@@ -180,20 +145,6 @@ async function firstState(
     });
   }
   return { step: 0, parameters, moments: zeroMoments(parameters) };
-}
-
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw isSystemError(error) ? diskError(error, path, "cannot make the folder of the run") : error;
-  }
-}
-
-async function writeReport(out: string, report: NotFiniteReport, onNote: (line: string) => void): Promise<void> {
-  const path = join(out, "not-finite-report.json");
-  await writeFileAtomic(path, Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
-  onNote(`step ${report.step} is described in ${path}; the last checkpoint stays as it is`);
 }
 
 /** What an adapter for this model and configuration says of itself. */
