@@ -1,0 +1,67 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ModelFiles } from "../../models/model-files.ts";
+import { parseTrainConfig } from "../../train/config.ts";
+import type { CurvePoint } from "../../train/metrics.ts";
+import { runTraining } from "../../train/run.ts";
+import { formatNumber } from "../../util/format.ts";
+import type { CommandContext } from "../context.ts";
+import { showTraining } from "../train/display.ts";
+import { exampleFile } from "./files.ts";
+
+/** A constant, high learning rate and a few short passages: enough to see a curve fall, too little to learn from. */
+const CONFIG = parseTrainConfig({
+  steps: 200,
+  batch: 2,
+  microBatch: 2,
+  rank: 16,
+  learningRate: 3e-3,
+  learningRateFloor: 1,
+  warmupSteps: 3,
+  keepLow: 0.3,
+  keepHigh: 0.3,
+  reconstruction: 0,
+  minContext: 20,
+});
+
+/** Steps that are averaged at the beginning and at the end. */
+const SHOWN = 4;
+
+/**
+ * Trains a new adapter for some seconds on the example passages and tells how far the divergence fell. Nothing is kept.
+ * @throws KvDistillError as `runTraining`
+ */
+export async function trainForAMoment(
+  files: ModelFiles,
+  seconds: number,
+  { out, log, signal }: CommandContext,
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "kv-distill-demo-"));
+  const display = showTraining(CONFIG.steps, log);
+  try {
+    const { points } = await runTraining({
+      files,
+      data: [exampleFile("galapagos-questions.jsonl")],
+      out: join(folder, "run"),
+      config: CONFIG,
+      resume: false,
+      checkpointEvery: CONFIG.steps,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]),
+      ...display.listeners,
+    });
+    display.stop();
+    const few = Math.min(SHOWN, Math.floor(points.length / 2));
+    out.line(
+      few === 0
+        ? `${points.length} step in ${seconds} s: too few to show anything`
+        : `${points.length} steps: forward KL to the full cache from ${meanKl(points.slice(0, few))} to ${meanKl(points.slice(-few))} nats a token (mean of ${few} steps each)`,
+    );
+  } finally {
+    display.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const meanKl = (points: readonly CurvePoint[]): string =>
+  formatNumber(points.reduce((sum, { forwardKl }) => sum + forwardKl, 0) / points.length);
