@@ -7,7 +7,7 @@ import type { ModelFiles } from "../../src/models/model-files.ts";
 import { openModel } from "../../src/models/open.ts";
 import { parseTrainConfig, type TrainConfig } from "../../src/train/config.ts";
 import type { TrainingRunOptions } from "../../src/train/run.ts";
-import { tinyModel, type TINY_MODELS } from "../models/tiny-models.ts";
+import { editJson, rewrite, tinyModel } from "../models/tiny-models.ts";
 
 /** A folder that is removed after the test file's last test. */
 export function tempFolder(): string {
@@ -18,10 +18,16 @@ export function tempFolder(): string {
   return folder;
 }
 
-/** A tiny model converted into a cache folder of the test's own. */
-export async function openTiny(name: (typeof TINY_MODELS)[number], folder: string): Promise<ModelFiles> {
+/** A copy of the tiny Llama in float32 that takes contexts of 512 tokens. */
+export async function writeTinyLlama(folder: string): Promise<string> {
+  const path = await rewrite(tinyModel("llama"), join(folder, "llama"));
+  await editJson(join(path, "config.json"), (config) => (config.max_position_embeddings = 512));
+  return path;
+}
+
+export async function openTinyLlama(folder: string): Promise<ModelFiles> {
   process.env.KV_DISTILL_HOME = join(folder, "home");
-  return openModel(tinyModel(name));
+  return openModel(await writeTinyLlama(folder));
 }
 
 const PLACES = ["Lisbon", "Oslo", "Quito", "Hanoi", "Perth", "Turin", "Leeds", "Dakar", "Osaka", "Bern"];

@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from "vitest";
 import { loadAdapter } from "../../src/cache/load-adapter.ts";
 import type { ModelFiles } from "../../src/models/model-files.ts";
 import { runTraining } from "../../src/train/run.ts";
-import { openTiny, readRun, runOptions, tempFolder, tinyConfig, writeTinyData } from "./run-setup.ts";
+import { openTinyLlama, readRun, runOptions, tempFolder, tinyConfig, writeTinyData } from "./run-setup.ts";
 
 const folder = tempFolder();
 let files: ModelFiles;
@@ -12,7 +12,7 @@ let data: string;
 const at = (name: string): string => join(folder, name);
 
 beforeAll(async () => {
-  files = await openTiny("llama", folder);
+  files = await openTinyLlama(folder);
   data = await writeTinyData(folder);
 });
 
