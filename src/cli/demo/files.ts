@@ -9,6 +9,6 @@ export const TEXT_TITLE = "Charles Darwin, The Voyage of the Beagle (1845), chap
 
 export const QUESTIONS: readonly string[] = [
   "How many principal islands does the archipelago have?",
-  "What were the people of Charles Island banished for?",
+  "What are the islands formed of?",
   "What did the two large tortoises weigh?",
 ];
