@@ -2,12 +2,13 @@ import { addAbortSignal } from "node:stream";
 import { KvDistillError } from "../util/errors.ts";
 import { formatBytes } from "../util/format.ts";
 import { readTextFile } from "../util/read-text.ts";
+import { decodeUtf8 } from "../util/utf8.ts";
 
 /** Longest text read from a file or stdin: far beyond what any model reads. */
 const MAX_BYTES = 256 * 2 ** 20;
 
 /**
- * The text of a file, or of stdin for `-`; valid UTF-8, as it stands.
+ * The text of a file, or of stdin for `-`; valid UTF-8, without a byte order mark at the start.
  * @param signal ends the wait for stdin
  * @throws KvDistillError `not-found`, `disk`, `too-large`, `bad-file`, `cancelled`
  */
@@ -37,9 +38,5 @@ async function readStdin(signal: AbortSignal | undefined): Promise<string> {
     signal?.throwIfAborted();
     throw error;
   }
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
-  } catch (cause) {
-    throw new KvDistillError("bad-file", "not valid UTF-8", { where, cause });
-  }
+  return decodeUtf8(Buffer.concat(chunks), where);
 }

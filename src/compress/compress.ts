@@ -70,7 +70,8 @@ export async function compressIds(
   const parts: PlacedRows[] = [];
   for (const [i, { start, end, count, sinks: leading }] of pieces.entries()) {
     if (signal?.aborted === true) throw new KvDistillError("cancelled", "compressing was cancelled");
-    const tell = (tokens: number): void => onProgress?.({ tokens, total: ids.length, fold: i + 1, folds: pieces.length });
+    const tell = (tokens: number): void =>
+      onProgress?.({ tokens, total: ids.length, fold: i + 1, folds: pieces.length });
     const context = new CompressionContext(model, ids.slice(start, end), {
       position: start,
       ...(signal === undefined ? {} : { signal }),
