@@ -44,7 +44,7 @@ export function divergence(
       const log = p[id] ?? 0;
       kl += Math.exp(log) * (log - (q[id] ?? 0));
     }
-    if (argmax(p) === argmax(row)) same++;
+    if (argmax(p) === argmax(q)) same++;
     nll -= q[answerIds[i] ?? 0] ?? NaN;
   });
   if (!Number.isFinite(kl) || !Number.isFinite(nll)) {
