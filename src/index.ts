@@ -11,6 +11,7 @@ export { METHOD_NAMES, methodNamed } from "./compress/methods/index.ts";
 export { answer, fullCache, generate, type GenerateOptions, readingCache } from "./generate/generate.ts";
 export { LanguageModel } from "./models/language-model.ts";
 export { loadModel, type LoadModelOptions, passagePromptOf } from "./models/load-model.ts";
+export { pull, type PullOptions, type PullResult } from "./models/pull/pull.ts";
 export { type TrainConfig, parseTrainConfig } from "./train/config.ts";
 export { train, type StepReport } from "./train/trainer.ts";
 export { isKvDistillError, KvDistillError, type ErrorCode } from "./util/errors.ts";

