@@ -10,7 +10,7 @@ export interface ReaderFacts {
   readonly tokens: number;
   /** Of keys and values where the model runs, as float32. */
   readonly memoryBytes: number;
-  /** Seconds until it could be asked: reading the text for the full cache, uploading rows for a compressed one. */
+  /** Seconds until it could be asked: reading the text for the full cache, loading the file for a compressed one. */
   readonly secondsToOpen: number;
 }
 

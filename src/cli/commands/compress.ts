@@ -78,7 +78,7 @@ export const compress = defineCommand({
       own.messages === undefined ? await readText(from, own.marked, context) : await readMessages(from, context);
     const adapter = own.adapter === undefined ? undefined : await loadAdapter(own.adapter);
     await useModel(own, context, async (model) => {
-      const display = showCompression(context.log);
+      const display = showCompression(context.log, own.json);
       const begun = performance.now();
       const cache = await compressText(model, given, {
         keep: askedOf(own),

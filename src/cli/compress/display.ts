@@ -1,6 +1,7 @@
 import type { CompressOptions } from "../../compress/compress.ts";
 import { type Logger, LOG_LEVELS } from "../../util/log.ts";
 import { type Progress, startProgress } from "../../util/progress.ts";
+import { isLiveTerminal } from "../../util/terminal.ts";
 
 export interface CompressionDisplay {
   readonly listeners: Required<Pick<CompressOptions, "onProgress" | "onWarning">>;
@@ -10,9 +11,9 @@ export interface CompressionDisplay {
   readonly stop: () => void;
 }
 
-/** A progress line in tokens of the text, unless the log level is below `info`. */
-export function showCompression(log: Logger): CompressionDisplay {
-  const quiet = LOG_LEVELS.indexOf(log.level) < LOG_LEVELS.indexOf("info");
+/** A progress line in tokens of the text, unless the log level is below `info`; for machines only where a person watches. */
+export function showCompression(log: Logger, json: boolean): CompressionDisplay {
+  const quiet = LOG_LEVELS.indexOf(log.level) < LOG_LEVELS.indexOf("info") || (json && !isLiveTerminal(process.stderr));
   let progress: Progress | undefined;
   let pieces = 1;
   return {
