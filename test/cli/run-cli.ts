@@ -1,5 +1,8 @@
 import { spawn } from "node:child_process";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { runCli as runInThisProcess } from "../../src/cli/run.ts";
 
 const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const tsx = import.meta.resolve("tsx");
@@ -18,23 +21,40 @@ export interface CliSituation {
   readonly meanwhile?: (child: ReturnType<typeof startCli>) => void;
 }
 
-/** Time for tests that start the command line, on a busy machine. */
+/** Time for tests that run the command line, on a busy machine. */
 export const CLI_TIME = 120_000;
 
-/** Runs the command line from its sources. */
-export async function runCli(args: readonly string[], situation: CliSituation = {}): Promise<CliRun> {
-  const child = startCli(args, situation.environment);
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  if (situation.stdin !== undefined) child.stdin.end(situation.stdin);
-  situation.meanwhile?.(child);
+/**
+ * Runs a command line from its sources, on streams that are no terminal: in this process, which is quick, or, where a
+ * situation is given, in a process of its own.
+ */
+export function runCli(args: readonly string[], situation?: CliSituation): Promise<CliRun> {
+  return situation === undefined ? runHere(args) : runInChild(args, situation);
+}
+
+async function runHere(args: readonly string[]): Promise<CliRun> {
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  const written = Promise.all([text(stdout), text(stderr)]);
+  // Nothing is used of a terminal's stream that these lack.
+  const code = await runInThisProcess(args, { stdout, stderr } as unknown as Parameters<typeof runInThisProcess>[1]);
+  stdout.end();
+  stderr.end();
+  const [out, err] = await written;
+  return { code, stdout: out, stderr: err };
+}
+
+async function runInChild(args: readonly string[], { stdin, environment, meanwhile }: CliSituation): Promise<CliRun> {
+  const child = startCli(args, environment);
+  const written = Promise.all([text(child.stdout).catch(() => ""), text(child.stderr)]);
+  if (stdin !== undefined) child.stdin.end(stdin);
+  meanwhile?.(child);
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on("error", reject).on("close", resolve);
   });
   child.stdin.destroy();
-  return { code, stdout, stderr };
+  const [out, err] = await written;
+  return { code, stdout: out, stderr: err };
 }
 
 function startCli(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
