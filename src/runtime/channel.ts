@@ -59,7 +59,8 @@ export function openChannel(worker: Worker, gate: GateFlags): Channel {
   worker.on("message", (reply: Reply) => {
     pending.get(reply.callId)?.settle(reply);
     pending.delete(reply.callId);
-    if (pending.size === 0) worker.unref();
+    // Answers to calls that closing has given up must not let the process end before the worker does.
+    if (pending.size === 0 && closing === undefined) worker.unref();
   });
   worker.on("error", (error) => {
     const crash = crashError(messageOf(error), error);

@@ -86,6 +86,15 @@ describe("a process", () => {
     expect(await inProcess(script)).toEqual({ stdout: "done\n", stderr: "" });
   });
 
+  test("stays alive until it is closed, though what was freed just before is answered meanwhile", async () => {
+    const script = `
+      const residents = await Promise.all(Array.from({ length: 50 }, () => runtime.upload(x)));
+      for (const resident of residents) resident.release();
+      await runtime.close();
+      console.log("closed");`;
+    expect(await inProcess(script)).toEqual({ stdout: "closed\n", stderr: "" });
+  });
+
   test("may exit in the middle of a run", async () => {
     const script = `void slow.run({ x }); void slow.run({ x }); setTimeout(() => process.exit(), 50);`;
     expect(await inProcess(script)).toEqual({ stdout: "", stderr: "" });
