@@ -62,8 +62,7 @@ export async function saveCheckpoint(
     },
     { replace: true },
   );
-  const steps = await checkpointSteps(folder);
-  for (const step of steps.slice(KEPT_CHECKPOINTS)) await removeWhole(join(folder, `step-${step}`));
+  await removeOld(folder);
 }
 
 /**
@@ -113,11 +112,30 @@ export async function checkpointSteps(folder: string): Promise<number[]> {
   return names.flatMap((name) => (/^step-\d+$/.test(name) ? [Number(name.slice(5))] : [])).sort((a, b) => b - a);
 }
 
-/** Deletes what killed processes left half-written or half-deleted among the checkpoints. */
-export async function removeStaleCheckpoints(folder: string): Promise<void> {
+/**
+ * Makes the folder as if the run had ended at `step`: newer checkpoints, which are damaged, become `damaged-step-<n>`; too old ones and
+ * what killed processes left half-written or half-deleted goes.
+ * @throws KvDistillError `disk`
+ */
+export async function tidyCheckpoints(folder: string, step: number): Promise<void> {
+  for (const newer of (await checkpointSteps(folder)).filter((found) => found > step)) {
+    const aside = join(folder, `damaged-step-${newer}`);
+    try {
+      await rm(aside, { recursive: true, force: true });
+      await rename(join(folder, `step-${newer}`), aside);
+    } catch (error) {
+      throw isSystemError(error) ? diskError(error, aside, "cannot set a damaged checkpoint aside") : error;
+    }
+  }
+  await removeOld(folder);
   const names = await readdir(folder).catch(() => []);
   const stems = names.flatMap((name) => /^\.(step-\d+)\./.exec(name)?.[1] ?? []);
   for (const stem of new Set(stems)) await removeStaleTemps(join(folder, stem));
+}
+
+async function removeOld(folder: string): Promise<void> {
+  const steps = await checkpointSteps(folder);
+  for (const step of steps.slice(KEPT_CHECKPOINTS)) await removeWhole(join(folder, `step-${step}`));
 }
 
 /** Renamed first, so that no half-deleted folder looks like a checkpoint. */

@@ -8,9 +8,9 @@ import { KvDistillError } from "../util/errors.ts";
 import {
   checkpointSteps,
   loadCheckpoint,
-  removeStaleCheckpoints,
   type RunIdentity,
   saveCheckpoint,
+  tidyCheckpoints,
   type TrainingState,
 } from "./checkpoint.ts";
 import { lossCurve } from "./loss-curve.ts";
@@ -69,7 +69,7 @@ export async function openRunFolder(options: RunFolderOptions): Promise<RunFolde
   });
   const state = loaded ?? (await options.firstState());
   await makeFolder(checkpoints);
-  await removeStaleCheckpoints(checkpoints);
+  await tidyCheckpoints(checkpoints, state.step);
   const session = { ...facts.session, fromStep: state.step };
   const record = await nextRunRecord(out, { ...facts, session, resumed: loaded !== undefined });
   await writeRunFiles(out, identity.config, record);
