@@ -132,9 +132,12 @@ async function answerOne(
 ): Promise<void> {
   const { out, log } = context;
   const streaming = !own.json && readers.length === 1;
+  const write = (piece: string): void => {
+    out.write(piece);
+  };
   const answers: AnswerFacts[] = [];
   for (const reader of readers) {
-    answers.push(await readAnswer(model, reader, question, own, context.signal, streaming ? out.write : undefined));
+    answers.push(await readAnswer(model, reader, question, own, context.signal, streaming ? write : undefined));
   }
   for (const { finish, reader } of answers) {
     if (finish === "length")
