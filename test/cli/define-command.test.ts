@@ -98,7 +98,7 @@ describe("faults", () => {
     ["a value of a flag", ["a", "--out", "c", "--json=1"], ['unknown option "--json"; did you mean --json?']],
   ])("%s", async (_, argv, faults) => {
     expect(await given("squeeze", ...argv)).toEqual(
-      faults.map((fault) => (typeof fault === "string" ? fault : expect.stringMatching(fault))),
+      faults.map((fault) => (typeof fault === "string" ? fault : (expect.stringMatching(fault) as string))),
     );
   });
   test("no such command, and options in front of it", async () => {

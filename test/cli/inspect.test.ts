@@ -141,7 +141,7 @@ describe("inspect and verify", { timeout: CLI_TIME }, () => {
     const page = await readFile(html, "utf8");
     expect(page).not.toMatch(/<script|<link|src=|href=|url\(|@import|https?:/);
     expect(page).toContain("prefers-color-scheme:dark");
-    expect(page.match(/<article>[^]*<\/article>/)?.[0].match(/<mark /g)).toHaveLength(3);
+    expect(/<article>[^]*<\/article>/.exec(page)?.[0].match(/<mark /g)).toHaveLength(3);
     expect(page).not.toContain("<b>");
     expect((await stat(html)).mode & 0o777).toBe(0o600);
 
