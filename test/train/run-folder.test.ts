@@ -11,7 +11,8 @@ import { openRunFolder, type RunFolder } from "../../src/train/run-folder.ts";
 import type { StepReport } from "../../src/train/trainer.ts";
 import { llamaTargets, sampleConfig } from "../cache/sample-adapter.ts";
 import { power, PowerCut } from "./power-cut.ts";
-import { tempFolder, tinyConfig } from "./run-setup.ts";
+import { tempFolder } from "./temp-folder.ts";
+import { tinyConfig } from "./tiny-run.ts";
 
 vi.mock("node:fs/promises", async (original) => {
   const { onPower } = await import("./power-cut.ts");

@@ -1,18 +1,29 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { beforeAll, expect, test } from "vitest";
+import { fileURLToPath } from "node:url";
+import { beforeAll, expect, test, vi } from "vitest";
+import { randomFromSeed } from "../../src/util/random.ts";
 import { loadAdapter } from "../../src/cache/load-adapter.ts";
 import type { ModelFiles } from "../../src/models/model-files.ts";
+import { openModel } from "../../src/models/open.ts";
 import { runTraining } from "../../src/train/run.ts";
-import { openTinyLlama, readRun, runOptions, tempFolder, tinyConfig, writeTinyData } from "./run-setup.ts";
+import { tempFolder } from "./temp-folder.ts";
+import { readRun, runOptions, tinyConfig, writeTinyData, writeTinyLlama } from "./tiny-run.ts";
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 const folder = tempFolder();
+let model: string;
 let files: ModelFiles;
 let data: string;
 const at = (name: string): string => join(folder, name);
 
 beforeAll(async () => {
-  files = await openTinyLlama(folder);
+  process.env.KV_DISTILL_HOME = at("home");
+  model = await writeTinyLlama(folder);
+  files = await openModel(model);
   data = await writeTinyData(folder);
 });
 
@@ -65,4 +76,59 @@ test("the folder of a run", async () => {
   });
   const curve = await readFile(join(out, "loss-curve.svg"), "utf8");
   for (const name of ["loss", "forward KL", "reverse KL", "6 of 6 steps"]) expect(curve).toContain(name);
+});
+
+/** A process that trains; killed a random while after its `killAfter`-th step. */
+async function child(out: string, killAfter: number, wait: number): Promise<{ steps: number[]; code: number | null }> {
+  const script = fileURLToPath(new URL("run-child.ts", import.meta.url));
+  const started = spawn(process.execPath, ["--import", "tsx", script, model, data, out], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const steps: number[] = [];
+  started.stdout.setEncoding("utf8").on("data", (text: string) => {
+    steps.push(...text.trim().split("\n").map(Number));
+    if (steps.length >= killAfter) setTimeout(() => started.kill("SIGKILL"), wait);
+  });
+  const [code] = (await once(started, "close")) as [number | null];
+  return { steps, code };
+}
+
+test("killed with -9 while it trains and saves, a run resumes and ends as the straight run", async () => {
+  const straight = at("straight-child");
+  await runTraining(runOptions(files, data, straight));
+  const out = at("killed");
+  const random = randomFromSeed(Date.now() % 1000);
+  let last: { steps: number[]; code: number | null } = { steps: [], code: null };
+  for (const killAfter of [1, 2, 2]) {
+    last = await child(out, killAfter, random.integer(60));
+    if (last.code === 0) break;
+  }
+  // It may have come to its end before the kill.
+  if (last.code !== 0) last = await child(out, Infinity, 0);
+  expect(last.code).toBe(0);
+  const [a, b] = [await readRun(straight, 6), await readRun(out, 6)];
+  expect(b.metrics).toEqual(a.metrics);
+  expect(b.state.equals(a.state)).toBe(true);
+  expect(await readFile(join(out, "adapter", "kv-distill.json"), "utf8")).toBe(
+    await readFile(join(straight, "adapter", "kv-distill.json"), "utf8"),
+  );
+});
+
+test("without --resume a run is not written over", async () => {
+  await expect(runTraining(runOptions(files, data, at("straight")))).rejects.toMatchObject({ code: "bad-argument" });
+});
+
+test("settings that the model, the data or the adapter to start from cannot have: all told at once", async () => {
+  const start = await loadAdapter(join(at("straight"), "adapter"));
+  const config = tinyConfig({ eta: 3, rank: 5 });
+  await expect(runTraining(runOptions(files, data, at("misfit"), { config, start }))).rejects.toMatchObject({
+    code: "bad-argument",
+    facts: {
+      faults: [
+        "eta: 3 blocks, the model has 2",
+        "rank: 5, the adapter to start from has 2",
+        "eta: 3, the adapter to start from has 1",
+      ],
+    },
+  });
 });

@@ -1,33 +1,15 @@
-import { mkdtempSync, rmSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll } from "vitest";
 import type { ModelFiles } from "../../src/models/model-files.ts";
-import { openModel } from "../../src/models/open.ts";
 import { parseTrainConfig, type TrainConfig } from "../../src/train/config.ts";
 import type { TrainingRunOptions } from "../../src/train/run.ts";
 import { editJson, rewrite, tinyModel } from "../models/tiny-models.ts";
-
-/** A folder that is removed after the test file's last test. */
-export function tempFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "kv-distill-train-"));
-  afterAll(() => {
-    rmSync(folder, { recursive: true });
-  });
-  return folder;
-}
 
 /** A copy of the tiny Llama in float32 that takes contexts of 512 tokens. */
 export async function writeTinyLlama(folder: string): Promise<string> {
   const path = await rewrite(tinyModel("llama"), join(folder, "llama"));
   await editJson(join(path, "config.json"), (config) => (config.max_position_embeddings = 512));
   return path;
-}
-
-export async function openTinyLlama(folder: string): Promise<ModelFiles> {
-  process.env.KV_DISTILL_HOME = join(folder, "home");
-  return openModel(await writeTinyLlama(folder));
 }
 
 const PLACES = ["Lisbon", "Oslo", "Quito", "Hanoi", "Perth", "Turin", "Leeds", "Dakar", "Osaka", "Bern"];
