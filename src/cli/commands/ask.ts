@@ -218,6 +218,7 @@ async function* questionsFrom({ signal }: CommandContext): AsyncGenerator<string
       if (line.trim() !== "") yield line;
       if (asking) lines.prompt();
     }
+    signal.throwIfAborted();
   } finally {
     signal.removeEventListener("abort", close);
     close();
