@@ -31,13 +31,19 @@ afterAll(() => {
 });
 
 /** Every method there is, kv-distill with each of its selections. A new method joins by being listed in METHOD_NAMES. */
-const ALL = METHOD_NAMES.flatMap((name) =>
+const ALL: readonly Listed[] = METHOD_NAMES.flatMap((name): Listed[] =>
   name === "kv-distill"
     ? (["shared", "per-head"] as const).map((selection) => ({ title: `${name}, ${selection}`, name, selection }))
     : [{ title: name, name, selection: undefined }],
 );
 
-function methodOf({ name, selection }: (typeof ALL)[number], from = adapters): CompressionMethod {
+interface Listed {
+  readonly title: string;
+  readonly name: string;
+  readonly selection: "shared" | "per-head" | undefined;
+}
+
+function methodOf({ name, selection }: Listed, from = adapters): CompressionMethod {
   return methodNamed(name, selection === undefined ? undefined : from[selection]);
 }
 
