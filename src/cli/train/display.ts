@@ -12,7 +12,7 @@ export interface SessionTotals {
 }
 
 export interface TrainingDisplay {
-  readonly listeners: Required<Pick<TrainingRunOptions, "onScorerPassage" | "onScorerPassage" | "onStart" | "onStep" | "onNote">>;
+  readonly listeners: Required<Pick<TrainingRunOptions, "onScorerPassage" | "onStart" | "onStep" | "onNote">>;
   readonly totals: () => SessionTotals;
   /** May be called again. */
   stop(): void;
@@ -34,14 +34,6 @@ export function showTraining(steps: number, log: Logger): TrainingDisplay {
       onScorerPassage: (done, total) => {
         if (!quiet) progress ??= startProgress({ label: "start of the scorer", unit: "passages", total });
         progress?.update(done);
-      },
-      onScorerPassage: (done, of) => {
-        if (quiet) return;
-        progress ??= startProgress({ label: "scorer", unit: "passages", total: of });
-        progress.update(done);
-        if (done < of) return;
-        progress.stop();
-        progress = undefined;
       },
       onStart: ({ step, examples }) => {
         stop();
