@@ -38,7 +38,7 @@ export function onPower(real: typeof FilePromises): typeof FilePromises {
       : handleOnPower(await power.spend(() => real.open(path, flags, mode)));
   return {
     ...real,
-    open: open as typeof real.open,
+    open,
     mkdir: ((...args: Parameters<typeof real.mkdir>) => power.spend(() => real.mkdir(...args))) as typeof real.mkdir,
     rename: (...args) => power.spend(() => real.rename(...args)),
     rm: (...args) => power.spend(() => real.rm(...args)),

@@ -50,6 +50,10 @@ export const train = defineCommand({
         command: process.argv.slice(2),
         signal: stopping.signal,
         ...display.listeners,
+        onStart: (start) => {
+          display.listeners.onStart(start);
+          stopping.startClock();
+        },
       });
       display.stop();
       const summary = summarise(result, asked.config, options.out, display.totals());
@@ -71,7 +75,7 @@ export const train = defineCommand({
 function stopWhenAsked(
   { minutes }: Pick<TrainOptions, "minutes">,
   { signal, log }: CommandContext,
-): { readonly signal: AbortSignal; release(): void } {
+): { readonly signal: AbortSignal; startClock(): void; release(): void } {
   const controller = new AbortController();
   const end = (): void => {
     controller.abort();
@@ -82,9 +86,12 @@ function stopWhenAsked(
   };
   if (signal.aborted) end();
   signal.addEventListener("abort", onSignal, { once: true });
-  const timer = minutes === undefined ? undefined : setTimeout(end, minutes * 60_000);
+  let timer: NodeJS.Timeout | undefined;
   return {
     signal: controller.signal,
+    startClock: () => {
+      if (minutes !== undefined) timer = setTimeout(end, minutes * 60_000);
+    },
     release: () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", onSignal);

@@ -33,7 +33,7 @@ const ownOptions = {
   checkpointEvery: optionOr("--checkpoint-every <n>", "steps between checkpoints", wholeNumber(), 50),
   minutes: option(
     "--minutes <n>",
-    "save and end after the step in which the time is up",
+    "save and end after the step in which this time of training is up",
     decimal({ min: 0, max: 1e5, aboveMin: true }),
   ),
   threads: option("--threads <n>", "CPU threads (default: all that the process may use)", wholeNumber()),
