@@ -55,7 +55,7 @@ describe("kv-distill eval squad", { timeout: 2 * CLI_TIME, concurrent: false }, 
   test("for people: the table on stdout; a missing ceiling is told", async () => {
     const run = await evaluate(["--data", await dataFile(), "--limit", "1", "--methods", "none,streaming"]);
     expect(run.code).toBe(0);
-    expect(run.stdout).toMatch(/1 questions about 1 passages\n[^]*streaming/);
+    expect(run.stdout).toMatch(/1 question about 1 passage\n[^]*streaming/);
     expect(run.stderr).toMatch(/warn: without the method full the figures have no ceiling/);
   });
 

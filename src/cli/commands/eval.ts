@@ -3,6 +3,7 @@ import { differencesTable, intervalNote, resultsTable } from "../../evaluate/rep
 import { DEFAULT_MAX_NEW_TOKENS } from "../../evaluate/run/config.ts";
 import { evaluateSquad, type SquadResult, type SquadRunOptions } from "../../evaluate/run/evaluate-squad.ts";
 import { isKvDistillError, KvDistillError } from "../../util/errors.ts";
+import { formatCount } from "../../util/format.ts";
 import { LOG_LEVELS } from "../../util/log.ts";
 import { printable } from "../../util/printable.ts";
 import { type Progress, startProgress } from "../../util/progress.ts";
@@ -163,9 +164,13 @@ function reportText(result: SquadResult, { out: { width, colours } }: CommandCon
   const style = { ...(width === undefined ? {} : { width }), colours };
   const differences = differencesTable(result);
   return [
-    printable(`${result.model}, ${result.questions} questions about ${result.passages} passages`),
+    printable(`${result.model}, ${counted(result.questions, "question")} about ${counted(result.passages, "passage")}`),
     renderTable(resultsTable(result), style),
     ...(differences.rows.length === 0 ? [] : [renderTable(differences, style)]),
     intervalNote(result),
   ].join("\n");
+}
+
+function counted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
