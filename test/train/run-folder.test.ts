@@ -18,7 +18,7 @@ vi.mock("node:fs/promises", async (original) => {
   const { onPower } = await import("./power-cut.ts");
   return onPower(await original());
 });
-vi.setConfig({ testTimeout: 300_000 });
+vi.setConfig({ testTimeout: 600_000 });
 
 const folder = tempFolder();
 const STEPS = 4;
