@@ -1,6 +1,7 @@
 import type { AddCommand } from "../define-command.ts";
 import { ask } from "./ask.ts";
 import { compress } from "./compress.ts";
+import { demo } from "./demo.ts";
 import { evaluate } from "./eval.ts";
 import { generate } from "./generate.ts";
 import { inspect } from "./inspect.ts";
@@ -11,4 +12,16 @@ import { train } from "./train.ts";
 import { verify } from "./verify.ts";
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly AddCommand[] = [pull, compress, ask, generate, inspect, verify, logits, prepare, train, evaluate];
+export const COMMANDS: readonly AddCommand[] = [
+  pull,
+  compress,
+  ask,
+  generate,
+  inspect,
+  verify,
+  logits,
+  prepare,
+  train,
+  evaluate,
+  demo,
+];

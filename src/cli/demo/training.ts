@@ -39,6 +39,12 @@ export async function trainForAMoment(
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "kv-distill-demo-"));
   const display = showTraining(CONFIG.steps, log);
+  const stopping = new AbortController();
+  const stop = (): void => {
+    stopping.abort();
+  };
+  signal.addEventListener("abort", stop, { once: true });
+  let timer: NodeJS.Timeout | undefined;
   try {
     const { points } = await runTraining({
       files,
@@ -47,8 +53,12 @@ export async function trainForAMoment(
       config: CONFIG,
       resume: false,
       checkpointEvery: CONFIG.steps,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]),
+      signal: stopping.signal,
       ...display.listeners,
+      onStart: (start) => {
+        display.listeners.onStart(start);
+        timer = setTimeout(stop, seconds * 1000);
+      },
     });
     display.stop();
     const few = Math.min(SHOWN, Math.floor(points.length / 2));
@@ -58,6 +68,8 @@ export async function trainForAMoment(
         : `${points.length} steps: forward KL to the full cache from ${meanKl(points.slice(0, few))} to ${meanKl(points.slice(-few))} nats a token (mean of ${few} steps each)`,
     );
   } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
     display.stop();
     await rm(folder, { recursive: true, force: true });
   }
