@@ -1,4 +1,5 @@
 import { loadAdapter } from "../cache/load-adapter.ts";
+import { shippedAdapter } from "../compress/compress-text.ts";
 import { attachAdapter, type LoadedAdapter } from "../compress/loaded-adapter.ts";
 import type { LanguageModel } from "../models/language-model.ts";
 import { loadModel } from "../models/load-model.ts";
@@ -38,6 +39,10 @@ export function openModelFiles(nameOrPath: string, { log }: Pick<CommandContext,
  * Loads an adapter and puts it where the model runs; the caller releases it.
  * @throws KvDistillError as `loadAdapter`: `model-mismatch` for another model's adapter
  */
-export async function openAdapter(model: LanguageModel, folder: string): Promise<LoadedAdapter> {
-  return attachAdapter(model, await loadAdapter(folder, { expectModel: model.files }));
+export async function openAdapter(model: LanguageModel, folder: string | undefined): Promise<LoadedAdapter> {
+  const { files } = model;
+  return attachAdapter(
+    model,
+    folder === undefined ? await shippedAdapter(files) : await loadAdapter(folder, { expectModel: files }),
+  );
 }

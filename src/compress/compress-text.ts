@@ -109,7 +109,11 @@ async function adapterFor(
   };
 }
 
-async function shippedAdapter({ hash, name }: ModelFiles): Promise<Adapter> {
+/**
+ * The adapter that comes with the package for a model.
+ * @throws KvDistillError `not-found`, and as `loadAdapter`
+ */
+export async function shippedAdapter({ hash, name }: ModelFiles): Promise<Adapter> {
   const folder = await findShippedAdapter(hash);
   if (folder !== undefined) return loadAdapter(folder);
   throw new KvDistillError("not-found", "no adapter for kv-distill comes with the package for this model", {

@@ -1,7 +1,9 @@
+import { findShippedAdapter } from "../../cache/shipped-adapter.ts";
 import { METHOD_NAMES } from "../../compress/methods/index.ts";
 import { differencesTable, intervalNote, resultsTable } from "../../evaluate/report/tables.ts";
 import { DEFAULT_MAX_NEW_TOKENS } from "../../evaluate/run/config.ts";
 import { evaluateSquad, type SquadResult, type SquadRunOptions } from "../../evaluate/run/evaluate-squad.ts";
+import type { LanguageModel } from "../../models/language-model.ts";
 import { isKvDistillError, KvDistillError } from "../../util/errors.ts";
 import { formatCount } from "../../util/format.ts";
 import { LOG_LEVELS } from "../../util/log.ts";
@@ -42,13 +44,16 @@ export const evaluate = defineCommand({
   arguments: { task: argument("task", `what to measure: ${TASKS.join(", ")}`) },
   options: {
     ...modelOptions,
-    adapter: adapterOption,
+    adapter: {
+      ...adapterOption,
+      description: `${adapterOption.description}; default: the package's own for this model`,
+    },
     data: requiredOption("--data <file>", "questions; the files marked evaluation are made for this", text),
     limit: option("--limit <n>", "the first questions of the file (default: all)", wholeNumber()),
     keep: optionOr("--keep <list>", "kept parts, such as 50%,25%,10%", keepFractions, [0.25], "25%"),
     methods: option(
       "--methods <list>",
-      `some of ${METHOD_NAMES.join(",")} (default: all, kv-distill where an adapter is named)`,
+      `some of ${METHOD_NAMES.join(",")} (default: all, kv-distill where there is an adapter)`,
       methodList,
     ),
     maxNewTokens: optionOr("--max-new-tokens <n>", "tokens of an answer", wholeNumber(), DEFAULT_MAX_NEW_TOKENS),
@@ -65,26 +70,21 @@ export const evaluate = defineCommand({
     ],
     ["eval squad --data dev.jsonl.gz --keep 50%,25%,10% --adapter run/adapter --out run/eval --resume", "after Ctrl-C"],
   ],
-  check: ({ options: { methods, adapter, out, resume }, arguments: { task } }) => [
+  check: ({ options: { out, resume }, arguments: { task } }) => [
     ...(TASKS.includes(task) ? [] : [`there is no task ${quote(task)}; there are ${TASKS.join(", ")}`]),
-    ...(methods?.includes("kv-distill") === true && adapter === undefined ? ["kv-distill needs --adapter"] : []),
     ...(resume && out === undefined ? ["--resume needs --out, the folder of the run"] : []),
   ],
   run: async ({ options }, context) => {
     const { log, out } = context;
-    const methods =
-      options.methods ?? METHOD_NAMES.filter((name) => name !== "kv-distill" || options.adapter !== undefined);
-    if (options.adapter !== undefined && !methods.includes("kv-distill")) {
-      log.warn("--adapter is not used: kv-distill is not among the methods");
-    }
-    for (const name of ["full", "none"].filter((name) => !methods.includes(name))) {
-      log.warn(`without the method ${name} the figures have no ${name === "full" ? "ceiling" : "floor"} beside them`);
-    }
     await useModel(options, context, async (model) => {
-      const adapter =
-        options.adapter === undefined || !methods.includes("kv-distill")
-          ? undefined
-          : await openAdapter(model, options.adapter);
+      const methods = options.methods ?? (await usableMethods(model, options.adapter));
+      if (options.adapter !== undefined && !methods.includes("kv-distill")) {
+        log.warn("--adapter is not used: kv-distill is not among the methods");
+      }
+      for (const name of ["full", "none"].filter((name) => !methods.includes(name))) {
+        log.warn(`without the method ${name} the figures have no ${name === "full" ? "ceiling" : "floor"} beside them`);
+      }
+      const adapter = methods.includes("kv-distill") ? await openAdapter(model, options.adapter) : undefined;
       try {
         const result = await withAnswerProgress(context, options, (onProgress) =>
           evaluateSquad({
@@ -123,6 +123,12 @@ export const evaluate = defineCommand({
     });
   },
 });
+
+/** All methods; kv-distill only where there is an adapter for it. */
+async function usableMethods(model: LanguageModel, adapter: string | undefined): Promise<readonly string[]> {
+  const trained = adapter !== undefined || (await findShippedAdapter(model.files.hash)) !== undefined;
+  return METHOD_NAMES.filter((name) => trained || name !== "kv-distill");
+}
 
 /** Runs `work` with a progress line that begins when it is known how much there is to do. */
 async function withAnswerProgress<T>(
