@@ -9,19 +9,22 @@ import { rendererOf } from "./renderer-of.ts";
 export interface LoadModelOptions extends RuntimeOptions, ModelReporter {}
 
 /**
- * Opens a model (a pulled name, a Hugging Face folder, a .gguf file) and starts its runtime.
+ * Opens a model (a pulled name, a Hugging Face folder, a .gguf file) and starts its runtime. The runtime goes first: a missing device is
+ * told before a model is converted for minutes.
  * @throws KvDistillError as `openModel` and `createRuntime` do.
  */
 export async function loadModel(
   nameOrPath: string,
-  { device, threads, ...reporter }: LoadModelOptions = {},
+  { onProgress, onWarning, ...runtimeOptions }: LoadModelOptions = {},
 ): Promise<LanguageModel> {
-  const files = await openModel(nameOrPath, reporter);
-  const runtime = await createRuntime({
-    ...(device === undefined ? {} : { device }),
-    ...(threads === undefined ? {} : { threads }),
-  });
-  return new LanguageModel(files, runtime);
+  const runtime = await createRuntime(runtimeOptions);
+  try {
+    const reporter = { ...(onProgress && { onProgress }), ...(onWarning && { onWarning }) };
+    return new LanguageModel(await openModel(nameOrPath, reporter), runtime);
+  } catch (error) {
+    await runtime.close();
+    throw error;
+  }
 }
 
 /**

@@ -1,9 +1,7 @@
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createRuntime, type RuntimeOptions, type Runtime } from "../../src/runtime/runtime.ts";
 import { floats, ints } from "../../src/tensor/tensor.ts";
+import { needsNoCuda } from "./cuda-libraries.ts";
 import { errorOf } from "./expect-error.ts";
 import { onesSummed, sumAndProduct } from "./models.ts";
 import { onnxModel } from "./onnx-model.ts";
@@ -164,10 +162,8 @@ describe("memory", () => {
   });
 });
 
-const onnxruntime = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"));
-const provider = join(onnxruntime, `bin/napi-v6/${process.platform}/${process.arch}/libonnxruntime_providers_cuda.so`);
-
-test.skipIf(existsSync(provider))("a missing device is named, with the devices there are", async () => {
+test("a missing device is named, with the devices there are", async (context) => {
+  needsNoCuda(context);
   const error = await errorOf(createRuntime({ device: "cuda" }), "device-unavailable");
   expect(error.message).toContain("the device cuda is not available");
   expect(error.facts.hint).toMatch(/built in here: .*cpu.*; cpu always works/);

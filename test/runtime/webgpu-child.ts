@@ -1,7 +1,10 @@
-// Runs operators that inference needs on WebGPU and on the CPU, and prints the largest difference of each as JSON.
+// Runs operators that inference needs on WebGPU and on the CPU, asks WebGPU for more memory than it has, and prints as JSON the largest
+// difference of each operator and the codes of the errors.
 import { InferenceSession } from "onnxruntime-node";
+import { isKvDistillError } from "../../src/util/errors.ts";
 import { createRuntime, type Device, type Feeds, type Program, type Runtime } from "../../src/runtime/runtime.ts";
 import { asDType, floats, ints, type Tensor } from "../../src/tensor/tensor.ts";
+import { onesSummed } from "./models.ts";
 import { onnxModel, type ModelSpec } from "./onnx-model.ts";
 
 function wave(dims: readonly number[]): Tensor<"float32"> {
@@ -81,6 +84,25 @@ const webgpu = await outputsOn("webgpu");
 const differences = Object.keys(cases).map((name, i) => {
   const got = webgpu[i]?.data;
   const errors = Array.from(cpu[i]?.data ?? [], (value, at) => Math.abs(value - (got?.[at] ?? NaN)));
-  return [name, Math.max(...errors)];
+  return [name, Math.max(...errors)] as const;
 });
-process.stdout.write(JSON.stringify(Object.fromEntries(differences)));
+
+const runtime = await createRuntime({ device: "webgpu" });
+const program = await runtime.load({ bytes: onesSummed });
+const sumOf = async (size: number): Promise<number> => {
+  const { sum } = await program.run({ one: floats([1], [1]), size: ints([1], [size]) });
+  return Number(sum?.data[0]);
+};
+// Above the largest buffer twice, because the first time another step complains than later, and above 2^32 elements.
+const tooLarge: string[] = [];
+for (const size of [3e8, 2 ** 46, 2.5e9]) {
+  try {
+    tooLarge.push(`a sum of ${await sumOf(size)}`);
+  } catch (error) {
+    if (!isKvDistillError(error)) throw error;
+    tooLarge.push(error.code);
+  }
+}
+const afterwards = await sumOf(5);
+await runtime.close();
+process.stdout.write(JSON.stringify({ differences: Object.fromEntries<number>(differences), tooLarge, afterwards }));

@@ -1,25 +1,42 @@
-import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { ADAPTER_TIMEOUT, missingAdapter, needsAdapter, runOnAdapter } from "./software-adapter.ts";
 
-// Debian's package `chromium` brings a Vulkan driver that runs on the CPU, and the loader for it. Both have to be known
-// before the process starts, hence a process of its own.
-const icd = "/usr/lib/chromium/vk_swiftshader_icd.json";
-const reason = existsSync(icd) ? undefined : `no software adapter: ${icd} is missing (Debian package chromium)`;
+interface Printed {
+  readonly differences: Readonly<Record<string, number>>;
+  readonly tooLarge: readonly string[];
+  readonly afterwards: number;
+}
+let printed: Printed;
+beforeAll(async () => {
+  if (missingAdapter !== undefined) return;
+  printed = (await runOnAdapter("webgpu-child.ts", import.meta.url)).printed as Printed;
+}, ADAPTER_TIMEOUT);
 
-test("operators of inference give on WebGPU what they give on the CPU", async (context) => {
-  if (reason !== undefined) {
-    console.log(`skipped: ${reason}`);
-    context.skip(reason);
-  }
-  const script = fileURLToPath(new URL("./webgpu-child.ts", import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, ["--import", import.meta.resolve("tsx"), script], {
-    env: { ...process.env, VK_ICD_FILENAMES: icd, LD_LIBRARY_PATH: dirname(icd) },
+describe("on a software adapter", () => {
+  test("operators of inference give on WebGPU what they give on the CPU", (context) => {
+    needsAdapter(context);
+    expect(Object.keys(printed.differences)).toEqual(["MatMul", "Softmax", "Gather", "RotaryEmbedding"]);
+    for (const [operator, difference] of Object.entries(printed.differences)) {
+      expect(difference, operator).toBeLessThan(1e-5);
+    }
   });
-  const differences = JSON.parse(stdout) as Record<string, number>;
-  expect(Object.keys(differences)).toEqual(["MatMul", "Softmax", "Gather", "RotaryEmbedding"]);
-  for (const [operator, difference] of Object.entries(differences)) expect(difference, operator).toBeLessThan(1e-5);
+
+  test("memory that the device cannot have is out-of-memory, and the runtime goes on", (context) => {
+    needsAdapter(context);
+    expect(printed.tooLarge).toEqual(["out-of-memory", "out-of-memory", "out-of-memory"]);
+    expect(printed.afterwards).toBe(5);
+  });
 });
+
+test.runIf(process.platform === "linux")(
+  "without an adapter the device is unavailable",
+  async () => {
+    const { printed } = await runOnAdapter("webgpu-missing-child.ts", import.meta.url, { icd: "/nonexistent.json" });
+    expect(printed).toMatchObject({
+      code: "device-unavailable",
+      got: expect.stringMatching(/^Failed to get a WebGPU adapter/) as unknown,
+      hint: expect.stringMatching(/graphics driver.*cpu always works$/) as unknown,
+    });
+  },
+  ADAPTER_TIMEOUT,
+);
