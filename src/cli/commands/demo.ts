@@ -33,14 +33,15 @@ export const demo = defineCommand({
     const questions = short ? QUESTIONS.slice(0, 1) : QUESTIONS;
     heading(`2. A text, read once and distilled: ${TEXT_TITLE}, ${formatCount(text.split(/\s+/).length)} words`);
     const options = { model: DEFAULT_MODEL, device: "cpu", threads: undefined } as const;
-    await useModel(options, context, async (model) => {
+    const files = await useModel(options, context, async (model) => {
       const total = (1 + keeps.length) * (1 + questions.length);
       await withProgress({ label: "demo", unit: "steps", total }, (steps) =>
         compressAndAsk(model, text, questions, keeps, context, steps),
       );
-      heading("3. Training: a new adapter on eight short passages");
-      await trainForAMoment(model.files, short ? 15 : 60, context);
+      return model.files;
     });
+    heading("3. Training: a new adapter on eight short passages");
+    await trainForAMoment(files, short ? 15 : 60, context);
     heading("4. What next");
     out.line("kv-distill compress your.txt --keep 25%       your own text; writes your.kvd");
     out.line('kv-distill ask your.kvd "…" --compare full    both answers, memory and time');
