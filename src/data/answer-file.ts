@@ -1,6 +1,5 @@
-import { type FileHandle, open } from "node:fs/promises";
 import { z } from "zod";
-import { diskError, isSystemError } from "../util/disk-error.ts";
+import { openLineFile } from "../util/line-file.ts";
 import type { QuestionRow } from "./passage.ts";
 import { readJsonLines } from "./read-rows.ts";
 
@@ -24,28 +23,17 @@ export interface AnsweredRow extends Omit<QuestionRow, "answers" | "answerCut"> 
 const idSchema = z.object({ id: z.string() });
 
 /**
- * Opens an answer file, or makes it. A last line without its newline was being written when the process died: it is taken off.
+ * Opens an answer file, or makes it; a line that was cut off by a crash is taken off.
  * @throws KvDistillError `disk`
  */
 export async function openAnswerFile(path: string): Promise<AnswerFile> {
+  const file = await openLineFile(path);
   try {
-    const file = await open(path, "a+");
-    const bytes = await file.readFile();
-    const whole = bytes.lastIndexOf(0x0a) + 1;
-    if (whole < bytes.length) await file.truncate(whole);
     const answered = new Set<string>();
     for await (const { value } of readJsonLines(path, idSchema, () => undefined)) answered.add(value.id);
-    return { answered, append: (rows) => append(file, rows, path), close: () => file.close() };
+    return { answered, append: (rows) => file.append(rows.map((row) => JSON.stringify(row))), close: file.close };
   } catch (error) {
-    throw isSystemError(error) ? diskError(error, path, "cannot open the answers") : error;
-  }
-}
-
-async function append(file: FileHandle, rows: readonly AnsweredRow[], path: string): Promise<void> {
-  try {
-    await file.appendFile(rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
-    await file.datasync();
-  } catch (error) {
-    throw isSystemError(error) ? diskError(error, path, "cannot write the answers") : error;
+    await file.close();
+    throw error;
   }
 }

@@ -1,6 +1,5 @@
-import { type FileHandle, open } from "node:fs/promises";
-import { diskError, isSystemError } from "../../util/disk-error.ts";
 import { KvDistillError } from "../../util/errors.ts";
+import { openLineFile } from "../../util/line-file.ts";
 import { conditionOf, rowKey, type SampleRow, sampleRowSchema } from "./sample-row.ts";
 
 /** A file of rows that grows while a run goes on. */
@@ -13,33 +12,20 @@ export interface RowFile {
 }
 
 /**
- * Opens a row file, or makes it. A last line without its newline was being written when the process died: it is taken off.
+ * Opens a row file, or makes it; a line that was cut off by a crash is taken off.
  * @throws KvDistillError `bad-file` naming the line of any other malformed or repeated row; `disk`
  */
 export async function openRowFile(path: string): Promise<RowFile> {
+  const file = await openLineFile(path);
   try {
-    const file = await open(path, "a+");
-    try {
-      const bytes = await file.readFile();
-      const whole = bytes.lastIndexOf(0x0a) + 1;
-      if (whole < bytes.length) await file.truncate(whole);
-      const rows = parseRows(bytes.subarray(0, whole).toString("utf8"), path);
-      return { rows, append: (more) => append(file, more, path), close: () => file.close() };
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
+    return {
+      rows: parseRows(file.text, path),
+      append: (rows) => file.append(rows.map((row) => JSON.stringify(row))),
+      close: file.close,
+    };
   } catch (error) {
-    throw isSystemError(error) ? diskError(error, path, "cannot open the rows") : error;
-  }
-}
-
-async function append(file: FileHandle, rows: readonly SampleRow[], path: string): Promise<void> {
-  try {
-    await file.appendFile(rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
-    await file.datasync();
-  } catch (error) {
-    throw isSystemError(error) ? diskError(error, path, "cannot write the rows") : error;
+    await file.close();
+    throw error;
   }
 }
 
