@@ -1,10 +1,10 @@
 import { formatCount } from "../util/format.ts";
 import type { LeftOut } from "./examples.ts";
-import type { RowFault } from "./passage.ts";
+import { placeText, type RowFault } from "./passage.ts";
+import { type SourceNotes, UNUSED_REASONS } from "./sources/source.ts";
 
 /** Counts what was read and what was left out, so that nothing disappears in silence. */
-export interface DataReport {
-  readonly onFault: (fault: RowFault) => void;
+export interface DataReport extends SourceNotes {
   readonly onLeftOut: (leftOut: LeftOut) => void;
   readonly onClosedEarly: (passages: number) => void;
   /** How many rows, passages and questions were left out, by reason, in the order in which reasons first came up. */
@@ -39,8 +39,14 @@ export function createDataReport(): DataReport {
   }
 
   return {
-    onFault: ({ file, line, fault }) => {
-      add("malformed-row", "malformed rows left out", 1, `${file}:${line}: ${fault}`);
+    onFault: (fault) => {
+      add("malformed-row", "malformed rows left out", 1, faultText(fault));
+    },
+    onUnused: ({ reason, ...place }) => {
+      add(reason, UNUSED_REASONS[reason], 1, placeText(place));
+    },
+    onDamaged: (fault) => {
+      add("damaged-file", "files that were read in part or not at all", 1, faultText(fault));
     },
     onLeftOut: ({ reason, id, tokens, limit }) => {
       add(reason, REASONS[reason], 1, `${id}: ${formatCount(tokens)} tokens, limit ${formatCount(limit)}`);
@@ -55,4 +61,8 @@ export function createDataReport(): DataReport {
     counts: () => Object.fromEntries([...reasons].map(([reason, { count }]) => [reason, count])),
     lines: () => [...reasons.values()].flatMap(entryLines),
   };
+}
+
+function faultText(fault: RowFault): string {
+  return `${placeText(fault)}: ${fault.fault}`;
 }

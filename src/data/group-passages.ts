@@ -30,13 +30,19 @@ export async function* groupPassages(
   const open = new Map<string, OpenPassage>();
   let characters = 0;
   let closedEarly = 0;
-  for await (const { source, context, ...asked } of rows) {
+  for await (const { source, licence, context, ...asked } of rows) {
     const known = open.get(context);
     if (known !== undefined) {
       known.questions.push(asked);
       continue;
     }
-    open.set(context, { id: asked.id, source, context, questions: [asked] });
+    open.set(context, {
+      id: asked.id,
+      source,
+      ...(licence === undefined ? {} : { licence }),
+      context,
+      questions: [asked],
+    });
     characters += context.length;
     for (const oldest of open.values()) {
       if (open.size <= mostOpen && (characters <= mostCharacters || open.size === 1)) break;

@@ -6,6 +6,12 @@ export interface Question {
   readonly answers: readonly string[];
   /** The first answer was cut by a limit, so that no end of it is learned. */
   readonly answerCut?: boolean;
+  /** Choices of a multiple-choice question, at least two; `answers` holds the right one. */
+  readonly options?: readonly string[];
+  /** Which option is right, from 0. */
+  readonly label?: number;
+  /** Whether the data set counts the question as hard; absent where it does not say. */
+  readonly hard?: boolean;
 }
 
 /** A text and all the questions that are asked of it: it is encoded once and read by each of them. */
@@ -14,6 +20,8 @@ export interface Passage {
   readonly id: string;
   /** The data set that the passage is from. */
   readonly source: string;
+  /** Of the first row that had this context, where the rows tell. */
+  readonly licence?: string;
   readonly context: string;
   /** At least one. */
   readonly questions: readonly Question[];
@@ -22,13 +30,26 @@ export interface Passage {
 /** One row of a data file: a question with its own copy of the context. */
 export interface QuestionRow extends Question {
   readonly source: string;
+  readonly licence?: string;
   readonly context: string;
 }
 
-/** A row that could not be used, named so that a person can find it. */
-export interface RowFault {
+/** Where something stands in a data file. */
+export interface Place {
+  /** A path; a file inside an archive comes after the archive's own, as in `tasks.zip/task1.json`. */
   readonly file: string;
   /** Counted from 1. */
   readonly line: number;
+  /** What `line` counts: lines when absent, rows where a format has none (parquet, a JSON array). */
+  readonly unit?: "row";
+}
+
+/** A row that could not be used, named so that a person can find it. */
+export interface RowFault extends Place {
   readonly fault: string;
+}
+
+/** A place for people: `file:3` for a line, `file, row 3` for a row. */
+export function placeText({ file, line, unit }: Place): string {
+  return unit === undefined ? `${file}:${line}` : `${file}, ${unit} ${line}`;
 }
