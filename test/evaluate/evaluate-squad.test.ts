@@ -245,6 +245,7 @@ test("the folder holds settings, rows, a result with its origin, a table for kvp
     "config.json",
     "forward-kl.svg",
     "gold-in-answer.svg",
+    "kept.jsonl",
     "predictions.csv",
     "result.json",
     "samples.jsonl",

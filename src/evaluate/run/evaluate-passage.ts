@@ -12,6 +12,7 @@ import { scoreAnswer } from "../metrics/squad.ts";
 import type { Condition } from "./conditions.ts";
 import { type AskedQuestion, askedQuestions, groupQuestions, type PassageTask, tokensNeeded } from "./question.ts";
 import { type Reading, readQuestions } from "./read-questions.ts";
+import type { KeptFile, KeptRows } from "./kept-file.ts";
 import type { SampleRow } from "./sample-row.ts";
 
 /** What all passages of a run share. */
@@ -23,6 +24,8 @@ export interface EvaluationSetup {
   readonly sinks: number;
   readonly seed: number;
   readonly maxNewTokens: number;
+  /** Where it is written what was kept. */
+  readonly kept?: KeptFile;
   readonly signal?: AbortSignal;
 }
 
@@ -164,10 +167,11 @@ class PassageRun {
     };
   }
 
-  private async compressed({ method, keep }: Condition): Promise<LayerCache> {
+  private async compressed(condition: Condition): Promise<LayerCache> {
     const { setup, context } = this;
+    const { method, keep } = condition;
     const tokens = context.ids.length;
-    const { layers } =
+    const rows: KeptRows =
       method === "full"
         ? await context.full()
         : await this.methodNamed(method).compress({
@@ -177,7 +181,11 @@ class PassageRun {
             // Other lots for every passage, the same for every budget of one.
             seed: randomFromSeed(setup.seed, PASSAGE_STREAM, this.task.index).uint32(),
           });
-    return LayerCache.from(setup.model.runtime, setup.model.config, layers, tokens);
+    await setup.kept?.append(this.task.index, condition, {
+      ...rows,
+      text: () => setup.model.files.tokenizer.spans(context.ids),
+    });
+    return LayerCache.from(setup.model.runtime, setup.model.config, rows.layers, tokens);
   }
 
   private methodNamed(name: string): CompressionMethod {

@@ -105,6 +105,7 @@ export async function evaluateSquad(options: SquadRunOptions): Promise<SquadResu
       sinks,
       seed: config.seed,
       maxNewTokens: config.maxNewTokens,
+      ...(opened === undefined ? {} : { kept: opened.kept }),
       ...(signal === undefined ? {} : { signal }),
     };
     const rows = await measureAll(setup, tasks, opened?.rows, onProgress);
@@ -132,6 +133,7 @@ export async function evaluateSquad(options: SquadRunOptions): Promise<SquadResu
     if (out !== undefined) await writeReports(out, result, rows, questionTexts(tasks));
     return result;
   } finally {
+    await opened?.kept.close();
     await opened?.rows.close();
   }
 }

@@ -7,6 +7,7 @@ import { pathExists } from "../../util/path-exists.ts";
 import { readTextFile } from "../../util/read-text.ts";
 import { isJsonObject, parseStrictJson } from "../../util/strict-json.ts";
 import { identityDifferences, identityHash, type RunIdentity } from "./config.ts";
+import { KEPT_FILE, type KeptFile, openKeptFile } from "./kept-file.ts";
 import type { CodeVersion } from "./machine.ts";
 import { openRowFile, type RowFile } from "./row-file.ts";
 
@@ -17,6 +18,7 @@ const MAX_CONFIG_BYTES = 1 << 20;
 /** What config.json says of the code that began the run. */
 export interface RunStart {
   readonly rows: RowFile;
+  readonly kept: KeptFile;
   readonly code: CodeVersion | undefined;
 }
 
@@ -55,7 +57,13 @@ export async function openRunFolder(
     const text = JSON.stringify({ identityHash: identityHash(identity), identity, code }, null, 2);
     await writeFileAtomic(config, Buffer.from(`${text}\n`));
   }
-  return { rows: await openRowFile(join(folder, ROWS_FILE)), code: earlier };
+  const rows = await openRowFile(join(folder, ROWS_FILE));
+  try {
+    return { rows, kept: await openKeptFile(join(folder, KEPT_FILE)), code: earlier };
+  } catch (error) {
+    await rows.close();
+    throw error;
+  }
 }
 
 async function checkConfig(path: string, identity: RunIdentity): Promise<CodeVersion | undefined> {
