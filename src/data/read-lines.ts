@@ -1,27 +1,38 @@
-import { open } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
-import type { Readable } from "node:stream";
-import { pipeline } from "node:stream";
-import { createGunzip } from "node:zlib";
 import { diskError, isSystemError } from "../util/disk-error.ts";
 import { KvDistillError, messageOf } from "../util/errors.ts";
 import { formatBytes } from "../util/format.ts";
+import { fileBytes, packingFault } from "./read-bytes.ts";
 
 /** A line without its ending, or what is wrong with it. Lines count from 1. */
 export type Line = { readonly line: number; readonly text: string } | { readonly line: number; readonly fault: string };
 
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
-const LONGEST_LINE = 64 * 2 ** 20;
+/** Bytes of a line, or of any other row, that are held at once. */
+export const LONGEST_ROW = 64 * 2 ** 20;
 
 /**
- * The lines of a UTF-8 text file, plain or gzip (told by its first bytes, not its name), in bounded memory. Lines end
- * in `\n` or `\r\n` only: U+2028, legal inside JSON, ends none. A byte order mark is left out. Lines that are not
- * UTF-8 or longer than `longestLine` bytes come as faults.
+ * The lines of a UTF-8 text file, plain or gzip (told by its first bytes, not its name), as `linesOf`.
  * @throws KvDistillError `not-found` or `disk` when the file cannot be read, `bad-file` naming the line where gzip
  * data is damaged or ends early.
  */
-export async function* readLines(path: string, longestLine = LONGEST_LINE): AsyncGenerator<Line> {
+export async function* readLines(path: string, longestLine = LONGEST_ROW): AsyncGenerator<Line> {
+  let line = 0;
+  try {
+    for await (const read of linesOf(fileBytes(path), longestLine)) {
+      line = read.line;
+      yield read;
+    }
+  } catch (error) {
+    throw explain(error, path, line + 1);
+  }
+}
+
+/**
+ * The lines of UTF-8 text, in bounded memory. Lines end in `\n` or `\r\n` only: U+2028, legal inside JSON, ends none. A
+ * byte order mark is left out. Lines that are not UTF-8 or longer than `longestLine` bytes come as faults.
+ */
+export async function* linesOf(chunks: AsyncIterable<Buffer>, longestLine = LONGEST_ROW): AsyncGenerator<Line> {
   let line = 0;
   let pieces: Buffer[] = [];
   let length = 0;
@@ -33,46 +44,29 @@ export async function* readLines(path: string, longestLine = LONGEST_LINE): Asyn
   };
   const finish = (): Line => {
     line++;
-    const tooLong = length > longestLine;
-    const finished = tooLong
-      ? { line, fault: `the line has ${formatBytes(length)}, over the limit of ${formatBytes(longestLine)}` }
-      : decode(Buffer.concat(pieces), line);
+    const finished =
+      length > longestLine
+        ? { line, fault: tooLong("line", length, longestLine) }
+        : decode(Buffer.concat(pieces), line);
     pieces = [];
     length = 0;
     return finished;
   };
-  try {
-    for await (const chunk of await byteStream(path)) {
-      let start = 0;
-      for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-        take(chunk.subarray(start, end));
-        yield finish();
-        start = end + 1;
-      }
-      take(chunk.subarray(start));
+  for await (const chunk of chunks) {
+    let start = 0;
+    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
+      take(chunk.subarray(start, end));
+      yield finish();
+      start = end + 1;
     }
-  } catch (error) {
-    throw explain(error, path, line + 1);
+    take(chunk.subarray(start));
   }
   if (length > 0) yield finish();
 }
 
-async function byteStream(path: string): Promise<AsyncIterable<Buffer>> {
-  const file = await open(path, "r");
-  const compressed = await isGzip(file);
-  const bytes: Readable = file.createReadStream({ start: 0 });
-  // The callback only keeps the pipeline from throwing: the reader of the last stream gets the same error.
-  return compressed ? pipeline(bytes, createGunzip(), () => undefined) : bytes;
-}
-
-async function isGzip(file: FileHandle): Promise<boolean> {
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
-    return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+/** The fault of a line or row that is not held. */
+export function tooLong(what: "line" | "row", length: number, limit: number): string {
+  return `the ${what} has ${formatBytes(length)}, over the limit of ${formatBytes(limit)}`;
 }
 
 function decode(bytes: Buffer, line: number): Line {
@@ -87,8 +81,7 @@ function decode(bytes: Buffer, line: number): Line {
 
 function explain(error: unknown, path: string, line: number): unknown {
   if (isSystemError(error)) return diskError(error, path, "cannot read the file");
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (!code.startsWith("Z_")) return error;
+  if (packingFault(error) === undefined) return error;
   return new KvDistillError("bad-file", "the gzip data is damaged or ends early", {
     where: `${path}:${line}`,
     got: messageOf(error),
