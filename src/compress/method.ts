@@ -1,8 +1,9 @@
 import type { HostLayer } from "../models/layer-cache.ts";
 import type { CompressionContext } from "./context.ts";
 
-/** Kept rows: the same number in every layer and head. */
+/** Kept rows. All heads keep equally many, unless the method is `masked`. */
 export interface CompressedRows {
+  /** Heads with fewer rows than the fullest are padded to it; `HostLayer.rowCounts` then tells rows from padding. */
   readonly layers: readonly HostLayer[];
   /** Kept positions within the context, sorted: one entry for all layers and heads, or one for each, layer · numKvHeads + head. */
   readonly positions: readonly Int32Array<ArrayBuffer>[];
@@ -12,16 +13,25 @@ export interface CompressedRows {
 
 export interface CompressionRequest {
   readonly context: CompressionContext;
-  /** Rows to keep, sinks included. */
+  /** Rows to keep, sinks included; for a `masked` method the mean over layers and heads. */
   readonly count: number;
   /** Leading tokens that are always kept. */
   readonly sinks: number;
   /** For methods that draw. */
   readonly seed: number;
+  /** What is going to be asked, from after the context to the answer's start: given to `questionAware` methods alone. */
+  readonly questionIds?: readonly number[];
 }
 
-/** One way to compress a context without knowing the question. */
+/** One way to compress a context. */
 export interface CompressionMethod {
   readonly name: string;
+  /** Chooses by the question (`CompressionRequest.questionIds`): its cache serves that question alone, so it is no rival but a bound. */
+  readonly questionAware?: true;
+  /**
+   * Layers or heads keep different numbers of rows. Such rows are held padded to the fullest head and masked: a reader's memory is
+   * that of the padded cache, whatever the budget says.
+   */
+  readonly masked?: true;
   compress(request: CompressionRequest): Promise<CompressedRows>;
 }
