@@ -1,3 +1,5 @@
+import type { QuestionStyle } from "../models/passage-prompt.ts";
+
 /** One question about a passage. */
 export interface Question {
   readonly id: string;
@@ -6,12 +8,16 @@ export interface Question {
   readonly answers: readonly string[];
   /** The first answer was cut by a limit, so that no end of it is learned. */
   readonly answerCut?: boolean;
+  /** How the question is put to the model; as the run says when absent. */
+  readonly style?: QuestionStyle;
   /** Choices of a multiple-choice question, at least two; `answers` holds the right one. */
   readonly options?: readonly string[];
   /** Which option is right, from 0. */
   readonly label?: number;
   /** Whether the data set counts the question as hard; absent where it does not say. */
   readonly hard?: boolean;
+  /** Where it was read from. */
+  readonly place?: Place;
 }
 
 /** A text and all the questions that are asked of it: it is encoded once and read by each of them. */

@@ -1,19 +1,22 @@
 import { basename } from "node:path";
 import { z } from "zod";
+import { QUESTION_STYLES, type QuestionStyle } from "../models/passage-prompt.ts";
 import type { QuestionRow, RowFault } from "./passage.ts";
 import { readLines } from "./read-lines.ts";
 
 const text = z.string().refine((value) => value.trim() !== "", "is blank");
 
-const rowSchema = z
+export const rowSchema = z
   .object({
     id: z.union([text, z.number().transform(String)]).optional(),
     source: text.optional(),
+    licence: text.optional(),
     context: text,
     question: text,
     answers: z.array(text).min(1).optional(),
     answer: text.optional(),
     answer_cut: z.boolean().default(false),
+    style: z.enum(Object.keys(QUESTION_STYLES) as [QuestionStyle]).optional(),
   })
   .refine((row) => (row.answers === undefined) !== (row.answer === undefined), {
     message: "expected one of the fields answer and answers",
@@ -28,15 +31,22 @@ const rowSchema = z
 export async function* readRows(path: string, onFault: (fault: RowFault) => void): AsyncGenerator<QuestionRow> {
   for await (const { line, value } of readJsonLines(path, rowSchema, onFault)) {
     const name = basename(path);
-    yield {
-      id: value.id ?? `${name}:${line}`,
-      source: value.source ?? name,
-      context: value.context,
-      question: value.question,
-      answers: value.answers ?? (value.answer === undefined ? [] : [value.answer]),
-      ...(value.answer_cut ? { answerCut: true } : {}),
-    };
+    yield { id: `${name}:${line}`, source: name, ...rowFields(value) };
   }
+}
+
+/** What a row's fields say of it. */
+export function rowFields(value: z.infer<typeof rowSchema>): Omit<QuestionRow, "id" | "source"> & Partial<QuestionRow> {
+  return {
+    ...(value.id === undefined ? {} : { id: value.id }),
+    ...(value.source === undefined ? {} : { source: value.source }),
+    ...(value.licence === undefined ? {} : { licence: value.licence }),
+    context: value.context,
+    question: value.question,
+    answers: value.answers ?? (value.answer === undefined ? [] : [value.answer]),
+    ...(value.answer_cut ? { answerCut: true } : {}),
+    ...(value.style === undefined ? {} : { style: value.style }),
+  };
 }
 
 /**
@@ -75,8 +85,9 @@ function parseJson(text: string): { readonly json: unknown } | undefined {
   }
 }
 
-function describe(error: z.ZodError): string {
+/** What does not fit a schema, in one line. */
+export function describe(error: z.ZodError, at = ""): string {
   return error.issues
-    .map((issue) => (issue.path.length === 0 ? issue.message : `${issue.path.join(".")}: ${issue.message}`))
+    .map(({ path, message }) => (path.length === 0 && at === "" ? message : `${at}${path.join(".")}: ${message}`))
     .join("; ");
 }

@@ -1,8 +1,24 @@
 import { KvDistillError } from "../../util/errors.ts";
+import { alpaca } from "./alpaca.ts";
+import { longAlpaca } from "./long-alpaca.ts";
+import { quality } from "./quality.ts";
+import { selfInstruct } from "./self-instruct.ts";
 import type { Source } from "./source.ts";
+import { squad } from "./squad.ts";
+import { squality } from "./squality.ts";
+import { superNaturalInstructions } from "./super-natural-instructions.ts";
 import { triples } from "./triples.ts";
 
-const SOURCES: readonly Source[] = [triples];
+const SOURCES: readonly Source[] = [
+  triples,
+  selfInstruct,
+  alpaca,
+  longAlpaca,
+  superNaturalInstructions,
+  squad,
+  quality,
+  squality,
+];
 
 /** Names that `sourceNamed` knows. */
 export const SOURCE_NAMES: readonly string[] = SOURCES.map(({ name }) => name);

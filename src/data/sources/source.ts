@@ -48,6 +48,7 @@ export const UNUSED_REASONS = {
   "no-question": "rows left out, having no question about their text",
   "no-answer": "rows left out, having no answer",
   unanswerable: "questions left out, being unanswerable by design",
+  html: "questions left out, their text being HTML: the same comes stripped of it",
   "no-label": "questions left out, their right option being secret",
 } as const;
 

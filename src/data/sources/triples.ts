@@ -1,16 +1,18 @@
-import type { Source } from "./source.ts";
-import { readRows } from "../read-rows.ts";
+import { basename } from "node:path";
+import { rowFields, rowSchema } from "../read-rows.ts";
+import { checked, recordSource } from "./record-source.ts";
 
 /** Rows of (context, question, answer) as this project writes them. */
-export const triples: Source = {
-  name: "triples",
-  description: "JSON Lines of context, question and answer",
-  split: "the fields context, question, and answer or answers",
-  format: "docs/formats/training-data.md",
-  licence: "not stated",
-  async *read(path, { onFault }) {
-    for await (const row of readRows(path, onFault)) {
-      yield { ...row, licence: row.licence ?? triples.licence, place: { file: path, line: 1 } };
-    }
+export const triples = recordSource(
+  {
+    name: "triples",
+    description: "JSON Lines of context, question and answer",
+    split: "the fields context, question, and answer or answers",
+    format: "docs/formats/training-data.md",
+    licence: "not stated",
   },
-};
+  function* (value, { file }) {
+    const row = checked(rowSchema, value);
+    yield "fault" in row ? row : { source: basename(file), ...rowFields(row.value) };
+  },
+);
