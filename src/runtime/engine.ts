@@ -9,23 +9,31 @@ import { copySlice } from "./slice.ts";
 
 type Handlers = { readonly [K in Kind]: (request: RequestOf<K>) => ResultOf<K> | Promise<ResultOf<K>> };
 
+export interface Engine {
+  readonly handlers: Handlers;
+  /** Writes the traces of all sessions, where `Settings.profile` asks for them. */
+  endTraces(): void;
+}
+
 /** The worker's side: sessions and resident tensors by id. The main thread has checked every request. */
-export function createEngine(settings: Settings): Handlers {
+export function createEngine(settings: Settings): Engine {
   const sessions = new Map<number, InferenceSession>();
   const residents = new Map<number, Tensor>();
   const valueOf = (feed: Feed): Tensor => ("residentId" in feed ? present(residents, feed.residentId) : feed);
 
-  return {
+  const handlers: Handlers = {
     devices: () => listSupportedBackends().map(({ name }) => name),
 
-    load: async ({ programId, bytes, weightsFolder, prepack }) => {
-      const session = await InferenceSession.create(bytes, sessionOptions(settings, { weightsFolder, prepack }));
-      sessions.set(programId, session);
+    load: async ({ bytes, ...request }) => {
+      const session = await InferenceSession.create(bytes, sessionOptions(settings, request));
+      sessions.set(request.programId, session);
       return signatureOf(session);
     },
 
     unload: async ({ programId }) => {
-      await present(sessions, programId).release();
+      const session = present(sessions, programId);
+      if (settings.profile !== undefined) session.endProfiling();
+      await session.release();
       sessions.delete(programId);
     },
 
@@ -62,6 +70,13 @@ export function createEngine(settings: Settings): Handlers {
 
     release: ({ residentId }) => {
       residents.delete(residentId);
+    },
+  };
+  return {
+    handlers,
+    endTraces: () => {
+      if (settings.profile === undefined) return;
+      for (const session of sessions.values()) session.endProfiling();
     },
   };
 }

@@ -7,6 +7,8 @@ export interface Calls {
   load: {
     request: {
       readonly programId: number;
+      /** For traces. */
+      readonly name: string;
       readonly bytes: Uint8Array;
       /** Real path (no links) of the folder of the external-data files. */
       readonly weightsFolder: string | undefined;

@@ -11,21 +11,23 @@ export interface RuntimeOptions {
   readonly device?: Device;
   /** Threads inside one operator on the CPU; default: as many as the process may use. */
   readonly threads?: number;
+  /** Folder that exists: ONNX Runtime leaves a trace of every program there when the runtime is closed. It costs time. */
+  readonly profile?: string;
 }
 
-export type Settings = Required<RuntimeOptions>;
+export type Settings = Required<Omit<RuntimeOptions, "profile">> & Pick<RuntimeOptions, "profile">;
 
 /**
  * Options with their defaults filled in.
  * @throws KvDistillError `bad-argument` with every fault at once.
  */
 export function checkOptions(options: RuntimeOptions): Settings {
-  const { device = "cpu", threads = availableParallelism(), ...others } = options;
-  const faults = Object.keys(others).map((name) => `${name}: no such option; there are device, threads`);
+  const { device = "cpu", threads = availableParallelism(), profile, ...others } = options;
+  const faults = Object.keys(others).map((name) => `${name}: no such option; there are device, threads, profile`);
   if (!DEVICES.includes(device)) faults.push(`device: expected ${DEVICES.join(", ")}; got ${JSON.stringify(device)}`);
   if (!Number.isSafeInteger(threads) || threads < 1) {
     faults.push(`threads: expected a whole number from 1; got ${JSON.stringify(threads)}`);
   }
   if (faults.length > 0) throw new KvDistillError("bad-argument", "the runtime's options are wrong", { faults });
-  return { device, threads };
+  return { device, threads, ...(profile === undefined ? {} : { profile }) };
 }

@@ -25,7 +25,7 @@ export async function probeDevice(channel: Channel, device: Device): Promise<voi
   const where = `device ${device}`;
   try {
     const bytes = probeModel();
-    await channel.call("load", { ...PROBE, bytes, weightsFolder: undefined, prepack: false }, { where });
+    await channel.call("load", { ...PROBE, name: "probe", bytes, weightsFolder: undefined, prepack: false }, { where });
     const feeds = { x: { dtype: "float32", dims: [1], data: Float32Array.of(-1) } } as const;
     await channel.call("run", { ...PROBE, feeds, keep: {} }, { where });
     await channel.call("unload", PROBE, { where });

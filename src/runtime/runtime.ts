@@ -86,7 +86,7 @@ function runtimeOver(channel: Channel, settings: Settings): Runtime {
     const folder = weightsFolder === undefined ? undefined : await realFolder(weightsFolder);
     const programId = nextProgram++;
     const sent = allocating(name, bytes.length, () => new Uint8Array(bytes));
-    const request = { programId, bytes: sent, weightsFolder: folder, prepack };
+    const request = { programId, name, bytes: sent, weightsFolder: folder, prepack };
     const signature = await channel.call("load", request, { where: name, transfer: [sent.buffer] });
     try {
       checkSignature(name, signature);

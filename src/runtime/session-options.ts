@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { InferenceSession } from "onnxruntime-node";
 import type { RequestOf } from "./messages.ts";
 import type { Settings } from "./options.ts";
@@ -10,8 +11,8 @@ import type { Settings } from "./options.ts";
  * The measurements are in docs/decisions/0002-runtime-in-a-worker.md.
  */
 export function sessionOptions(
-  { device, threads }: Settings,
-  { weightsFolder, prepack }: Pick<RequestOf<"load">, "weightsFolder" | "prepack">,
+  { device, threads, profile }: Settings,
+  { name, programId, weightsFolder, prepack }: Omit<RequestOf<"load">, "bytes">,
 ): InferenceSession.SessionOptions {
   const folder = weightsFolder === undefined ? {} : { model_external_initializers_file_folder_path: weightsFolder };
   return {
@@ -21,6 +22,10 @@ export function sessionOptions(
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 4,
+    // ONNX Runtime adds the time and `.json`.
+    ...(profile === undefined
+      ? {}
+      : { enableProfiling: true, profileFilePrefix: join(profile, `${name.replace(/[^\w.-]/g, "-")}@${programId}`) }),
     extra: {
       session: { "intra_op.allow_spinning": "0", disable_prepacking: prepack ? "0" : "1", ...folder },
     },

@@ -13,7 +13,7 @@ const { gate, settings } = workerData as WorkerData;
 env.logLevel = "fatal";
 // From Node 24 on ONNX Runtime's JavaScript turns float16 tensors into Float16Array, which its native side then refuses.
 Reflect.deleteProperty(globalThis, "Float16Array");
-const engine = createEngine(settings);
+const { handlers, endTraces } = createEngine(settings);
 let last = Promise.resolve();
 port.on("message", (message: Message) => {
   last = last.then(() => answer(message));
@@ -21,10 +21,13 @@ port.on("message", (message: Message) => {
 
 /** One request at a time, in the order in which they came; once the gate is closed the thread ends. */
 async function answer<K extends Kind>({ callId, kind, request }: Message<K>): Promise<void> {
-  if (!enter(gate)) process.exit();
+  if (!enter(gate)) {
+    endTraces();
+    process.exit();
+  }
   let reply: Reply;
   try {
-    reply = { callId, result: await engine[kind](request) };
+    reply = { callId, result: await handlers[kind](request) };
   } catch (error) {
     reply = { callId, thrown: messageOf(error) };
   }

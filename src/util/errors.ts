@@ -13,6 +13,7 @@ export type ErrorCode =
   | "out-of-memory" // the device or the process has too little memory
   | "device-unavailable" // the asked-for device is not on this machine
   | "engine" // ONNX Runtime failed
+  | "peer" // a process that is measured beside this one failed, was silent or broke the protocol
   | "model-mismatch" // a cache, adapter or checkpoint belongs to another model
   | "context-too-long" // more tokens than the model or the limit takes
   | "not-finite" // NaN or infinity where a number is needed

@@ -24,7 +24,7 @@ describe("options", () => {
     const wrong = { device: "gpu", threads: 1.5, thread: 2 } as unknown as RuntimeOptions;
     const error = await errorOf(createRuntime(wrong), "bad-argument");
     expect(error.facts.faults).toEqual([
-      "thread: no such option; there are device, threads",
+      "thread: no such option; there are device, threads, profile",
       'device: expected cpu, webgpu, cuda; got "gpu"',
       "threads: expected a whole number from 1; got 1.5",
     ]);

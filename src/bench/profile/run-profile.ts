@@ -1,0 +1,60 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { ourSide } from "../sides/ours.ts";
+import type { OpenRequest } from "../sides/protocol.ts";
+import { startSide } from "../sides/side.ts";
+import { type BenchOptions, withInputs } from "../run-bench.ts";
+import { TARGETS } from "../targets/index.ts";
+import { type ProfileSummary, readTraces, summarise } from "./summary.ts";
+
+export interface TrialProfile extends ProfileSummary {
+  readonly name: string;
+  readonly what: string;
+}
+
+/** A matrix product of this size keeps every core busy for milliseconds. */
+const PEAK_SIZE = 1024;
+const PEAK_TIMES = 12;
+
+/**
+ * Where the time of our own side goes, trial after trial. Every trial runs once, in a process of its own, traced from its first graph on;
+ * what is prepared for it (a cache to decode on) is in the stages too, but not in the wall time.
+ * @throws KvDistillError as `runBench`
+ */
+export async function runProfile(options: BenchOptions): Promise<TrialProfile[]> {
+  return withInputs(options, async (inputs, base) => {
+    const { timeout, signal, onStderr, precision } = options;
+    const start = (open: Partial<OpenRequest>) =>
+      startSide(
+        ourSide("ours"),
+        { ...base, variant: "", precision, ...open },
+        {
+          timeout,
+          ...(signal === undefined ? {} : { signal }),
+          onStderr: (line) => onStderr?.("ours", line),
+        },
+      );
+    const machine = await start({});
+    // The first round pays for loading.
+    await machine.ask({ work: "gemm", size: PEAK_SIZE, times: 1 });
+    const { check } = await machine.ask({ work: "gemm", size: PEAK_SIZE, times: PEAK_TIMES });
+    await machine.close();
+    const profiles: TrialProfile[] = [];
+    for (const target of options.targets) {
+      for (const { name, what, entries } of TARGETS[target](inputs)) {
+        const profile = join(base.scratch, `trace-${profiles.length}`);
+        await mkdir(profile);
+        const side = await start({ profile });
+        let seconds: number;
+        try {
+          ({ seconds } = await side.ask(entries[0].request(0)));
+        } finally {
+          await side.close();
+        }
+        options.onTurn?.(name, "ours");
+        profiles.push({ name, what, ...summarise(await readTraces(profile), seconds, Number(check.flops)) });
+      }
+    }
+    return profiles;
+  });
+}

@@ -1,0 +1,199 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { saveAdapter } from "../cache/save-adapter.ts";
+import { familyOf } from "../models/families/index.ts";
+import type { ModelFiles } from "../models/model-files.ts";
+import { adapterOf, newParameters } from "../train/new-parameters.ts";
+import type { Device } from "../runtime/options.ts";
+import { isKvDistillError, messageOf } from "../util/errors.ts";
+import { PACKAGE_NAME_AND_VERSION } from "../util/version.ts";
+import { exampleText, madeTriples, readTriples } from "./inputs.ts";
+import type { InterleaveOptions } from "./interleave.ts";
+import { type FoundSide, runTrial, type TrialResult } from "./run-trial.ts";
+import { ourSide } from "./sides/ours.ts";
+import { findPeer, PEERS, type PeerName } from "./sides/peers.ts";
+import type { OpenRequest, Triple } from "./sides/protocol.ts";
+import { type Side, startSide } from "./sides/side.ts";
+import type { Sizes } from "./sizes.ts";
+import { STEP_SETTINGS } from "./step-settings.ts";
+import { TARGETS, type TargetName } from "./targets/index.ts";
+import type { TargetInputs } from "./targets/target.ts";
+import type { TrialEntry } from "./trial.ts";
+
+export interface BenchOptions {
+  readonly files: ModelFiles;
+  /** The model as GGUF, where it came as one. */
+  readonly gguf: string | null;
+  readonly targets: readonly TargetName[];
+  readonly sizes: Sizes;
+  /** Peers to run where they are installed. */
+  readonly peers: readonly PeerName[];
+  readonly warmups: number;
+  readonly repetitions: number;
+  readonly device: Device;
+  readonly threads: number;
+  readonly precision: string;
+  /** Folder of the reference implementation. */
+  readonly reference: string | null;
+  readonly adapter: string | null;
+  /** File of token triples to train on; made from the example text otherwise. */
+  readonly data: string | null;
+  /** Seconds without an answer after which a side is given up. */
+  readonly timeout: number;
+  readonly signal?: AbortSignal;
+  readonly onTrial?: (result: TrialResult) => void;
+  readonly onTurn?: (trial: string, side: string) => void;
+  /** What sides write to stderr. */
+  readonly onStderr?: (side: string, line: string) => void;
+}
+
+/** Milliseconds between turns. */
+const SETTLE = 300;
+
+/**
+ * Measures target after target. Processes live as long as a target, so that no other's memory is in the way.
+ * @throws KvDistillError `peer` when our own side fails, `not-found` without an adapter for what compresses, and the signal's reason
+ */
+export async function runBench(options: BenchOptions): Promise<TrialResult[]> {
+  return withInputs(options, async (inputs, open) => {
+    const results: TrialResult[] = [];
+    for (const target of options.targets) {
+      const sides = new Sides(options, open);
+      try {
+        for (const trial of TARGETS[target](inputs)) {
+          const interleaving: InterleaveOptions = {
+            warmups: options.warmups,
+            repetitions: options.repetitions,
+            settle: SETTLE,
+            ...(options.signal === undefined ? {} : { signal: options.signal }),
+            onTurn: (side) => options.onTurn?.(trial.name, side),
+          };
+          const result = await runTrial(trial, (entry) => sides.find(entry), interleaving);
+          results.push(result);
+          options.onTrial?.(result);
+        }
+      } finally {
+        await sides.close();
+      }
+    }
+    return results;
+  });
+}
+
+/** Makes what trials are made of, in a folder that is gone afterwards. */
+export async function withInputs<T>(
+  options: BenchOptions,
+  work: (inputs: TargetInputs, open: Omit<OpenRequest, "variant" | "precision">) => Promise<T>,
+): Promise<T> {
+  const { files, sizes, data } = options;
+  const scratch = await mkdtemp(join(tmpdir(), "kv-distill-bench-"));
+  try {
+    const text = await exampleText(files);
+    const rounds = options.warmups + options.repetitions;
+    const pool =
+      data === null ? madeTriples(text, rounds * sizes.examples) : await readTriples(data, rounds * sizes.examples);
+    const triples = (round: number): readonly Triple[] =>
+      pool.slice(round * sizes.examples, (round + 1) * sizes.examples);
+    const start = join(scratch, "start");
+    await saveStart(files, sizes, start);
+    const open = {
+      work: "open",
+      model: { name: files.name, hash: files.hash, folder: files.folder, gguf: options.gguf },
+      threads: options.threads,
+      device: options.device,
+      reference: options.reference,
+      adapter: options.adapter,
+      scratch,
+      profile: null,
+    } as const;
+    return await work({ files, sizes, text, triples, start }, open);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** A new adapter, whose matrices B are zero: the adapted model is the base model, on every side. */
+async function saveStart({ name, hash, config }: ModelFiles, sizes: Sizes, folder: string): Promise<void> {
+  const family = familyOf(config);
+  const settings = {
+    rank: sizes.rank,
+    alpha: STEP_SETTINGS.alpha,
+    useRslora: true,
+    fanInFanOut: config.family === "gpt2",
+    eta: Math.min(STEP_SETTINGS.eta, config.numLayers - 1),
+    sinks: STEP_SETTINGS.sinks,
+    gate: "sigmoid",
+    selection: "shared",
+    baseModel: { name, hash },
+    targets: {
+      layersPath: family.layerPath(0).replace(/\.0$/, ""),
+      numLayers: config.numLayers,
+      hiddenSize: config.hiddenSize,
+      numKvHeads: config.numKvHeads,
+      modules: family.adaptedModules,
+    },
+    createdBy: PACKAGE_NAME_AND_VERSION,
+  } as const;
+  await saveAdapter(folder, adapterOf(newParameters(settings, 0), settings));
+}
+
+/** Processes by name, started when first asked for. */
+class Sides {
+  private readonly options: BenchOptions;
+  private readonly base: Omit<OpenRequest, "variant" | "precision">;
+  private readonly found = new Map<string, Promise<FoundSide>>();
+
+  constructor(options: BenchOptions, base: Omit<OpenRequest, "variant" | "precision">) {
+    this.options = options;
+    this.base = base;
+  }
+
+  find({ side }: TrialEntry): Promise<FoundSide> {
+    const known = this.found.get(side);
+    if (known !== undefined) return known;
+    const started = this.start(side);
+    this.found.set(side, started);
+    return started;
+  }
+
+  async close(): Promise<void> {
+    for (const started of this.found.values()) {
+      const found = await started.catch(() => undefined);
+      if (found !== undefined && "side" in found) await found.side.close();
+    }
+  }
+
+  private async start(name: TrialEntry["side"]): Promise<FoundSide> {
+    const { timeout, signal, onStderr, precision, peers, reference } = this.options;
+    const environment = {
+      OMP_NUM_THREADS: String(this.base.threads),
+      HF_HUB_OFFLINE: "1",
+      TRANSFORMERS_OFFLINE: "1",
+      TOKENIZERS_PARALLELISM: "false",
+    };
+    const sideOptions = {
+      timeout,
+      ...(signal === undefined ? {} : { signal }),
+      onStderr: (line: string) => onStderr?.(name, line),
+    };
+    if (!isPeer(name)) {
+      const open = { ...this.base, variant: "", precision };
+      return { side: await startSide({ ...ourSide(name), environment }, open, sideOptions) };
+    }
+    if (!peers.includes(name)) return { reason: "not asked for" };
+    const peer = PEERS[name];
+    const start = await findPeer(peer, reference);
+    if ("reason" in start) return start;
+    const command = { ...start.command, environment: { ...environment, ...start.command.environment } };
+    const open = { ...this.base, variant: peer.variant, precision: peer.precision };
+    try {
+      return { side: await startSide(command, open, sideOptions) };
+    } catch (error) {
+      if (isKvDistillError(error) && error.code === "peer") return { reason: messageOf(error) };
+      throw error;
+    }
+  }
+}
+
+const isPeer = (name: string): name is PeerName => name in PEERS;

@@ -1,0 +1,76 @@
+import { contextLimit } from "../../models/config.ts";
+import type { DecodeRequest, FirstTokenRequest } from "../sides/protocol.ts";
+import type { Target } from "./target.ts";
+
+/** Tokens of a question, the template's included. */
+const QUESTION = 32;
+
+/** Greedy tokens on a full cache. */
+export const decode: Target = ({ sizes, text }) => {
+  const request = (): DecodeRequest => ({
+    work: "decode",
+    context: text.take(sizes.context),
+    keep: 1,
+    first: text.take(1, sizes.context)[0] ?? 0,
+    steps: sizes.steps,
+  });
+  return [
+    {
+      name: `decode ${sizes.context}`,
+      what: `${sizes.steps} tokens on a full cache of ${sizes.context}`,
+      measure: "tokens/s",
+      entries: [
+        { name: "ours", side: "ours", request },
+        { name: "transformers", side: "transformers", request, sameResult: true },
+        { name: "transformers-js", side: "transformers-js", request, goal: 1.3, sameResult: true },
+        { name: "node-llama-cpp", side: "node-llama-cpp", request, goal: 0.8 },
+      ],
+    },
+  ];
+};
+
+/** Greedy tokens on the compressed cache of a long text, beside its full cache. */
+export const decodeCompressed: Target = ({ sizes, text, files }) => {
+  const tokens = Math.min(sizes.long, contextLimit(files.config) - sizes.steps - 1);
+  const request = (keep: number) => (): DecodeRequest => ({
+    work: "decode",
+    context: text.take(tokens),
+    keep,
+    first: text.take(1, tokens)[0] ?? 0,
+    steps: sizes.steps,
+  });
+  return [
+    {
+      name: `decode-compressed ${sizes.long}`,
+      what: `${sizes.steps} tokens on the ${sizes.longKeep * 100}% cache of ${tokens} tokens`,
+      measure: "tokens/s",
+      entries: [
+        { name: "ours", side: "ours", request: request(sizes.longKeep) },
+        { name: "our full cache", side: "ours, full cache", request: request(1), goal: 3 },
+      ],
+    },
+  ];
+};
+
+/** From a question to the first token of its answer: out of a cache file, beside reading the text again. */
+export const firstToken: Target = ({ sizes, text, files }) => {
+  const tokens = Math.min(sizes.long, contextLimit(files.config) - QUESTION - 1);
+  const request = (from: FirstTokenRequest["from"]) => (): FirstTokenRequest => ({
+    work: "first-token",
+    from,
+    context: text.take(tokens),
+    keep: sizes.longKeep,
+    question: text.take(QUESTION, tokens),
+  });
+  return [
+    {
+      name: `first-token ${sizes.long}`,
+      what: `first token of an answer from the ${sizes.longKeep * 100}% cache file of ${tokens} tokens`,
+      measure: "answers/s",
+      entries: [
+        { name: "ours", side: "ours", request: request("file") },
+        { name: "our prefill", side: "ours", request: request("text"), goal: 20 },
+      ],
+    },
+  ];
+};

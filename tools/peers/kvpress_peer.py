@@ -1,0 +1,32 @@
+"""kvpress on the CPU: reads a text and compresses its cache. variant = the press."""
+import importlib.metadata, sys
+import torch
+import kvpress
+from serve import Measured, serve
+from transformers import AutoModelForCausalLM, DynamicCache
+
+PRESSES = {"snapkv": "SnapKVPress", "knorm": "KnormPress", "expected-attention": "ExpectedAttentionPress"}
+side = {}
+
+
+def open_side(r):
+    torch.set_num_threads(r["threads"])
+    side["model"] = AutoModelForCausalLM.from_pretrained(r["model"]["folder"], dtype=torch.float32, attn_implementation="sdpa").eval()
+    side["press"] = getattr(kvpress, PRESSES[r["variant"]])
+
+
+@torch.inference_mode()
+def compress(r):
+    if r["foldTokens"] is not None:
+        raise ValueError("kvpress does not fold")
+    model, ids = side["model"], torch.tensor([r["ids"]])
+    press = side["press"](compression_ratio=1 - r["keep"])
+    cache = DynamicCache()
+    with Measured() as measured:
+        with press(model):
+            model.model(input_ids=ids, past_key_values=cache)
+    return measured, len(r["ids"]), {"rows": cache.layers[0].keys.shape[2]}
+
+
+found = {name: importlib.metadata.version(name) for name in ("kvpress", "torch", "transformers")}
+serve({"python": sys.version.split()[0], **found}, open_side, {"compress": compress})

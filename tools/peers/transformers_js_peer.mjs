@@ -1,0 +1,90 @@
+// transformers.js in Node, float32, on an ONNX export of the same weights (optimum, text generation with past). The export is made when
+// a model is first opened, and kept.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { measure, serve } from "./serve.mjs";
+
+const installed = join(dirname(fileURLToPath(import.meta.url)), ".installed");
+const packageFolder = join(installed, "transformers-js", "node_modules", "@huggingface", "transformers");
+const { version, exports } = JSON.parse(readFileSync(join(packageFolder, "package.json"), "utf8"));
+const entry = exports.node.import.default ?? exports.node.import;
+const { AutoModelForCausalLM, DynamicCache, env, Tensor } = await import(pathToFileURL(join(packageFolder, entry)));
+
+let model;
+let prepared = { key: "", entries: {} };
+
+async function open({ model: { folder, hash }, threads, precision }) {
+  env.allowRemoteModels = false;
+  env.localModelPath = join(installed, "exports");
+  const name = hash.slice(0, 16);
+  exportOnnx(folder, join(env.localModelPath, name));
+  model = await AutoModelForCausalLM.from_pretrained(name, {
+    dtype: precision,
+    device: "cpu",
+    session_options: { intraOpNumThreads: threads, interOpNumThreads: 1 },
+  });
+}
+
+function exportOnnx(from, to) {
+  if (existsSync(to)) return;
+  const python = process.env.KV_DISTILL_BENCH_EXPORTER;
+  const temp = `${to}.tmp`;
+  rmSync(temp, { recursive: true, force: true });
+  mkdirSync(join(temp, "onnx"), { recursive: true });
+  console.error(`exporting ${from} to ONNX, once`);
+  const options = ["--task", "text-generation-with-past", "--framework", "pt", "--no-post-process"];
+  const { status } = spawnSync(python, ["-m", "optimum.exporters.onnx", "--model", from, ...options, temp], {
+    stdio: ["ignore", 2, 2],
+  });
+  if (status !== 0) throw new Error("the export to ONNX failed");
+  for (const file of readdirSync(temp).filter((file) => /\.onnx(_data)?$/.test(file))) {
+    renameSync(join(temp, file), join(temp, "onnx", file));
+  }
+  renameSync(temp, to);
+}
+
+const int64 = (values) => new Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
+
+/** One forward pass, as generate() makes it. */
+async function forward(ids, past, length) {
+  const inputs = { input_ids: int64(ids), attention_mask: int64(new Array(length).fill(1)) };
+  if (model.forward_params.includes("num_logits_to_keep")) {
+    inputs.num_logits_to_keep = new Tensor("int64", BigInt64Array.of(1n), []);
+  }
+  const outputs = await model.forward({ ...inputs, ...(past === undefined ? {} : { past_key_values: new DynamicCache(past) }) });
+  const entries = {};
+  for (const [name, value] of Object.entries(outputs)) {
+    if (name.startsWith("present")) entries[name.replace("present", "past_key_values")] = value;
+  }
+  const { dims, data } = outputs.logits;
+  const last = data.subarray((dims[1] - 1) * dims[2], dims[1] * dims[2]);
+  let next = 0;
+  for (let id = 1; id < last.length; id++) if (last[id] > last[next]) next = id;
+  return { entries, next };
+}
+
+async function prefill({ ids }) {
+  const { value, ...measured } = await measure(() => forward(ids, undefined, ids.length));
+  return { ...measured, tokens: ids.length, check: { next: value.next } };
+}
+
+async function decode({ context, keep, first, steps }) {
+  if (keep < 1) throw new Error("only full caches");
+  const key = JSON.stringify(context);
+  if (prepared.key !== key) prepared = { key, entries: (await forward(context, undefined, context.length)).entries };
+  const { value: ids, ...measured } = await measure(async () => {
+    const chosen = [];
+    let [past, id] = [prepared.entries, first];
+    for (let i = 0; i < steps; i++) {
+      const step = await forward([id], past, context.length + i + 1);
+      [past, id] = [step.entries, step.next];
+      chosen.push(id);
+    }
+    return chosen;
+  });
+  return { ...measured, tokens: steps, check: { ids } };
+}
+
+await serve({ "transformers.js": version }, open, { prefill, decode });
