@@ -1,6 +1,7 @@
 import { KvDistillError } from "../../util/errors.ts";
 import { alpaca } from "./alpaca.ts";
 import { longAlpaca } from "./long-alpaca.ts";
+import { p3 } from "./p3/index.ts";
 import { quality } from "./quality.ts";
 import { selfInstruct } from "./self-instruct.ts";
 import type { Source } from "./source.ts";
@@ -13,6 +14,7 @@ const SOURCES: readonly Source[] = [
   triples,
   selfInstruct,
   alpaca,
+  p3,
   longAlpaca,
   superNaturalInstructions,
   squad,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isJsonObject } from "../../util/strict-json.ts";
+import { plainText } from "./plain-text.ts";
 import { checked, idField, type Outcome, recordSource } from "./record-source.ts";
 
 const questionFields = {
@@ -95,23 +96,19 @@ interface Choice {
 }
 
 function choice({ article, id, source, question, options, gold_label: gold, hard }: Choice): Outcome {
-  if (isHtml(article)) return { unused: "html" };
+  const context = plainText(article);
+  if (context === undefined) return { unused: "html" };
   if (gold == null) return { unused: "no-label" };
   const answer = options[gold - 1];
   if (answer === undefined) return { fault: `gold_label: expected 1 … ${options.length}, got ${gold}` };
   return {
     ...(id === undefined ? {} : { id }),
     ...(source === undefined ? {} : { source }),
-    context: article,
+    context,
     question,
     answers: [answer],
     options,
     label: gold - 1,
     ...(hard == null ? {} : { hard: hard === 1 }),
   };
-}
-
-/** The archive of QuALITY and later versions of SQuALITY hold every text twice, as HTML and stripped of it. */
-export function isHtml(text: string): boolean {
-  return /^\s*<(?:!doctype|html|\?xml|head|body|h1|p|hr|div)\b/i.test(text);
 }

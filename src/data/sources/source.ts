@@ -46,6 +46,7 @@ export interface UnusedRow extends Place {
 export const UNUSED_REASONS = {
   "no-context": "rows left out, having no text to compress",
   "no-question": "rows left out, having no question about their text",
+  "no-prompt": "templates that give a row nothing",
   "no-answer": "rows left out, having no answer",
   unanswerable: "questions left out, being unanswerable by design",
   html: "questions left out, their text being HTML: the same comes stripped of it",

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { z } from "zod";
 import { isJsonObject } from "../../util/strict-json.ts";
 import { rowFields, rowSchema } from "../read-rows.ts";
@@ -38,12 +39,12 @@ export const squad = recordSource(
     licence: "CC BY-SA 4.0",
     hub: "rajpurkar/squad",
   },
-  function* (value) {
+  function* (value, { file }) {
     if (isJsonObject(value) && "data" in value) yield* officialFile(value);
     else if (isJsonObject(value) && isJsonObject(value.answers)) yield flatRow(value);
     else {
       const row = checked(rowSchema, value);
-      yield "fault" in row ? row : rowFields(row.value);
+      yield "fault" in row ? row : { source: basename(file), ...rowFields(row.value) };
     }
   },
 );
@@ -60,7 +61,8 @@ function flatRow(value: unknown): Outcome {
 function* officialFile(value: unknown): Generator<Outcome> {
   const file = checked(fileSchema, value);
   if ("fault" in file) {
-    yield file;
+    // Named like a row, so that it counts as the fault of an official file.
+    yield { ...file, row: 1 };
     return;
   }
   const source = `squad_v${file.value.version.replace(/^v/, "")}`;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { isJsonObject } from "../../util/strict-json.ts";
-import { isHtml } from "./quality.ts";
+import { plainText } from "./plain-text.ts";
 import { checked, idField, type Outcome, recordSource } from "./record-source.ts";
 
 const storySchema = z.object({
@@ -43,14 +43,15 @@ function* story(value: unknown): Generator<Outcome> {
     return;
   }
   const { metadata, document, questions } = checkedStory.value;
+  const context = plainText(document);
   for (const [index, each] of questions.entries()) {
     const asked = checked(questionSchema, each, `questions.${index}.`);
     if ("fault" in asked) yield asked;
-    else if (isHtml(document)) yield { unused: "html" };
+    else if (context === undefined) yield { unused: "html" };
     else {
       const { question_text: question, question_number: number, responses } = asked.value;
       const answers = responses.map(({ response_text: text }) => text);
-      yield { id: `${metadata.passage_id}-${number}`, context: document, question, answers };
+      yield { id: `${metadata.passage_id}-${number}`, context, question, answers };
     }
   }
 }

@@ -25,7 +25,8 @@ export interface Interpreter {
 }
 
 interface Library {
-  readonly Environment: new () => Environment;
+  /** Names that are not set in it are looked up in `parent`. */
+  readonly Environment: new (parent?: Environment) => Environment;
   readonly Interpreter: new (environment: Environment) => Interpreter;
   readonly tokenize: (source: string, options: { lstrip_blocks: boolean; trim_blocks: boolean }) => object[];
   readonly parse: (tokens: object[]) => Program;

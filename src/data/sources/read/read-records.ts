@@ -54,24 +54,22 @@ async function* textRecords(
 
 type Kind = "lines" | "array" | "document" | "utf-16";
 
-/** A JSON value that goes on after its first line was broken after a bracket, a colon or a comma. */
-const GOES_ON = /^\s*\{\s*$|^\s*\{.*[[{:,]\s*$/s;
-
 async function kindOf(chunks: AsyncIterable<Buffer>): Promise<Kind> {
-  let start = Buffer.alloc(0);
+  let start = "";
   for await (const chunk of chunks) {
-    start = Buffer.concat([start, chunk]);
-    if (start.length >= FIRST_LINE || /\S.*\n/s.test(start.toString("latin1"))) break;
+    if (start === "" && isUtf16(chunk)) return "utf-16";
+    start = (start + chunk.toString("latin1")).replace(/^\u00ef\u00bb\u00bf/, "").trimStart();
+    if (start.length >= FIRST_LINE || start.includes("\n")) break;
   }
-  const [first, second] = start;
-  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return "utf-16";
-  const text = start
-    .toString("latin1")
-    .replace(/^\u00ef\u00bb\u00bf/, "")
-    .trimStart();
-  if (text.startsWith("[")) return "array";
-  const newline = text.indexOf("\n");
-  return newline !== -1 && GOES_ON.test(text.slice(0, newline)) ? "document" : "lines";
+  if (start.startsWith("[")) return "array";
+  const newline = start.indexOf("\n");
+  const line = newline === -1 ? start : start.slice(0, newline).trimEnd();
+  // A JSON value that goes on after its first line was broken after a bracket, a colon or a comma.
+  return newline !== -1 && line.startsWith("{") && "[{:,".includes(line.slice(-1)) ? "document" : "lines";
+}
+
+function isUtf16([first, second]: Uint8Array): boolean {
+  return (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
 }
 
 async function* lineRecords(
