@@ -7,7 +7,7 @@ import { isPerHead, keyValueBytes, type KvCache } from "../../src/cache/kv-cache
 import { saveAdapter } from "../../src/cache/save-adapter.ts";
 import { saveKvd } from "../../src/cache/save-kvd.ts";
 import { keptShares, keptTokens } from "../../src/cli/inspect/kept-tokens.ts";
-import { LEVELS, markedText, markLevels } from "../../src/cli/inspect/marked-text.ts";
+import { LEVELS, markedText, markLevels } from "../../src/util/html/marked-text.ts";
 import { openModel } from "../../src/models/open.ts";
 import { printable } from "../../src/util/printable.ts";
 import { sampleAdapter } from "../cache/sample-adapter.ts";

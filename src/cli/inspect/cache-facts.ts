@@ -1,7 +1,8 @@
 import { type AskedKeep, keyValueBytes, type KvCache } from "../../cache/kv-cache.ts";
+import type { KeptTokens } from "../../compress/kept-tokens.ts";
 import type { KvdDescription } from "../../cache/load-kvd.ts";
 import { formatBytes, formatCount, formatNumber, formatPercent } from "../../util/format.ts";
-import { type KeptTokens, keptShares, keptTokens } from "./kept-tokens.ts";
+import { keptShares, keptTokens } from "./kept-tokens.ts";
 
 /** What is inside a `.kvd` file, as `inspect --json` prints it. */
 export type CacheFacts = ReturnType<typeof cacheFacts>;

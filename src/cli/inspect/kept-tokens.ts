@@ -1,33 +1,18 @@
-import { isPerHead, type KvCache, positionsOf } from "../../cache/kv-cache.ts";
+import { isPerHead, type KvCache, positionsOf, slotsOf } from "../../cache/kv-cache.ts";
+import { countKept, type KeptTokens } from "../../compress/kept-tokens.ts";
 
-/** Which tokens of a context a cache holds. */
-export interface KeptTokens {
-  /** Choices made: layers · kv heads, or 1 when the tokens are the same in all of them. */
-  readonly heads: number;
-  /** For every token of the context, by how many of the `heads` it is held. */
-  readonly holders: Uint32Array;
-  /** For every token the highest score that it was kept for, -Infinity where it was not kept; undefined without scores. */
-  readonly scores: Float32Array | undefined;
-}
-
+/** Which tokens of its context a cache holds. */
 export function keptTokens(cache: KvCache): KeptTokens {
-  const { contextLength, layers, numKvHeads, scores: given } = cache;
-  const perHead = isPerHead(cache);
-  const holders = new Uint32Array(contextLength);
-  const scores = given === undefined ? undefined : new Float32Array(contextLength).fill(-Infinity);
-  const layerCount = perHead ? layers.length : 1;
-  const headCount = perHead ? numKvHeads : 1;
-  let at = 0;
-  for (let layer = 0; layer < layerCount; layer++) {
-    for (let head = 0; head < headCount; head++) {
-      for (const position of positionsOf(cache, layer, head)) {
-        holders[position] = (holders[position] ?? 0) + 1;
-        if (scores !== undefined) scores[position] = Math.max(scores[position] ?? -Infinity, given?.[at] ?? -Infinity);
-        at++;
-      }
-    }
-  }
-  return { heads: layerCount * headCount, holders, scores };
+  const { contextLength, layers, numKvHeads, scores } = cache;
+  if (!isPerHead(cache))
+    return countKept([cache.positions], scores === undefined ? undefined : [scores], contextLength);
+  const slots = slotsOf(cache);
+  const choices = Array.from({ length: layers.length * numKvHeads }, (_, choice) => choice);
+  return countKept(
+    choices.map((choice) => positionsOf(cache, Math.floor(choice / numKvHeads), choice % numKvHeads)),
+    scores === undefined ? undefined : choices.map((choice) => scores.subarray(choice * slots, (choice + 1) * slots)),
+    contextLength,
+  );
 }
 
 /** Shares of kept rows in up to `parts` equal stretches of the span, in order. */

@@ -4,7 +4,7 @@ export interface ChartPoint {
   readonly x: number;
   /** A value that is not finite breaks the line. */
   readonly y: number;
-  /** The interval around `y`, drawn as a band; both or neither. */
+  /** The interval around `y`; both or neither. */
   readonly low?: number;
   readonly high?: number;
 }
@@ -13,6 +13,12 @@ export interface ChartSeries {
   readonly name: string;
   /** In the order in which they are joined. */
   readonly points: readonly ChartPoint[];
+  /** How intervals are drawn. Bars of several series stand side by side, and show where a series has a single point. Default: band. */
+  readonly intervals?: "band" | "bars";
+  /** A level or point to compare with, not one of the things compared: grey and dashed, a level without marks. */
+  readonly reference?: boolean;
+  /** Drawn thicker, the one that the chart is about. */
+  readonly strong?: boolean;
 }
 
 export interface ChartAxis {

@@ -5,7 +5,7 @@ import { checkChart } from "./chart.ts";
 import type { ChartSeries, LineChart } from "./chart.ts";
 import { element, escapeMarkup } from "./element.ts";
 import type { Markup } from "./element.ts";
-import { drawSeries, drawSwatch, isMarked } from "./marks.ts";
+import { drawSeries, drawSwatch, seriesLooks, type SeriesLook } from "./marks.ts";
 import { chartStyle } from "./theme.ts";
 
 // Pixels. Text is not measured: no font is known here, so widths are estimated on the generous side.
@@ -24,7 +24,8 @@ export function lineChart(chart: LineChart): string {
   checkChart(chart);
   const width = chart.width ?? 720;
   const height = chart.height ?? 420;
-  const legend = chart.series.length > 1 ? placeLegend(chart.series, width) : { markup: "", rows: 0 };
+  const looks = seriesLooks(chart.series);
+  const legend = chart.series.length > 1 ? placeLegend(chart.series, looks, width) : { markup: "", rows: 0 };
   const heading = placeHeading(chart, width);
   const top = EDGE + LINE * (heading.rows + legend.rows) + 12;
   const bottom = height - EDGE - 2 * LINE - 4;
@@ -53,11 +54,24 @@ export function lineChart(chart: LineChart): string {
     element(
       "svg",
       { x: left - 5, y: top - 5, width: right - left + 10, height: bottom - top + 10, viewBox: viewBox(frame) },
-      chart.series.map((series, index) => drawSeries(series, index, x, y)).join(""),
+      inOrder(chart.series, looks)
+        .map(([series, look]) => drawSeries(series, look, x, y))
+        .join(""),
     ),
   ];
   const root = { xmlns: "http://www.w3.org/2000/svg", class: "kvc", role: "img", "aria-label": chart.title };
   return `${element("svg", { ...root, width, height, viewBox: `0 0 ${width} ${height}` }, drawn.join("\n"))}\n`;
+}
+
+/** References lie below, what the chart is about on top. */
+function inOrder(all: readonly ChartSeries[], looks: readonly SeriesLook[]): [ChartSeries, SeriesLook][] {
+  const rank = ({ reference = false, strong = false }: ChartSeries): number => (reference ? 0 : strong ? 2 : 1);
+  return all
+    .flatMap((series, i): [ChartSeries, SeriesLook][] => {
+      const look = looks[i];
+      return look === undefined ? [] : [[series, look]];
+    })
+    .sort(([a], [b]) => rank(a) - rank(b));
 }
 
 interface Frame {
@@ -82,12 +96,8 @@ function drawAxes(x: AxisScale, y: AxisScale, { left, right, top, bottom }: Fram
     ...y.ticks.map((tick) =>
       element("text", { class: "quiet", x: left - 8, y: tick.at + 4, "text-anchor": "end" }, escapeMarkup(tick.text)),
     ),
-    ...x.ticks.map((tick) =>
-      element(
-        "text",
-        { class: "quiet", x: tick.at, y: bottom + LINE, "text-anchor": "middle" },
-        escapeMarkup(tick.text),
-      ),
+    ...roomyTicks(x, right + 12).map(({ at, text, anchor }) =>
+      element("text", { class: "quiet", x: at, y: bottom + LINE, "text-anchor": anchor }, escapeMarkup(text)),
     ),
     element(
       "text",
@@ -100,6 +110,20 @@ function drawAxes(x: AxisScale, y: AxisScale, { left, right, top, bottom }: Fram
       escapeMarkup(y.title),
     ),
   ].join("");
+}
+
+/** Labels of the x axis, but those that would run into the one before; one that would stick out ends at the edge. */
+function roomyTicks({ ticks }: AxisScale, edge: number): { at: number; text: string; anchor: "middle" | "end" }[] {
+  let taken = -Infinity;
+  return ticks
+    .toSorted((a, b) => a.at - b.at)
+    .flatMap(({ at, text }) => {
+      const half = (columnsOf(text) * COLUMN) / 2;
+      const [start, end] = at + half > edge ? [edge - 2 * half, edge] : [at - half, at + half];
+      if (start < taken) return [];
+      taken = end + 6;
+      return [end === edge ? { at: edge, text, anchor: "end" as const } : { at, text, anchor: "middle" as const }];
+    });
 }
 
 /** Title and subtitle, wrapped to the width. */
@@ -119,7 +143,11 @@ function placeHeading(chart: LineChart, width: number): { markup: Markup; rows: 
 }
 
 /** Names with their lines, in rows no wider than the chart. */
-function placeLegend(series: readonly ChartSeries[], width: number): { markup: Markup; rows: number } {
+function placeLegend(
+  series: readonly ChartSeries[],
+  looks: readonly SeriesLook[],
+  width: number,
+): { markup: Markup; rows: number } {
   let x = EDGE;
   let row = 0;
   const items = series.map((one, index) => {
@@ -129,8 +157,9 @@ function placeLegend(series: readonly ChartSeries[], width: number): { markup: M
       row++;
     }
     const at = row * LINE + 8;
-    const item =
-      drawSwatch(index, x, at, isMarked(one)) + element("text", { x: x + SWATCH, y: at + 4 }, escapeMarkup(one.name));
+    const look = looks[index];
+    const swatch = look === undefined ? "" : drawSwatch(one, look, x, at);
+    const item = swatch + element("text", { x: x + SWATCH, y: at + 4 }, escapeMarkup(one.name));
     x += needed;
     return item;
   });

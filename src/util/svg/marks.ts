@@ -1,4 +1,13 @@
-import { area, line, symbol, symbolCircle, symbolDiamond, symbolSquare, symbolTriangle } from "d3-shape";
+import {
+  area,
+  line,
+  symbol,
+  symbolCircle,
+  symbolDiamond,
+  symbolSquare,
+  symbolTriangle,
+  type SymbolType,
+} from "d3-shape";
 import type { AxisScale } from "./axis.ts";
 import type { ChartPoint, ChartSeries } from "./chart.ts";
 import { element, escapeMarkup } from "./element.ts";
@@ -8,55 +17,108 @@ import { SERIES_COLOURS } from "./theme.ts";
 const SHAPES = [symbolCircle, symbolSquare, symbolTriangle, symbolDiamond] as const;
 // From the second round of colours on, lines are dashed.
 const DASHES = ["", "6 3", "2 3", "8 3 2 3"] as const;
+const REFERENCE_DASHES = ["7 4", "2 4", "10 3 2 3"] as const;
 // Lines with more points than this are drawn without marks.
 const MOST_MARKS = 40;
 const MARK_AREA = 34;
+// Pixels between the bars of neighbouring series, and half the width of a bar's ends.
+const BAR_STEP = 4;
+const BAR_END = 3;
 
-/** Band, line and marks of one series, with its values as hover titles. */
-export function drawSeries(series: ChartSeries, index: number, x: AxisScale, y: AxisScale): Markup {
+/** How one series is told from the others. */
+export interface SeriesLook {
+  /** Ending of its style classes. */
+  readonly colour: string;
+  readonly dash: string;
+  readonly shape: SymbolType;
+  /** Pixels by which its marks stand beside their place, so that bars do not cover each other. */
+  readonly shift: number;
+}
+
+/** Looks of all series of a chart; colours are given in order, so that equal lists look equal in every chart. */
+export function seriesLooks(all: readonly ChartSeries[]): SeriesLook[] {
+  const compared = all.filter((series) => series.reference !== true);
+  const references = all.filter((series) => series.reference === true);
+  const barred = compared.filter((series) => series.intervals === "bars");
+  return all.map((series) => {
+    const index = compared.indexOf(series);
+    if (index === -1) {
+      const dash = REFERENCE_DASHES[references.indexOf(series) % REFERENCE_DASHES.length] ?? "";
+      return { colour: "reference", dash, shape: symbolCircle, shift: 0 };
+    }
+    const bar = barred.indexOf(series);
+    return {
+      colour: String(index % SERIES_COLOURS),
+      dash: DASHES[Math.floor(index / SERIES_COLOURS) % DASHES.length] ?? "",
+      shape: SHAPES[index % SHAPES.length] ?? symbolCircle,
+      shift: bar === -1 ? 0 : (bar - (barred.length - 1) / 2) * BAR_STEP,
+    };
+  });
+}
+
+/** Intervals, line and marks of one series, with its values as hover titles. */
+export function drawSeries(series: ChartSeries, look: SeriesLook, x: AxisScale, y: AxisScale): Markup {
+  const at = { x: (point: ChartPoint) => x.at(point.x) + look.shift, y: (value: number) => y.at(value) };
   const title = element("title", {}, escapeMarkup(series.name));
-  const body = drawBand(series, index, x, y) + drawLine(series, index, x, y);
-  const marks = series.points.length <= MOST_MARKS ? drawMarks(series, index, x, y) : "";
-  return element("g", {}, title + body + marks);
+  const intervals = series.intervals === "bars" ? drawBars(series, look, at) : drawBand(series, look, at);
+  const marks = isMarked(series) ? drawMarks(series, look, at, x, y) : "";
+  return element("g", {}, title + intervals + drawLine(series, look, at) + marks);
 }
 
 /** A short piece of the line with its mark, for the legend; `x`, `y` in pixels, 22 wide. */
-export function drawSwatch(index: number, x: number, y: number, marked: boolean): Markup {
-  const stroke = element("path", { d: `M${x},${y}h22`, ...strokeOf(index) });
-  return marked ? stroke + element("path", markAt(index, x + 11, y)) : stroke;
+export function drawSwatch(series: ChartSeries, look: SeriesLook, x: number, y: number): Markup {
+  const stroke = element("path", { d: `M${x},${y}h22`, ...strokeOf(series, look) });
+  return isMarked(series) ? stroke + element("path", markAt(look, x + 11, y)) : stroke;
 }
 
-/** True for series short enough to get marks. */
-export function isMarked(series: ChartSeries): boolean {
-  return series.points.length <= MOST_MARKS;
+/** True for series short enough to get marks; a level needs none. */
+function isMarked({ points, reference = false }: ChartSeries): boolean {
+  return points.length <= (reference ? 1 : MOST_MARKS);
 }
 
-function drawBand(series: ChartSeries, index: number, x: AxisScale, y: AxisScale): Markup {
+interface Places {
+  readonly x: (point: ChartPoint) => number;
+  readonly y: (value: number) => number;
+}
+
+function drawBand(series: ChartSeries, { colour }: SeriesLook, at: Places): Markup {
   const path = area<ChartPoint>()
     .defined((point) => Number.isFinite(point.low) && Number.isFinite(point.high))
-    .x((point) => x.at(point.x))
-    .y0((point) => y.at(point.low ?? point.y))
-    .y1((point) => y.at(point.high ?? point.y))
+    .x(at.x)
+    .y0((point) => at.y(point.low ?? point.y))
+    .y1((point) => at.y(point.high ?? point.y))
     .digits(2)(series.points);
   if (path === null || path === "") return "";
-  return element("path", { class: `area${index % SERIES_COLOURS}`, "fill-opacity": 0.16, d: path });
+  return element("path", { class: `area${colour}`, "fill-opacity": series.reference === true ? 0.1 : 0.16, d: path });
 }
 
-function drawLine(series: ChartSeries, index: number, x: AxisScale, y: AxisScale): Markup {
+function drawBars(series: ChartSeries, { colour }: SeriesLook, at: Places): Markup {
+  const bars = series.points.flatMap((point) => {
+    const { low = NaN, high = NaN } = point;
+    if (!Number.isFinite(low) || !Number.isFinite(high)) return [];
+    const [x, top, bottom] = [at.x(point), at.y(high), at.y(low)].map((value) => value.toFixed(2));
+    const end = (y = ""): string => `M${(Number(x) - BAR_END).toFixed(2)},${y}h${2 * BAR_END}`;
+    return [`M${x},${top}V${bottom}${end(top)}${end(bottom)}`];
+  });
+  if (bars.length === 0) return "";
+  return element("path", { class: `line${colour}`, "stroke-width": 1.4, "stroke-opacity": 0.75, d: bars.join("") });
+}
+
+function drawLine(series: ChartSeries, look: SeriesLook, at: Places): Markup {
   const path = line<ChartPoint>()
     .defined((point) => Number.isFinite(point.y))
-    .x((point) => x.at(point.x))
-    .y((point) => y.at(point.y))
+    .x(at.x)
+    .y((point) => at.y(point.y))
     .digits(2)(series.points);
-  return path === null || path === "" ? "" : element("path", { d: path, ...strokeOf(index) });
+  return path === null || path === "" ? "" : element("path", { d: path, ...strokeOf(series, look) });
 }
 
-function drawMarks(series: ChartSeries, index: number, x: AxisScale, y: AxisScale): Markup {
+function drawMarks(series: ChartSeries, look: SeriesLook, at: Places, x: AxisScale, y: AxisScale): Markup {
   return series.points
     .filter((point) => Number.isFinite(point.y))
     .map((point) => {
       const value = `${series.name}: ${x.format(point.x)}, ${y.format(point.y)}${interval(point, y)}`;
-      return element("path", markAt(index, x.at(point.x), y.at(point.y)), element("title", {}, escapeMarkup(value)));
+      return element("path", markAt(look, at.x(point), at.y(point.y)), element("title", {}, escapeMarkup(value)));
     })
     .join("");
 }
@@ -66,18 +128,16 @@ function interval(point: ChartPoint, y: AxisScale): string {
   return ` (${y.format(point.low)} – ${y.format(point.high)})`;
 }
 
-function strokeOf(index: number): Record<string, string | number> {
-  const dash = DASHES[Math.floor(index / SERIES_COLOURS) % DASHES.length] ?? "";
+function strokeOf({ strong = false }: ChartSeries, { colour, dash }: SeriesLook): Record<string, string | number> {
   return {
-    class: `line${index % SERIES_COLOURS}`,
-    "stroke-width": 2,
+    class: `line${colour}`,
+    "stroke-width": strong ? 3 : 1.8,
     "stroke-linejoin": "round",
     ...(dash === "" ? {} : { "stroke-dasharray": dash }),
   };
 }
 
-function markAt(index: number, x: number, y: number): Record<string, string> {
-  const shape = SHAPES[index % SHAPES.length] ?? symbolCircle;
+function markAt({ colour, shape }: SeriesLook, x: number, y: number): Record<string, string> {
   const at = `translate(${x.toFixed(2)},${y.toFixed(2)})`;
-  return { class: `area${index % SERIES_COLOURS}`, transform: at, d: symbol(shape, MARK_AREA).digits(2)() ?? "" };
+  return { class: `area${colour}`, transform: at, d: symbol(shape, MARK_AREA).digits(2)() ?? "" };
 }

@@ -184,3 +184,44 @@ describe("binned points", () => {
     expect(() => binPoints(points, 0)).toThrow(/number of bins/);
   });
 });
+
+describe("what is compared", () => {
+  const point = { x: 0.25, y: 30, low: 20, high: 40 };
+  const level = [0.1, 1].map((x) => ({ x, y: 45, low: 35, high: 55 }));
+
+  test("bars show the interval of a single point; references are grey and take no colour from the others", () => {
+    const svg = lineChart({
+      ...chart,
+      series: [
+        { name: "full", points: level, reference: true },
+        { name: "h2o", points: [point], intervals: "bars" },
+        { name: "kv-distill", points: [point], intervals: "bars", strong: true },
+      ],
+    });
+    expect(isWellFormed(svg)).toBe(true);
+    expect(svg).toContain("areareference");
+    expect(svg.match(/class="line[01]" stroke-width="1.4"/g)).toHaveLength(2);
+    expect(svg).not.toContain('class="line2" ');
+    // Bars of two series at one place stand side by side.
+    const bars = [...svg.matchAll(/stroke-width="1.4"[^>]* d="M([\d.]+)/g)].map(([, x]) => Number(x));
+    expect((bars[1] ?? 0) - (bars[0] ?? 0)).toBeCloseTo(4, 5);
+    expect(svg).toContain("<title>h2o: 0.25, 30 (20 – 40)</title>");
+  });
+
+  test("labels of ticks never run into each other", () => {
+    const ticks = [0.01, 0.05, 0.1, 0.2, 0.25, 0.5, 1];
+    const svg = lineChart({
+      ...chart,
+      width: 358,
+      x: { label: "kept", scale: "log", domain: [0.009, 1.1], ticks, format: (value) => `${value * 100}%` },
+      series: [{ name: "a", points: [point] }],
+    });
+    const places = [...svg.matchAll(/<text class="quiet" x="([\d.]+)"[^>]*text-anchor="middle">([^<]+)%</g)];
+    const spans = places.map(([, x, text = ""]) => [Number(x), ((text.length + 1) * 6.8) / 2] as const);
+    expect(spans.length).toBeGreaterThan(3);
+    spans.slice(1).forEach(([x, half], i) => {
+      const [before, own] = spans[i] ?? [0, 0];
+      expect(x - half).toBeGreaterThan(before + own);
+    });
+  });
+});
