@@ -2,7 +2,7 @@ import { Option } from "commander";
 import { isKvDistillError } from "../util/errors.ts";
 import { quote } from "../util/quote.ts";
 import type { CommandContext } from "./context.ts";
-import type { ArgumentSpecs, ArgumentValues, OptionSpec, OptionSpecs, OptionValues } from "./spec.ts";
+import type { ArgumentSpec, ArgumentSpecs, ArgumentValues, OptionSpec, OptionSpecs, OptionValues } from "./spec.ts";
 import type { StrictCommand } from "./strict-command.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -18,6 +18,8 @@ export interface CommandSpec<O extends OptionSpecs, A extends ArgumentSpecs> {
   readonly examples: readonly (readonly [command: string, what: string])[];
   /** Faults that concern several options at once, as sentences without a full stop. */
   readonly check?: (given: CommandInput<O, A>) => readonly string[];
+  /** Commands below this one: `prepare answers`. A word that names none of them is an argument. */
+  readonly commands?: readonly AddCommand[];
   /** Does the work: results to `context.out`, everything else to `context.log`, failures thrown. */
   readonly run: (given: CommandInput<O, A>, context: CommandContext) => Promise<void>;
 }
@@ -38,8 +40,10 @@ export function defineCommand<O extends OptionSpecs, A extends ArgumentSpecs>(sp
       .summary(spec.summary)
       .description(spec.description ?? spec.summary);
     for (const { name, description, kind } of Object.values(spec.arguments)) {
-      command.argument(kind === "required" ? `<${name}>` : kind === "rest" ? `<${name}...>` : `[${name}]`, description);
+      command.argument(ARGUMENT_FORMS[kind](name), description);
     }
+    if (spec.commands !== undefined) command.enablePositionalOptions();
+    for (const add of spec.commands ?? []) add(command, context);
     const values = new Map<string, unknown>();
     for (const [key, own] of Object.entries(spec.options)) {
       command.addOption(commanderOption(own, (value) => values.set(key, value), command.faults));
@@ -61,6 +65,13 @@ export function defineCommand<O extends OptionSpecs, A extends ArgumentSpecs>(sp
     });
   };
 }
+
+const ARGUMENT_FORMS: Readonly<Record<ArgumentSpec<unknown>["kind"], (name: string) => string>> = {
+  required: (name) => `<${name}>`,
+  optional: (name) => `[${name}]`,
+  rest: (name) => `<${name}...>`,
+  "optional rest": (name) => `[${name}...]`,
+};
 
 /** The option as commander knows it; its values go to `set`, what is wrong with them to `faults`. */
 function commanderOption(own: OptionSpec<unknown>, set: (value: unknown) => void, faults: string[]): Option {

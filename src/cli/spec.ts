@@ -18,11 +18,11 @@ export interface OptionSpec<T> {
   readonly shown: string | undefined;
 }
 
-/** An argument without a name of its own. Make it with `argument`, `optionalArgument` or `restArguments`. */
+/** An argument without a name of its own. Make it with `argument`, `optionalArgument`, `restArguments` or `optionalRest`. */
 export interface ArgumentSpec<T> {
   readonly name: string;
   readonly description: string;
-  readonly kind: "required" | "optional" | "rest";
+  readonly kind: "required" | "optional" | "rest" | "optional rest";
   /** For the type only. */
   readonly value?: T;
 }
@@ -74,6 +74,11 @@ export function optionalArgument(name: string, description: string): ArgumentSpe
 /** All further arguments; at least one. */
 export function restArguments(name: string, description: string): ArgumentSpec<readonly string[]> {
   return { name, description, kind: "rest" };
+}
+
+/** All further arguments; none is well too. */
+export function optionalRest(name: string, description: string): ArgumentSpec<readonly string[]> {
+  return { name, description, kind: "optional rest" };
 }
 
 /** Any text, as it stands. */

@@ -31,6 +31,9 @@ export class StrictCommand extends Command {
   override parseOptions(argv: string[]): ParseOptionsResult {
     const parsed = super.parseOptions(argv);
     if (!this.isLeaf) return parsed;
+    const [first] = parsed.operands;
+    // What follows the name of a command below this one is that command's.
+    if (this.commands.some((command) => command.name() === first)) return parsed;
     const end = parsed.unknown.indexOf("--");
     const flags = (end < 0 ? parsed.unknown : parsed.unknown.slice(0, end)).filter(looksLikeFlag);
     if (flags.some((flag) => HELP.includes(flag))) return { operands: parsed.operands, unknown: ["--help"] };

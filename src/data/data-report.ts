@@ -7,6 +7,8 @@ import { type SourceNotes, UNUSED_REASONS } from "./sources/source.ts";
 export interface DataReport extends SourceNotes {
   readonly onLeftOut: (leftOut: LeftOut) => void;
   readonly onClosedEarly: (passages: number) => void;
+  /** Good rows that are left out on purpose; `example` names one of them. */
+  readonly onRemoved: (reason: RemovedReason, rows?: number, example?: string) => void;
   /** How many rows, passages and questions were left out, by reason, in the order in which reasons first came up. */
   counts(): Readonly<Record<string, number>>;
   /** One line for each reason with its count, then a few of those left out, named; empty when nothing was. */
@@ -21,6 +23,16 @@ const REASONS: Readonly<Record<LeftOut["reason"], string>> = {
   "question-too-long": "questions left out, being too long",
   "answer-too-long": "questions left out, their answer being too long",
 };
+
+/** Why a good row is left out, with the words for it. */
+const REMOVED_REASONS = {
+  duplicate: "rows left out, an earlier row being the same",
+  contaminated: "rows left out, sharing text with an evaluation file",
+  "not-sampled": "rows left out, not drawn into the sample",
+  "empty-answer": "questions left out, the model's answer being empty",
+  "no-question": "questions left out, the model having asked none, or the same again",
+} as const;
+export type RemovedReason = keyof typeof REMOVED_REASONS;
 
 /** An empty report. Hand its `on…` members to the readers. */
 export function createDataReport(): DataReport {
@@ -57,6 +69,9 @@ export function createDataReport(): DataReport {
         "passages closed before the end of the data, so that later rows of theirs stand apart",
         passages,
       );
+    },
+    onRemoved: (reason, rows = 1, example) => {
+      if (rows > 0) add(reason, REMOVED_REASONS[reason], rows, example);
     },
     counts: () => Object.fromEntries([...reasons].map(([reason, { count }]) => [reason, count])),
     lines: () => [...reasons.values()].flatMap(entryLines),

@@ -1,6 +1,6 @@
 import { KvDistillError } from "../util/errors.ts";
-import type { Passage } from "./passage.ts";
-import type { PassagePrompt } from "../models/passage-prompt.ts";
+import type { Passage, Question } from "./passage.ts";
+import type { PassagePrompt, QuestionStyle } from "../models/passage-prompt.ts";
 
 /** One thing read from an encoded context. */
 export interface ReadTurn {
@@ -42,6 +42,7 @@ export interface LeftOut {
 /**
  * Tokenises passages. What is over or under a limit goes to `onLeftOut`: a context with all its questions, a question or
  * answer alone; a passage whose every question was left out gives no example.
+ * @param styled prompts for questions that say how they are put; `prompt` is for the others
  * @throws KvDistillError `bad-argument` for impossible limits.
  */
 export async function* tokenizePassages(
@@ -49,14 +50,19 @@ export async function* tokenizePassages(
   prompt: PassagePrompt,
   limits: ExampleLimits,
   onLeftOut: (leftOut: LeftOut) => void,
+  styled: Partial<Readonly<Record<QuestionStyle, PassagePrompt>>> = {},
 ): AsyncGenerator<PassageExample> {
   checkLimits(limits);
-  for await (const passage of passages) yield* examplesOf(passage, prompt, limits, onLeftOut);
+  const promptOf: PromptOf = ({ style }) => (style === undefined ? undefined : styled[style]) ?? prompt;
+  for await (const passage of passages) yield* examplesOf(passage, prompt, promptOf, limits, onLeftOut);
 }
+
+type PromptOf = (question: Pick<Question, "style">) => PassagePrompt;
 
 function examplesOf(
   passage: Passage,
   prompt: PassagePrompt,
+  promptOf: PromptOf,
   limits: ExampleLimits,
   onLeftOut: (leftOut: LeftOut) => void,
 ): PassageExample[] {
@@ -68,7 +74,7 @@ function examplesOf(
     onLeftOut({ reason, id, tokens: contextIds.length, limit });
     return [];
   }
-  const turns = questionTurns(passage, prompt, limits, onLeftOut);
+  const turns = questionTurns(passage, promptOf, limits, onLeftOut);
   const reconstruction: ReadTurn[] =
     limits.reconstructionTokens === 0
       ? []
@@ -90,12 +96,14 @@ function examplesOf(
 
 function questionTurns(
   passage: Passage,
-  prompt: PassagePrompt,
+  promptOf: PromptOf,
   limits: ExampleLimits,
   onLeftOut: (leftOut: LeftOut) => void,
 ): ReadTurn[] {
   const turns: ReadTurn[] = [];
-  for (const { id, question, answers, answerCut = false } of passage.questions) {
+  for (const asked of passage.questions) {
+    const { id, question, answers, answerCut = false } = asked;
+    const prompt = promptOf(asked);
     const questionIds = prompt.questionIds(question);
     const ended = prompt.answerIds(answers[0] ?? "");
     const answerIds = answerCut ? ended.slice(0, -1) : ended;

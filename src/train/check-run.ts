@@ -1,5 +1,5 @@
 import type { Adapter, AdapterConfig } from "../cache/adapter.ts";
-import type { PassageExample } from "../data/examples.ts";
+import type { ExampleSet } from "../data/example-set.ts";
 import { contextLimit } from "../models/config.ts";
 import type { ModelFiles } from "../models/model-files.ts";
 import { KvDistillError } from "../util/errors.ts";
@@ -13,7 +13,7 @@ export const ADAPTER_SETTINGS = ["rank", "alpha", "eta", "selection"] as const s
 export interface RunParts {
   readonly config: TrainConfig;
   readonly files: Pick<ModelFiles, "name" | "hash" | "config">;
-  readonly examples: readonly PassageExample[];
+  readonly examples: Pick<ExampleSet, "readingLengths" | "nameOf">;
   readonly start: Adapter | undefined;
 }
 
@@ -23,12 +23,12 @@ export function checkRun({ config, files, examples, start }: RunParts): void {
   const faults: string[] = [];
   if (config.eta > model.numLayers) faults.push(`eta: ${config.eta} blocks, the model has ${model.numLayers}`);
   const limit = contextLimit(model);
-  const tooLong = examples.filter((example) => longestReading(example) > limit);
-  const [first] = tooLong;
-  if (first !== undefined) {
+  const tooLong = examples.readingLengths.filter((tokens) => tokens > limit).length;
+  if (tooLong > 0) {
+    const first = examples.nameOf(examples.readingLengths.findIndex((tokens) => tokens > limit));
     faults.push(
-      `${tooLong.length} passages with question and answer are longer than the ${limit} tokens that the model takes, ` +
-        `among them ${first.id}; lower maxContext`,
+      `${tooLong} passages with question and answer are longer than the ${limit} tokens that the model takes, ` +
+        `among them ${first}; lower maxContext`,
     );
   }
   const base = start?.config.baseModel;
@@ -49,8 +49,4 @@ export function checkRun({ config, files, examples, start }: RunParts): void {
       faults,
     });
   }
-}
-
-function longestReading({ contextIds, turns }: PassageExample): number {
-  return contextIds.length + Math.max(...turns.map((turn) => turn.questionIds.length + turn.answerIds.length));
 }

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Adapter, AdapterConfig, AdapterTargets } from "../cache/adapter.ts";
-import type { PassageExample } from "../data/examples.ts";
+import type { ExampleSet } from "../data/example-set.ts";
 import { familyOf } from "../models/families/index.ts";
 import type { ModelFiles } from "../models/model-files.ts";
 import { createRuntime } from "../runtime/runtime.ts";
@@ -21,7 +21,7 @@ import { type StepReport, train } from "./trainer.ts";
 
 export interface TrainingRunOptions {
   readonly files: ModelFiles;
-  /** JSON Lines of questions with contexts, plain or gzip. */
+  /** JSON Lines of questions with contexts, plain or gzip; or one token store. */
   readonly data: readonly string[];
   /** Folder of checkpoints, metrics, configuration and the adapter. */
   readonly out: string;
@@ -65,24 +65,33 @@ export interface TrainingRunResult {
  * `model-mismatch` when the run in the folder is another, `not-finite` after a report was written and nothing else, `disk`
  */
 export async function runTraining(options: TrainingRunOptions): Promise<TrainingRunResult> {
-  const { files, out, config, resume, checkpointEvery, signal, onStep, onNote = () => undefined } = options;
+  const { files, out, config, resume, onNote = () => undefined } = options;
   if (!resume) await refuseOldRun(out);
-  const data = await readTrainingData(options.data, files, config, onNote);
-  checkRun({ config, files, examples: data.examples, start: options.start });
+  const examples = await readTrainingData(options.data, files, config, onNote);
+  try {
+    checkRun({ config, files, examples, start: options.start });
+    return await runOn(examples, options);
+  } finally {
+    await examples.close();
+  }
+}
+
+async function runOn(examples: ExampleSet, options: TrainingRunOptions): Promise<TrainingRunResult> {
+  const { files, out, config, checkpointEvery, signal, onStep, onNote = () => undefined } = options;
   const settings = adapterConfig(files, config);
   const runtime = await createRuntime(options.threads === undefined ? {} : { threads: options.threads });
   try {
     const folder = await openRunFolder({
       out,
-      identity: { config, modelHash: files.hash, dataHash: data.hash },
+      identity: { config, modelHash: files.hash, dataHash: examples.hash },
       adapter: settings,
       facts: {
         model: { name: files.name, hash: files.hash },
-        data: { files: options.data.map((path) => resolve(path)), examples: data.examples.length, hash: data.hash },
+        data: { files: options.data.map((path) => resolve(path)), examples: examples.count, hash: examples.hash },
         ...(options.init === undefined ? {} : { init: resolve(options.init) }),
         session: { threads: runtime.threads, command: [...(options.command ?? [])] },
       },
-      firstState: () => firstState(options, settings, data.examples),
+      firstState: () => firstState(options, settings, examples),
       onNote,
     });
     try {
@@ -102,10 +111,10 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
         weights: await loadTrainingWeights(runtime, files),
         settings: config,
       };
-      options.onStart?.({ step: folder.state.step, examples: data.examples.length });
+      options.onStart?.({ step: folder.state.step, examples: examples.count });
       const last = await train({
         engine,
-        examples: data.examples,
+        examples,
         config,
         state: folder.state,
         ...(signal === undefined ? {} : { signal }),
@@ -130,7 +139,7 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
 async function firstState(
   { start, config, files, threads, signal, onScorerPassage, onNote }: TrainingRunOptions,
   settings: AdapterConfig,
-  examples: readonly PassageExample[],
+  examples: ExampleSet,
 ): Promise<TrainingState> {
   const parameters = start === undefined ? newParameters(settings, config.seed) : parametersOf(start);
   if (start === undefined && config.scorerStart === "attention") {

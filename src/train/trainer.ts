@@ -1,5 +1,5 @@
 import { createBatches } from "../data/batches.ts";
-import type { PassageExample } from "../data/examples.ts";
+import type { ExampleSet } from "../data/example-set.ts";
 import { drawKeep } from "../data/keep-ratio.ts";
 import { type Accumulated, accumulate, type TrainingItem } from "./accumulate.ts";
 import { adamW } from "./adamw.ts";
@@ -35,7 +35,7 @@ export interface StepReport {
 
 export interface TrainerOptions {
   readonly engine: StepEngine;
-  readonly examples: readonly PassageExample[];
+  readonly examples: ExampleSet;
   readonly config: TrainConfig;
   /** Continued in place. */
   readonly state: TrainingState;
@@ -53,7 +53,7 @@ const WINDOW_BATCHES = 16;
 /**
  * Trains until `config.steps` or the signal. Every step is a function of the state alone, so a resumed run is the straight run.
  * @returns the last state
- * @throws KvDistillError `not-finite`, for loss and gradients before anything is changed, and what the runtime throws
+ * @throws KvDistillError `not-finite`, for loss and gradients before anything is changed, and what the runtime and `examples` throw
  */
 export async function train({
   engine,
@@ -64,11 +64,8 @@ export async function train({
   onStep,
   onNotFinite = () => Promise.resolve(),
 }: TrainerOptions): Promise<TrainingState> {
-  const lengths = examples.map(
-    ({ contextIds, turns }) => contextIds.length + turns.reduce((sum, turn) => sum + turn.questionIds.length, 0),
-  );
   const stream = createBatches(
-    lengths,
+    examples.lengths,
     { batchSize: config.batch, windowBatches: WINDOW_BATCHES, seed: config.seed },
     state.cursor,
   );
@@ -78,10 +75,10 @@ export async function train({
   while (step < config.steps && signal?.aborted !== true) {
     const begun = performance.now();
     const { epoch, examples: chosen } = stream.next();
-    const items = chosen.flatMap((index): TrainingItem[] => {
-      const passage = examples[index];
-      return passage === undefined ? [] : [{ passage, keep: drawKeep(range, config.seed, epoch, index) }];
-    });
+    const items: TrainingItem[] = [];
+    for (const index of chosen) {
+      items.push({ passage: await examples.read(index), keep: drawKeep(range, config.seed, epoch, index) });
+    }
     const factor = scheduleAt(step, {
       steps: config.steps,
       warmupSteps: config.warmupSteps,

@@ -1,9 +1,10 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createDataReport } from "../../src/data/data-report.ts";
-import { prepareAnswers, type PreparedAnswers } from "../../src/data/prepare-answers.ts";
+import { openAnswerFile } from "../../src/data/prepare/answer-file.ts";
+import { prepareAnswers, type PreparedAnswers } from "../../src/data/prepare/prepare-answers.ts";
 import { readRows } from "../../src/data/read-rows.ts";
 import { selfAnswers } from "../../src/data/self-answers.ts";
 import { generate } from "../../src/generate/generate.ts";
@@ -28,7 +29,7 @@ const prepare = (data: string, out: string): Promise<PreparedAnswers> =>
   prepareAnswers({
     model,
     prompt: passagePromptOf(model.files, "short-answer"),
-    data: [data],
+    rows: readRows(data, () => undefined),
     out,
     maxAnswerTokens: 6,
     maxContextTokens: 80,
@@ -71,10 +72,23 @@ test("an interrupted file goes on, and the whole is what one run writes", async 
   expect((await prepare(data, straight)).answered).toBe(0);
 
   const faults: string[] = [];
-  await appendFile(straight, "");
   for await (const { answers, answerCut } of readRows(straight, ({ fault }) => faults.push(fault))) {
     expect(answers).toHaveLength(1);
     expect(answerCut ?? false).toBe(result.cut > 0);
   }
   expect(faults).toEqual([]);
+});
+
+test("a question whose answer was empty is not asked again", async () => {
+  const [data, out] = [join(folder, "again.jsonl"), join(folder, "again-out.jsonl")];
+  const rows = questions.map((question, i) => ({ id: `q${i}`, context, question, answer: "x" }));
+  await writeFile(data, rows.map((row) => JSON.stringify(row)).join("\n"));
+  const file = await openAnswerFile(out);
+  await file.append([], [{ id: "q1", reason: "empty-answer" }]);
+  await file.close();
+  const result = await prepare(data, out);
+  expect(result).toMatchObject({ before: 1 });
+  expect(result.answered + result.empty).toBe(2);
+  expect(await prepare(data, out)).toMatchObject({ before: 3, answered: 0, empty: 0 });
+  expect(await readFile(out, "utf8")).not.toContain('"q1"');
 });

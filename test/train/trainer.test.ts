@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { examplesInMemory } from "../../src/data/example-set.ts";
 import type { PassageExample } from "../../src/data/examples.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import { copyOf } from "../../src/tensor/bytes.ts";
@@ -97,7 +98,7 @@ describe("a run of steps", () => {
     const parameters = copied(start);
     await train({
       engine,
-      examples: EXAMPLES,
+      examples: examplesInMemory(EXAMPLES),
       config: config(changes),
       state: { step: 0, parameters, moments: zeroMoments(parameters) },
       onStep: ({ step, epoch, loss, forwardKl, reverseKl, keep, gradientNorm }) => {
@@ -142,7 +143,7 @@ describe("numbers that are not finite", () => {
     let steps = 0;
     const error: unknown = await train({
       engine: broken,
-      examples: EXAMPLES,
+      examples: examplesInMemory(EXAMPLES),
       config: config(changes),
       state: { step: 0, parameters, moments: zeroMoments(parameters) },
       onStep: () => {

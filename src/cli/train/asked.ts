@@ -4,6 +4,7 @@ import { loadAdapter } from "../../cache/load-adapter.ts";
 import { checkpointSteps } from "../../train/checkpoint.ts";
 import { ADAPTER_SETTINGS } from "../../train/check-run.ts";
 import { parseTrainConfig, type TrainConfig } from "../../train/config.ts";
+import { storeSettings } from "../../train/run-data.ts";
 import { readRunConfig, readRunRecord } from "../../train/run-files.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { readTextFile } from "../../util/read-text.ts";
@@ -36,7 +37,7 @@ async function newRun(options: TrainOptions): Promise<AskedRun> {
   const ofAdapter =
     start === undefined ? {} : Object.fromEntries(ADAPTER_SETTINGS.map((key) => [key, start.config[key]]));
   const config = parseTrainConfig(
-    { ...ofAdapter, ...(await fileSettings(options)), ...givenSettings(options) },
+    { ...ofAdapter, ...(await storeSettings(data)), ...(await fileSettings(options)), ...givenSettings(options) },
     "settings",
   );
   return { model, data, config, ...(start === undefined ? {} : { start }), ...(init === undefined ? {} : { init }) };

@@ -23,7 +23,7 @@ const ownOptions = {
   ),
   data: option(
     "--data <files>",
-    "JSON Lines of questions with contexts, plain or gzip, separated by commas",
+    "JSON Lines of questions with contexts, plain or gzip, separated by commas; or one token store (prepare)",
     filePaths,
   ),
   out: requiredOption("--out <folder>", "the run: checkpoints, metrics, loss curve, adapter", text),

@@ -1,4 +1,4 @@
-import type { PassageExample } from "../../data/examples.ts";
+import type { ExampleSet } from "../../data/example-set.ts";
 import { LanguageModel } from "../../models/language-model.ts";
 import type { ModelFiles } from "../../models/model-files.ts";
 import { createRuntime } from "../../runtime/runtime.ts";
@@ -12,7 +12,7 @@ import { type ScorerSample, scorerSample } from "./targets.ts";
 
 export interface ScorerStartOptions {
   readonly files: ModelFiles;
-  readonly examples: readonly PassageExample[];
+  readonly examples: ExampleSet;
   readonly config: TrainConfig;
   readonly threads?: number;
   readonly signal?: AbortSignal;
@@ -34,15 +34,16 @@ export async function startScorer(
   { files, examples, config, threads, signal, onPassage, onNote }: ScorerStartOptions,
 ): Promise<void> {
   const chosen = randomFromSeed(config.seed, CHOICE_STREAM)
-    .shuffle([...examples])
+    .shuffle(Array.from({ length: examples.count }, (_, index) => index))
     .slice(0, config.scorerPassages);
   const runtime = await createRuntime(threads === undefined ? {} : { threads });
   try {
     const model = new LanguageModel(files, runtime);
     const samples: ScorerSample[] = [];
-    for (const { contextIds, turns } of chosen) {
+    for (const index of chosen) {
       if (signal?.aborted === true)
         throw new KvDistillError("cancelled", "the training was stopped before its first step");
+      const { contextIds, turns } = await examples.read(index);
       const probes = turns
         .filter(({ kind }) => kind === "question")
         .map(({ questionIds, answerIds }) => [...questionIds, ...answerIds]);
