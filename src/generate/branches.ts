@@ -51,7 +51,7 @@ export class Branches {
   /**
    * Appends tokens to branches; a branch that was not named before begins where the trunk ends.
    * @returns for each text the logits that it asked for, [vocabulary] each
-   * @throws KvDistillError `context-too-long` when a position would pass the model's limit, `cancelled`, and what the engine throws
+   * @throws KvDistillError `context-too-long` when a branch would see more rows than the model reads, or have no position left; `cancelled`, and what the engine throws
    */
   async read(texts: readonly BranchText[], signal?: AbortSignal): Promise<Float32Array[][]> {
     const tokens = texts.flatMap((text, i) => this.tokensOf(text, i));
@@ -90,12 +90,15 @@ export class Branches {
 
   private tokensOf({ branch, ids, logitsFrom }: BranchText, text: number): Token[] {
     const start = this.trunk.position + this.lengthOf(branch);
-    const limit = contextLimit(this.model.config);
-    if (start + ids.length > limit) {
+    const { config } = this.model;
+    const limit = contextLimit(config);
+    // Rotary positions have no end: what counts is how many rows are seen.
+    const used = this.lengthOf(branch) + (config.family === "gpt2" ? this.trunk.position : this.trunk.rows);
+    if (used + ids.length > limit) {
       throw new KvDistillError("context-too-long", "more tokens than the model reads", {
         where: this.model.files.name,
         expected: `at most ${limit} tokens`,
-        got: String(start + ids.length),
+        got: String(used + ids.length),
       });
     }
     this.lengths.set(branch, this.lengthOf(branch) + ids.length);
@@ -107,7 +110,10 @@ export class Branches {
     await this.cache.reserve(this.cache.length + chunk.length);
     const positions = chunk.map(({ position }) => position);
     const { logits } = await runStep({
-      program: await this.model.stepProgram({ result: wanted.length > 0 ? "logits" : "none" }),
+      program: await this.model.stepProgram({
+        result: wanted.length > 0 ? "logits" : "none",
+        ...(this.cache.masked ? { masked: true } : {}),
+      }),
       config,
       ids: chunk.map(({ id }) => id),
       cache: this.cache,

@@ -1,17 +1,17 @@
 import { describe, expect, test } from "vitest";
 import type { CompressionMethod } from "../../src/compress/method.ts";
 import { methodNamed } from "../../src/compress/methods/index.ts";
-import type { Passage } from "../../src/data/passage.ts";
 import { conditionsOf } from "../../src/evaluate/run/conditions.ts";
 import { evaluatePassage } from "../../src/evaluate/run/evaluate-passage.ts";
 import { groupQuestions } from "../../src/evaluate/run/question.ts";
+import { shortAnswer, squadTask } from "../../src/evaluate/tasks/squad.ts";
 import type { SampleRow } from "../../src/evaluate/run/sample-row.ts";
-import { passagePromptOf } from "../../src/models/load-model.ts";
 import { KvDistillError } from "../../src/util/errors.ts";
 import { ROWS, useRoomyModel } from "./tiny-run.ts";
 
 const { model } = useRoomyModel();
-const passage: Passage = { id: "p", source: "test", context: ROWS[3]?.context ?? "", questions: ROWS.slice(3, 6) };
+const questions = ROWS.slice(3, 6).map(shortAnswer);
+const passage = { id: "p", source: "test", context: ROWS[3]?.context ?? "", questions };
 
 async function rowsWith(broken: CompressionMethod["compress"]): Promise<SampleRow[]> {
   const names = ["full", "random", "h2o"];
@@ -19,12 +19,13 @@ async function rowsWith(broken: CompressionMethod["compress"]): Promise<SampleRo
   methods.set("random", { name: "random", compress: broken });
   const setup = {
     model: model(),
-    prompt: passagePromptOf(model().files, "short-answer"),
+    task: squadTask("none"),
     methods,
     conditions: conditionsOf(names, [0.5]),
     sinks: 4,
     seed: 0,
     maxNewTokens: 3,
+    goldTokens: 128,
   };
   const rows: SampleRow[] = [];
   for await (const batch of evaluatePassage(setup, { index: 0, firstSample: 10, passage }, () => true)) {
@@ -69,8 +70,6 @@ test("groups keep the order, hold each question once and stay small", () => {
   const sizes = [20, 300, 300, 30, 700, 1, ...new Array<number>(20).fill(9)];
   const questions = sizes.map((size, sample) => ({
     sample,
-    id: "",
-    golds: [],
     questionIds: new Array<number>(size - 1).fill(0),
     answerIds: [0],
   }));

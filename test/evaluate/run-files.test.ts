@@ -72,14 +72,15 @@ describe("rows on disk", () => {
 });
 
 test("the table has kvpress's columns, the part removed as its ratio, and cells that hold anything", () => {
-  const questions = new Map([[0, { question: "Why, then?", golds: ["a", 'b "c"'] }]]);
+  const question = { question: "Why, then?", golds: ["a", 'b "c"'], answerPrefix: "It is", maxNewTokens: 32 };
+  const questions = new Map([[0, question]]);
   const none: SampleRow = { ...row, method: "none", keep: null, rows: 5, answer: "", forwardKl: null };
   const failed: SampleRow = { ...none, rows: null };
-  expect(predictionsCsv([row, none, failed], questions, 32).split("\r\n")).toEqual([
+  expect(predictionsCsv([row, none, failed], questions, "squad", ["goldInAnswer", "em", "f1"]).split("\r\n")).toEqual([
     "task,question,answer_prefix,answer,max_new_tokens,predicted_answer,compression_ratio,press_name,id,gold_in_answer,em,f1,forward_kl",
-    'squad,"Why, then?",,"[""a"",""b \\""c\\""""]",32,"a ""quoted"",\nanswer",0.1,h2o,q,1,0,0.25,0.5',
-    'squad,"Why, then?",,"[""a"",""b \\""c\\""""]",32,,0.9,none,q,1,0,0.25,',
-    'squad,"Why, then?",,"[""a"",""b \\""c\\""""]",32,,,none,q,1,0,0.25,',
+    'squad,"Why, then?",It is,"[""a"",""b \\""c\\""""]",32,"a ""quoted"",\nanswer",0.1,h2o,q,1,0,0.25,0.5',
+    'squad,"Why, then?",It is,"[""a"",""b \\""c\\""""]",32,,0.9,none,q,1,0,0.25,',
+    'squad,"Why, then?",It is,"[""a"",""b \\""c\\""""]",32,,,none,q,1,0,0.25,',
     "",
   ]);
 });

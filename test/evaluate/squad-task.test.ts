@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import type { RowFault } from "../../src/data/passage.ts";
-import { firstQuestions, readSquad } from "../../src/evaluate/tasks/squad.ts";
+import { scoredSquad } from "../../src/data/sources/scored-squad.ts";
 import { all, tempFiles } from "../data/temp-file.ts";
 
 const write = tempFiles();
@@ -48,26 +48,26 @@ describe("the official file", () => {
       JSON.stringify(official, null, 2),
       gzipSync(JSON.stringify(official)),
     ]) {
-      expect(await all(readSquad(write("dev-v1.1.json", bytes), noFault))).toEqual(passages);
+      expect(await all(scoredSquad(write("dev-v1.1.json", bytes), noFault))).toEqual(passages);
     }
   });
 
   test("a malformed one is refused as a whole, with every fault named by its place", async () => {
     const broken = structuredClone(official) as unknown as { data: { paragraphs: { qas: object[] }[] }[] };
     broken.data[1]?.paragraphs[0]?.qas.push({ id: "4", question: "", answers: [] });
-    await expect(all(readSquad(write("broken.json", JSON.stringify(broken)), noFault))).rejects.toThrow(
-      /broken\.json: not a SQuAD v1\.1 file\n {2}- data\.1\.paragraphs\.0\.qas\.1\.question: .*\n {2}- data\.1\.paragraphs\.0\.qas\.1\.answers: /,
+    await expect(all(scoredSquad(write("broken.json", JSON.stringify(broken)), noFault))).rejects.toThrow(
+      /broken\.json: not a SQuAD v1\.1 file\n {2}- data\.1\.paragraphs\.0\.qas\.1\.question: .*; data\.1\.paragraphs\.0\.qas\.1\.answers: /,
     );
     const cut = JSON.stringify(official).slice(0, 200);
-    await expect(all(readSquad(write("cut.json", cut), noFault))).rejects.toMatchObject({ code: "bad-file" });
-    await expect(all(readSquad(write("empty.json", '{"data": 5}'), noFault))).rejects.toMatchObject({
+    await expect(all(scoredSquad(write("cut.json", cut), noFault))).rejects.toMatchObject({ code: "bad-file" });
+    await expect(all(scoredSquad(write("empty.json", '{"data": 5}'), noFault))).rejects.toMatchObject({
       code: "bad-file",
     });
   });
 
   test("version 2 is refused by name", async () => {
     const path = write("v2.json", JSON.stringify({ ...official, version: "v2.0" }));
-    await expect(all(readSquad(path, noFault))).rejects.toMatchObject({ code: "unsupported" });
+    await expect(all(scoredSquad(path, noFault))).rejects.toMatchObject({ code: "unsupported" });
   });
 });
 
@@ -86,7 +86,7 @@ describe("JSON Lines", () => {
       "rows.jsonl",
       lines([row("1", "A"), row("2", "A"), row("3", "B"), row("4", "A"), row("4", "A")]),
     );
-    const read = await all(readSquad(path, noFault));
+    const read = await all(scoredSquad(path, noFault));
     expect(read.map((passage) => [passage.context, passage.questions.map((each) => each.id)])).toEqual([
       ["A", ["1", "2"]],
       ["B", ["3"]],
@@ -97,27 +97,12 @@ describe("JSON Lines", () => {
   test("malformed rows are told, the first one too", async () => {
     const faults: RowFault[] = [];
     const path = write("bad.jsonl", `{"id": broken\n${lines([row("1", "A"), { ...row("2", "A"), answers: 3 }])}`);
-    const read = await all(readSquad(path, (fault) => faults.push(fault)));
+    const read = await all(scoredSquad(path, (fault) => faults.push(fault)));
     expect(read).toHaveLength(1);
     expect(faults.map((fault) => fault.line)).toEqual([1, 3]);
   });
 
   test("an empty file has no passages", async () => {
-    expect(await all(readSquad(write("none.jsonl", "\n"), noFault))).toEqual([]);
-  });
-});
-
-describe("the first questions", () => {
-  const first = async (limit: number) =>
-    (await all(firstQuestions(readSquad(write("limit.json", JSON.stringify(official)), noFault), limit))).map(
-      (passage) => passage.questions.map((each) => each.id),
-    );
-
-  test("a passage may keep some of its questions", async () => {
-    expect(await first(0)).toEqual([]);
-    expect(await first(1)).toEqual([["1"]]);
-    expect(await first(2)).toEqual([["1", "2"]]);
-    expect(await first(3)).toEqual([["1", "2"], ["3"]]);
-    expect(await first(99)).toEqual([["1", "2"], ["3"]]);
+    expect(await all(scoredSquad(write("none.jsonl", "\n"), noFault))).toEqual([]);
   });
 });

@@ -10,8 +10,6 @@ export interface AnswerScores {
   readonly goldInAnswer: 0 | 1;
   /** 1 when the normalised answer is a part of a normalised gold answer. */
   readonly answerInGold: 0 | 1;
-  /** 1 when nothing of the answer is left after normalisation. */
-  readonly empty: 0 | 1;
 }
 
 // string.punctuation of Python: ASCII only.
@@ -49,36 +47,6 @@ export function scoreAnswer(answer: string, golds: readonly string[]): AnswerSco
     f1: Math.max(...gold.map((one) => wordF1(own, one))),
     goldInAnswer: flag(goldTexts.some((one) => contains(ownText, one))),
     answerInGold: flag(goldTexts.some((one) => contains(one, ownText))),
-    empty: flag(ownText === ""),
-  };
-}
-
-/** Means over answers, as fractions: `em` 0.5 is 50 %. */
-export interface MeanScores {
-  readonly em: number;
-  readonly f1: number;
-  readonly goldInAnswer: number;
-  readonly answerInGold: number;
-  readonly emptyRate: number;
-  readonly n: number;
-}
-
-/**
- * Means over all answers. A sample that failed belongs in as the score of an empty answer, never left out.
- * @throws KvDistillError `bad-argument` without answers.
- */
-export function meanScores(scores: readonly AnswerScores[]): MeanScores {
-  if (scores.length === 0) {
-    throw new KvDistillError("bad-argument", "no scores to average", { expected: "at least one answer" });
-  }
-  const mean = (metric: keyof AnswerScores) => scores.reduce((sum, one) => sum + one[metric], 0) / scores.length;
-  return {
-    em: mean("em"),
-    f1: mean("f1"),
-    goldInAnswer: mean("goldInAnswer"),
-    answerInGold: mean("answerInGold"),
-    emptyRate: mean("empty"),
-    n: scores.length,
   };
 }
 

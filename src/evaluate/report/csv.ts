@@ -1,9 +1,13 @@
+import type { MetricName } from "../metrics/names.ts";
 import type { SampleRow } from "../run/sample-row.ts";
 
 /** What the rows do not say of a question. */
 export interface QuestionText {
   readonly question: string;
   readonly golds: readonly string[];
+  readonly answerPrefix: string;
+  /** Of its answer. */
+  readonly maxNewTokens: number;
 }
 
 // The first seven are the columns of kvpress's predictions.csv (evaluation/evaluate.py), so that its notebooks read the file.
@@ -17,42 +21,41 @@ const COLUMNS = [
   "compression_ratio",
   "press_name",
   "id",
-  "gold_in_answer",
-  "em",
-  "f1",
-  "forward_kl",
 ] as const;
 
 /**
- * The rows as kvpress writes predictions, all methods in one file with their names as `press_name`. As there, `compression_ratio` is the
- * part *removed*. RFC 4180; gold answers as one JSON list.
+ * The rows as kvpress writes predictions, all methods in one file with their names as `press_name`, and the task's measures. As there,
+ * `compression_ratio` is the part *removed*. RFC 4180; gold answers as one JSON list.
  * @param questions by sample
  */
 export function predictionsCsv(
   rows: readonly SampleRow[],
   questions: ReadonlyMap<number, QuestionText>,
-  maxNewTokens: number,
+  task: string,
+  metrics: readonly MetricName[],
 ): string {
   const lines = rows.map((row) => {
-    const { question = "", golds = [] } = questions.get(row.sample) ?? {};
+    const { question = "", golds = [], answerPrefix = "", maxNewTokens = 0 } = questions.get(row.sample) ?? {};
     const cells: Record<(typeof COLUMNS)[number], string> = {
-      task: "squad",
+      task,
       question,
-      answer_prefix: "",
+      answer_prefix: answerPrefix,
       answer: JSON.stringify(golds),
       max_new_tokens: String(maxNewTokens),
       predicted_answer: row.answer,
       compression_ratio: removedPart(row),
       press_name: row.method,
       id: row.id,
-      gold_in_answer: String(row.goldInAnswer),
-      em: String(row.em),
-      f1: String(row.f1),
-      forward_kl: row.forwardKl === null ? "" : String(row.forwardKl),
     };
-    return COLUMNS.map((column) => cell(cells[column])).join(",");
+    const measures = [...metrics.map((name) => row[name]), row.forwardKl ?? undefined];
+    return [...COLUMNS.map((column) => cells[column]), ...measures.map((value) => value?.toString() ?? "")];
   });
-  return [COLUMNS.join(","), ...lines].map((line) => `${line}\r\n`).join("");
+  const head = [...COLUMNS, ...metrics.map(snakeCase), "forward_kl"];
+  return [head, ...lines].map((cells) => `${cells.map(cell).join(",")}\r\n`).join("");
+}
+
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 function removedPart({ keep, rows, contextTokens }: SampleRow): string {

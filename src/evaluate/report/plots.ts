@@ -2,6 +2,7 @@ import { formatPercent } from "../../util/format.ts";
 import type { ChartPoint, ChartSeries } from "../../util/svg/chart.ts";
 import { lineChart } from "../../util/svg/line-chart.ts";
 import type { Interval } from "../metrics/bootstrap.ts";
+import { METRICS } from "../metrics/names.ts";
 import { hasBudget } from "../run/conditions.ts";
 import type { ConditionResult, Summary } from "../run/summary.ts";
 
@@ -10,8 +11,8 @@ export interface Plot {
   readonly svg: string;
 }
 
-/** Gold-in-answer and forward KL against the kept part, with their intervals; what cannot be drawn is left out. */
-export function plotsOf({ results, questions, bootstrap }: Summary, model: string): Plot[] {
+/** The headline and forward KL against the kept part, with their intervals; what cannot be drawn is left out. */
+export function plotsOf({ metrics, results, questions, bootstrap }: Summary, model: string): Plot[] {
   const keeps = [...new Set(results.filter(({ method }) => hasBudget(method)).map(({ keep }) => keep))].sort(
     (a, b) => a - b,
   );
@@ -35,12 +36,16 @@ export function plotsOf({ results, questions, bootstrap }: Summary, model: strin
     return series.length === 0 ? [] : [{ file, svg: lineChart({ title, subtitle: about, x, y, series }) }];
   };
   return [
-    ...draw(
-      "gold-in-answer.svg",
-      "Answers that contain a gold answer",
-      { label: "gold in answer", unit: "%" },
-      ({ intervals }) => intervals.goldInAnswer,
-    ),
+    ...metrics
+      .slice(0, 1)
+      .flatMap((name) =>
+        draw(
+          `${METRICS[name].replaceAll(" ", "-").toLowerCase()}.svg`,
+          name === "goldInAnswer" ? "Answers that contain a gold answer" : `Answers by ${METRICS[name]}`,
+          { label: METRICS[name], unit: "%" },
+          ({ intervals }) => intervals[name] ?? null,
+        ),
+      ),
     ...draw(
       "forward-kl.svg",
       "Divergence from the full cache at the gold answers",

@@ -1,72 +1,94 @@
 import { formatNumber, formatPercent } from "../../util/format.ts";
 import type { Table } from "../../util/table.ts";
 import type { Interval } from "../metrics/bootstrap.ts";
+import { METRICS } from "../metrics/names.ts";
 import { hasBudget } from "../run/conditions.ts";
-import type { ConditionResult, Summary } from "../run/summary.ts";
+import type { ConditionResult, Means, Summary } from "../run/summary.ts";
 
 /** All conditions, one row each. */
-export function resultsTable({ results }: Summary): Table {
-  const full = results.find(({ method }) => method === "full")?.goldInAnswer ?? 0;
-  const columns = [
-    { name: "method" },
-    ...[
-      "asked",
-      "kept",
-      "gold in answer %",
-      "of full",
-      "EM %",
-      "F1 %",
-      "answer in gold %",
-      "empty %",
-      "cut %",
-      "KL",
-      "top-1 %",
-      "perplexity",
-      "n",
-      "failed",
-      "s/question",
-    ].map((name) => ({ name, align: "right" as const })),
+export function resultsTable({ metrics, results }: Summary): Table {
+  const [headline] = metrics;
+  const ceiling = results.find(({ method }) => method === "full");
+  const full = (headline === undefined ? undefined : ceiling?.[headline]) ?? 0;
+  const columns: (readonly [string, (result: ConditionResult) => string])[] = [
+    ["asked", ({ method, keep }) => (hasBudget(method) ? formatPercent(keep) : "–")],
+    ["kept", ({ obtainedKeep }) => formatPercent(obtainedKeep)],
+    ...metrics.flatMap((name, i): typeof columns => {
+      if (i > 0) return [[`${METRICS[name]} %`, (result) => digits(result[name], 1)]];
+      return [
+        [`${METRICS[name]} %`, ({ intervals }) => around(intervals[name], 1)],
+        ["of full", (result) => (full === 0 ? "–" : formatPercent((result[name] ?? 0) / full))],
+      ];
+    }),
+    ["empty %", ({ emptyRate }) => digits(emptyRate, 1)],
+    ["cut %", ({ cutRate }) => digits(cutRate, 1)],
+    ["KL", ({ intervals }) => around(intervals.forwardKl, 3)],
+    ["top-1 %", ({ top1Agreement }) => digits(top1Agreement, 1)],
+    ["perplexity", ({ answerPerplexity }) => (answerPerplexity === null ? "–" : formatNumber(answerPerplexity))],
+    ["n", ({ n }) => String(n)],
+    ["failed", ({ failures }) => String(failures)],
+    ["s/question", ({ secondsPerQuestion }) => formatNumber(secondsPerQuestion)],
   ];
-  const rows = results.map((result) => [
-    result.method,
-    hasBudget(result.method) ? formatPercent(result.keep) : "–",
-    formatPercent(result.obtainedKeep),
-    around(result.intervals.goldInAnswer, 1),
-    full === 0 ? "–" : formatPercent(result.goldInAnswer / full),
-    result.em.toFixed(1),
-    around(result.intervals.f1, 1),
-    result.answerInGold.toFixed(1),
-    result.emptyRate.toFixed(1),
-    result.cutRate.toFixed(1),
-    result.intervals.forwardKl === null ? "–" : around(result.intervals.forwardKl, 3),
-    result.top1Agreement === null ? "–" : result.top1Agreement.toFixed(1),
-    result.answerPerplexity === null ? "–" : formatNumber(result.answerPerplexity),
-    String(result.n),
-    String(result.failures),
-    formatNumber(result.secondsPerQuestion),
-  ]);
-  return { columns, rows };
+  return {
+    columns: [{ name: "method" }, ...columns.map(([name]) => ({ name, align: "right" as const }))],
+    rows: results.map((result) => [markedName(result), ...columns.map(([, cell]) => cell(result))]),
+  };
+}
+
+/** Results for each set of facts that questions have, one row each; undefined where they have none. */
+export function breakdownTable({ metrics, results }: Summary): Table | undefined {
+  const facts = results[0]?.breakdown?.[0]?.facts;
+  if (facts === undefined) return undefined;
+  const names = [...new Set(results[0]?.breakdown?.flatMap((cell) => Object.keys(cell.facts)))];
+  const measures: (readonly [string, (means: Means) => string])[] = [
+    ...metrics.map((name) => [`${METRICS[name]} %`, (means: Means) => digits(means[name], 1)] as const),
+    ["KL", ({ forwardKl }) => digits(forwardKl, 3)],
+    ["n", ({ n }) => String(n)],
+  ];
+  return {
+    columns: [
+      { name: "method" },
+      ...names.map((name) => ({ name })),
+      ...measures.map(([name]) => ({ name, align: "right" as const })),
+    ],
+    rows: results.flatMap((result) =>
+      (result.breakdown ?? []).map((cell) => [
+        conditionLabel(result),
+        ...names.map((name) => String(cell.facts[name] ?? "–")),
+        ...measures.map(([, of]) => of(cell)),
+      ]),
+    ),
+  };
 }
 
 /** Paired differences of all conditions to their references; a star where the interval leaves 0 out. */
-export function differencesTable({ results }: Summary): Table {
+export function differencesTable({ metrics, results }: Summary): Table {
   const columns = [
     { name: "method" },
     { name: "less" },
-    ...["gold in answer, points", "F1, points", "KL, nats"].map((name) => ({ name, align: "right" as const })),
+    ...[...metrics.map((name) => `${METRICS[name]}, points`), "KL, nats"].map((name) => ({
+      name,
+      align: "right" as const,
+    })),
   ];
-  const name = (one: Pick<ConditionResult, "method" | "keep">): string =>
-    hasBudget(one.method) ? `${one.method} ${formatPercent(one.keep)}` : one.method;
   const rows = results.flatMap((result) =>
-    result.differences.map(({ to, goldInAnswer, f1, forwardKl }) => [
-      name(result),
-      name(to),
-      starred(goldInAnswer, 1),
-      starred(f1, 1),
-      forwardKl === null ? "–" : starred(forwardKl, 3),
+    result.differences.map((difference) => [
+      conditionLabel(result),
+      conditionLabel(difference.to),
+      ...metrics.map((name) => starred(difference[name], 1)),
+      starred(difference.forwardKl, 3),
     ]),
   );
   return { columns, rows };
+}
+
+function conditionLabel({ method, keep }: Pick<ConditionResult, "method" | "keep">): string {
+  return hasBudget(method) ? `${method} ${formatPercent(keep)}` : method;
+}
+
+function markedName({ method, questionAware, masked }: ConditionResult): string {
+  const marks = [...(questionAware ? ["sees the question"] : []), ...(masked ? ["masked: saves no memory"] : [])];
+  return marks.length === 0 ? method : `${method} (${marks.join(", ")})`;
 }
 
 /** What the intervals are. */
@@ -75,11 +97,18 @@ export function intervalNote({ bootstrap: { resamples, confidence, unit, units }
   return `Intervals: ${formatPercent(confidence)}, paired bootstrap, ${resamples} draws of ${units} ${unit}s${few}. * leaves 0 out.`;
 }
 
-function around({ mean, low, high }: Interval, digits: number): string {
-  return `${mean.toFixed(digits)} (${low.toFixed(digits)} – ${high.toFixed(digits)})`;
+function digits(value: number | null | undefined, places: number): string {
+  return typeof value === "number" ? value.toFixed(places) : "–";
 }
 
-function starred(interval: Interval, digits: number): string {
+export function around(interval: Interval | null | undefined, places: number): string {
+  if (interval === null || interval === undefined) return "–";
+  const { mean, low, high } = interval;
+  return `${mean.toFixed(places)} (${low.toFixed(places)} – ${high.toFixed(places)})`;
+}
+
+export function starred(interval: Interval | null | undefined, places: number): string {
+  if (interval === null || interval === undefined) return "–";
   const star = interval.low > 0 || interval.high < 0 ? " *" : "";
-  return `${interval.mean > 0 ? "+" : ""}${around(interval, digits)}${star}`;
+  return `${interval.mean > 0 ? "+" : ""}${around(interval, places)}${star}`;
 }

@@ -1,31 +1,35 @@
 import { createHash } from "node:crypto";
-import { METHOD_NAMES } from "../../compress/methods/index.ts";
+import { METHOD_NAMES, QUESTION_AWARE_METHOD_NAMES } from "../../compress/methods/index.ts";
 import { KvDistillError } from "../../util/errors.ts";
 
-/** What an evaluation on questions about passages measures. Together with model, adapter and data it decides every result. */
+/** What an evaluation measures, whatever the task. Together with task, model, adapter and data it decides every result. */
 export interface EvalConfig {
-  /** The first questions of the file; null for all. */
+  /** The first questions of the task; null for all. */
   readonly limit: number | null;
   readonly methods: readonly string[];
   /** Fractions kept. */
   readonly keeps: readonly number[];
   readonly seed: number;
-  /** Tokens of a greedy answer at most. The paper: 128. */
-  readonly maxNewTokens: number;
+  /** Tokens of a greedy answer at most; null: as the task says. */
+  readonly maxNewTokens: number | null;
+  /** Methods compress fold by fold, in folds of this many tokens; absent: in one piece. The full cache is never folded. */
+  readonly fold?: number;
+  /** Tokens of a gold answer at which predictions are compared, from its first; absent: `DEFAULT_GOLD_TOKENS`. */
+  readonly goldTokens?: number;
 }
 
-/**
- * The paper generates up to 128 tokens. Answers here are asked to be short phrases; 32 tokens hold nearly all of them, and an answer that
- * rambles on gains containment by chance.
- */
-export const DEFAULT_MAX_NEW_TOKENS = 32;
+/** The full cache's predictions at gold answers are held in memory: 0.4 MB a token with 49,152 words. */
+export const DEFAULT_GOLD_TOKENS = 128;
+
+/** Every method that a run can measure. */
+export const MEASURED_METHOD_NAMES: readonly string[] = [...METHOD_NAMES, ...QUESTION_AWARE_METHOD_NAMES];
 
 /**
  * A checked configuration.
  * @throws KvDistillError `bad-argument` with all faults at once
  */
 export function checkEvalConfig(config: EvalConfig): EvalConfig {
-  const { limit, methods, keeps, seed, maxNewTokens } = config;
+  const { limit, methods, keeps, seed, maxNewTokens, fold, goldTokens } = config;
   const faults: string[] = [];
   const whole = (name: string, value: number, least: number): void => {
     if (!Number.isSafeInteger(value) || value < least) {
@@ -34,11 +38,15 @@ export function checkEvalConfig(config: EvalConfig): EvalConfig {
   };
   if (limit !== null) whole("limit", limit, 1);
   whole("seed", seed, 0);
-  whole("maxNewTokens", maxNewTokens, 1);
-  if (methods.length === 0) faults.push(`methods: expected at least one of ${METHOD_NAMES.join(", ")}`);
+  if (maxNewTokens !== null) whole("maxNewTokens", maxNewTokens, 1);
+  if (fold !== undefined) whole("fold", fold, 1);
+  if (goldTokens !== undefined) whole("goldTokens", goldTokens, 1);
+  if (methods.length === 0) faults.push(`methods: expected at least one of ${MEASURED_METHOD_NAMES.join(", ")}`);
   for (const method of methods) {
-    if (!METHOD_NAMES.includes(method)) {
-      faults.push(`methods: there is no method ${JSON.stringify(method)}; there are ${METHOD_NAMES.join(", ")}`);
+    if (!MEASURED_METHOD_NAMES.includes(method)) {
+      faults.push(
+        `methods: there is no method ${JSON.stringify(method)}; there are ${MEASURED_METHOD_NAMES.join(", ")}`,
+      );
     }
   }
   if (keeps.length === 0) faults.push("keeps: expected at least one");
@@ -58,7 +66,9 @@ function repeated(name: string, values: readonly (string | number)[]): string[] 
 
 /** All that decides the results, as it is written beside them; a run resumes only under the same. */
 export interface RunIdentity {
-  readonly task: "squad";
+  readonly task: string;
+  /** What the task was told beside its files; absent when nothing. */
+  readonly taskSettings?: Readonly<Record<string, unknown>>;
   /** Of the rows' meaning; raised when the same settings would give other rows. */
   readonly version: 1;
   readonly config: EvalConfig;
@@ -69,6 +79,7 @@ export interface RunIdentity {
   readonly tokenizerHash: string;
   /** "none" without an adapter. */
   readonly adapterHash: string;
+  /** Of the task's file; of several files, of their names and hashes. */
   readonly dataSha256: string;
 }
 
@@ -88,7 +99,10 @@ export function identityDifferences(found: RunIdentity, wanted: RunIdentity): st
 }
 
 /** Fields and their JSON, in a fixed order. */
-function flatten({ config, ...rest }: RunIdentity): Record<string, string> {
-  const fields = Object.entries({ ...rest, ...config }).map(([key, value]) => [key, JSON.stringify(value)]);
+function flatten({ config, taskSettings, ...rest }: RunIdentity): Record<string, string> {
+  const fields = Object.entries({ ...taskSettings, ...rest, ...config }).map(([key, value]) => [
+    key,
+    JSON.stringify(value),
+  ]);
   return Object.fromEntries(fields.sort(([a = ""], [b = ""]) => (a < b ? -1 : 1))) as Record<string, string>;
 }

@@ -26,6 +26,8 @@ export const keptLineSchema = z.strictObject({
   passage: count,
   method: z.string(),
   keep: z.number().nullable(),
+  /** The question that the method saw, by its place in the run; absent for methods that see none. */
+  sample: count.optional(),
   /** Of the keys and values of the cache that was read, as measured, float32. */
   bytes: count,
   /** Layers · kv heads, or 1 when all of them keep the same tokens. */
@@ -49,6 +51,8 @@ export interface KeptFile {
 export type KeptRows = Pick<CompressedRows, "layers"> & Partial<CompressedRows>;
 
 export interface ConditionKept extends KeptRows {
+  /** The question that the method saw. */
+  readonly sample?: number | undefined;
   readonly text: () => TokenSpans;
 }
 
@@ -63,7 +67,7 @@ export async function openKeptFile(path: string): Promise<KeptFile> {
   const there = new Set(lines.map((line, i) => keyOf(parseKeptLine(line, `${path}:${i + 1}`))));
   return {
     append: async (passage, condition, kept) => {
-      if (there.has(`${passage} ${conditionName(condition)}`)) return;
+      if (there.has(keptKey(passage, condition, kept.sample))) return;
       const text = kept.text();
       const lines = [passageLine(passage, text), keptLine(passage, condition, kept, text.spans.length)];
       const missing = lines.filter((line) => !there.has(keyOf(line)));
@@ -95,7 +99,12 @@ export function parseKeptLine(line: string, where: string): PassageLine | KeptLi
 /** Each line has one of these. */
 function keyOf(line: PassageLine | KeptLine): string {
   if (!("method" in line)) return String(line.passage);
-  return `${line.passage} ${conditionName({ method: line.method, keep: line.keep ?? undefined })}`;
+  const condition = { method: line.method, keep: line.keep ?? undefined };
+  return keptKey(line.passage, condition, line.sample);
+}
+
+function keptKey(passage: number, condition: Condition, sample: number | undefined): string {
+  return `${passage} ${sample ?? ""} ${conditionName(condition)}`;
 }
 
 function passageLine(passage: number, { text, spans }: TokenSpans): PassageLine {
@@ -111,11 +120,11 @@ function passageLine(passage: number, { text, spans }: TokenSpans): PassageLine 
 function keptLine(
   passage: number,
   { method, keep = null }: { readonly method: string; readonly keep?: number | null | undefined },
-  { layers, positions, scores }: ConditionKept,
+  { layers, positions, scores, sample }: ConditionKept,
   tokens: number,
 ): KeptLine {
   const bytes = layers.reduce((sum, { keys, values }) => sum + keys.byteLength + values.byteLength, 0);
-  const start = { passage, method, keep, bytes };
+  const start = { passage, method, keep, ...(sample === undefined ? {} : { sample }), bytes };
   if (positions === undefined) return { ...start, heads: 1, holders: null, scores: null };
   const kept = countKept(positions, scores, tokens);
   const held = [...kept.holders.keys()].filter((token) => (kept.holders[token] ?? 0) > 0);

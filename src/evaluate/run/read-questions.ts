@@ -6,7 +6,7 @@ import type { AskedQuestion } from "./question.ts";
 
 /** What a cache makes of one question. */
 export interface Reading {
-  /** At every token of the first gold answer, [vocabulary] each. */
+  /** At every token of `answerIds`, [vocabulary] each. */
   readonly goldLogits: readonly Float32Array[];
   readonly answerIds: readonly number[];
   readonly finish: "stop" | "length";
@@ -25,7 +25,7 @@ export interface ReadingOptions {
 export async function readQuestions(
   model: LanguageModel,
   cache: LayerCache,
-  questions: readonly AskedQuestion[],
+  questions: readonly Pick<AskedQuestion, "questionIds" | "answerIds">[],
   { maxNewTokens, signal }: ReadingOptions,
 ): Promise<Reading[]> {
   const branches = new Branches(model, cache);

@@ -1,8 +1,13 @@
 import { z } from "zod";
+import { METRIC_NAMES, type MetricName } from "../metrics/names.ts";
 import { type Condition, conditionName } from "./conditions.ts";
 
 const share = z.number().min(0).max(1);
 const flag = z.union([z.literal(0), z.literal(1)]);
+const metrics = Object.fromEntries(METRIC_NAMES.map((name) => [name, share.optional()])) as Record<
+  MetricName,
+  z.ZodOptional<typeof share>
+>;
 
 export const sampleRowSchema = z.strictObject({
   /** Place of the question in the run, from 0. */
@@ -17,20 +22,24 @@ export const sampleRowSchema = z.strictObject({
   contextTokens: z.int().min(1),
   /** Rows of the cache that was read, in each layer and head; null when it failed before. */
   rows: z.int().min(1).nullable(),
+  /** What the question belongs to in tables. */
+  facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
   /** What was generated; empty where it failed. */
   answer: z.string(),
   newTokens: z.int().min(0),
-  finish: z.enum(["stop", "length", "failure"]),
-  em: flag,
-  f1: share,
-  goldInAnswer: flag,
-  answerInGold: flag,
-  empty: flag,
-  /** At the first gold answer; all null where it failed or the full cache could not be read. See `Divergence`. */
+  /** `none`: the task generates nothing. */
+  finish: z.enum(["stop", "length", "failure", "none"]),
+  /** The likeliest letter, from 0, of a multiple-choice question. */
+  choice: z.int().min(0).optional(),
+  // The task's measures, and no others.
+  ...metrics,
+  /** Nothing is left of the answer once it is normalised; absent where nothing is generated. */
+  empty: flag.optional(),
+  /** At the first gold answer, or as much of it as is compared; all null where it failed or the full cache could not be read. See `Divergence`. */
   forwardKl: z.number().nullable(),
   top1: share.nullable(),
   answerNll: z.number().nullable(),
-  /** Tokens of the first gold answer, the one that ends it included. */
+  /** Tokens that were compared: of the first gold answer, the one that ends it included where it was not cut. */
   answerTokens: z.int().min(1),
   /** This question's share of compressing and reading. The one result that differs from run to run. */
   seconds: z.number().min(0),

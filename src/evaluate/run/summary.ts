@@ -1,13 +1,12 @@
 import { KvDistillError } from "../../util/errors.ts";
 import { type Bootstrap, bootstrap, type Interval } from "../metrics/bootstrap.ts";
-import { meanScores } from "../metrics/squad.ts";
+import type { MetricName } from "../metrics/names.ts";
+import type { Facts } from "../tasks/task.ts";
 import { type Condition, conditionName } from "./conditions.ts";
 import { conditionOf, rowKey, type SampleRow } from "./sample-row.ts";
 
-/** The measures that get intervals. Shares in per cent, KL in nats. */
-export interface Intervals {
-  readonly goldInAnswer: Interval;
-  readonly f1: Interval;
+/** Intervals of the task's measures, in per cent, and of KL, in nats. */
+export interface Intervals extends Readonly<Partial<Record<MetricName, Interval>>> {
   /** Null when no question has it in all conditions. */
   readonly forwardKl: Interval | null;
 }
@@ -17,18 +16,8 @@ export interface Difference extends Intervals {
   readonly to: { readonly method: string; readonly keep: number };
 }
 
-export interface ConditionResult {
-  readonly method: string;
-  /** Fraction asked for; 1 for the full cache, what was obtained for the floor. */
-  readonly keep: number;
-  /** Mean over passages of rows kept / tokens; 0 when all failed. */
-  readonly obtainedKeep: number;
-  /** Per cent, as are the next four. */
-  readonly goldInAnswer: number;
-  readonly em: number;
-  readonly f1: number;
-  readonly answerInGold: number;
-  readonly emptyRate: number;
+/** Means over questions: of the task's measures in per cent, failures included. */
+export interface Means extends Readonly<Partial<Record<MetricName, number>>> {
   /** Questions, failures included. */
   readonly n: number;
   readonly failures: number;
@@ -39,14 +28,31 @@ export interface ConditionResult {
   readonly top1Agreement: number | null;
   /** Of the gold answers, all tokens alike. */
   readonly answerPerplexity: number | null;
-  /** Per cent of answers that reached the limit of new tokens. */
-  readonly cutRate: number;
+}
+
+export interface ConditionResult extends Means {
+  readonly method: string;
+  /** Fraction asked for; 1 for the full cache, what was obtained for the floor. */
+  readonly keep: number;
+  /** Mean over passages of rows of the cache / tokens; 0 when all failed. */
+  readonly obtainedKeep: number;
+  /** The method saw the question: a bound, no rival. */
+  readonly questionAware?: true;
+  /** Heads keep different numbers of rows, padded to the fullest: `obtainedKeep` is what it takes. */
+  readonly masked?: true;
+  /** Per cent of answers with nothing in them, and that reached the limit of new tokens; null when nothing is generated. */
+  readonly emptyRate: number | null;
+  readonly cutRate: number | null;
   readonly secondsPerQuestion: number;
   readonly intervals: Intervals;
   readonly differences: readonly Difference[];
+  /** For each distinct set of facts, where questions have them. */
+  readonly breakdown?: readonly (Means & { readonly facts: Facts })[];
 }
 
 export interface Summary {
+  /** Names of the task's measures: fields of results, intervals and rows. The first is the headline. */
+  readonly metrics: readonly MetricName[];
   readonly results: readonly ConditionResult[];
   /** How intervals were made. */
   readonly bootstrap: {
@@ -64,13 +70,24 @@ export interface Summary {
 const RESAMPLES = 10_000;
 const CONFIDENCE = 0.95;
 /** With fewer passages their bootstrap says little; questions are drawn instead, which makes intervals too narrow. */
-const FEWEST_PASSAGES = 10;
+export const FEWEST_PASSAGES = 10;
+
+export interface SummaryOptions {
+  readonly metrics: readonly MetricName[];
+  readonly seed: number;
+  /** What is to be said of a method. */
+  readonly marks?: (method: string) => Pick<ConditionResult, "questionAware" | "masked">;
+}
 
 /**
  * Means, intervals and differences of a complete set of rows.
  * @throws KvDistillError `bad-argument` when there are no questions or a row is missing
  */
-export function summarise(rows: readonly SampleRow[], conditions: readonly Condition[], seed: number): Summary {
+export function summarise(
+  rows: readonly SampleRow[],
+  conditions: readonly Condition[],
+  { metrics, seed, marks = () => ({}) }: SummaryOptions,
+): Summary {
   const byKey = new Map(rows.map((row) => [rowKey(row.sample, conditionOf(row)), row]));
   const samples = [...new Set(rows.map(({ sample }) => sample))].sort((a, b) => a - b);
   if (samples.length === 0) throw new KvDistillError("bad-argument", "there is nothing to sum up");
@@ -78,28 +95,34 @@ export function summarise(rows: readonly SampleRow[], conditions: readonly Condi
   const passageOf = (table[0] ?? []).map(({ passage }) => passage);
   const passages = new Set(passageOf).size;
   const groups = passages < FEWEST_PASSAGES ? undefined : passageOf;
-  const measures = measuresOf(table, groups, seed);
+  const measures = measuresOf(table, metrics, groups, seed);
   const keptBy = table.map(obtainedKeep);
   const keepOf = (i: number): number =>
     conditions[i]?.keep ?? (conditions[i]?.method === "full" ? 1 : (keptBy[i] ?? 0));
 
-  const results = table.map((own, i) => {
+  const results = table.map((own, i): ConditionResult => {
     const references = conditions.flatMap((other, j) => (isReference(conditions[i], other) ? [j] : []));
+    const method = conditions[i]?.method ?? "";
     return {
-      method: conditions[i]?.method ?? "",
+      method,
       keep: keepOf(i),
       obtainedKeep: keptBy[i] ?? 0,
-      ...meansOf(own),
+      ...marks(method),
+      ...meansOf(own, metrics),
+      ...generationOf(own),
+      secondsPerQuestion: mean(own.map(({ seconds }) => seconds)) ?? 0,
       intervals: intervals(measures, (of) => of.meanOf(i)),
       differences: references.map((j) => ({
         to: { method: conditions[j]?.method ?? "", keep: keepOf(j) },
         ...intervals(measures, (of) => of.differenceOf(i, j)),
       })),
+      ...breakdownOf(own, metrics),
     };
   });
   const unit = groups === undefined ? "question" : "passage";
   const units = groups === undefined ? samples.length : passages;
   return {
+    metrics,
     results,
     bootstrap: { resamples: RESAMPLES, confidence: CONFIDENCE, seed, unit, units },
     questions: samples.length,
@@ -129,10 +152,7 @@ function obtainedKeep(rows: readonly SampleRow[]): number {
   return mean([...shares.values()]) ?? 0;
 }
 
-function meansOf(
-  rows: readonly SampleRow[],
-): Omit<ConditionResult, "method" | "keep" | "obtainedKeep" | "intervals" | "differences"> {
-  const { em, f1, goldInAnswer, answerInGold, emptyRate, n } = meanScores(rows);
+function meansOf(rows: readonly SampleRow[], metrics: readonly MetricName[]): Means {
   const compared = rows.flatMap(({ forwardKl, top1, answerNll, answerTokens }) =>
     forwardKl === null || top1 === null || answerNll === null ? [] : [{ forwardKl, top1, answerNll, answerTokens }],
   );
@@ -142,31 +162,57 @@ function meansOf(
   const nll = ofTokens(({ answerNll }) => answerNll);
   const agreement = ofTokens(({ top1 }) => top1);
   return {
-    goldInAnswer: 100 * goldInAnswer,
-    em: 100 * em,
-    f1: 100 * f1,
-    answerInGold: 100 * answerInGold,
-    emptyRate: 100 * emptyRate,
-    n,
+    ...named(metrics, (name) => mean(percents(rows, name)) ?? 0),
+    n: rows.length,
     failures: rows.filter(({ failure }) => failure !== undefined).length,
     forwardKl: mean(compared.map(({ forwardKl }) => forwardKl)),
     klN: compared.length,
     top1Agreement: agreement === null ? null : 100 * agreement,
     answerPerplexity: nll === null ? null : Math.exp(nll),
-    cutRate: (100 * rows.filter(({ finish }) => finish === "length").length) / rows.length,
-    secondsPerQuestion: mean(rows.map(({ seconds }) => seconds)) ?? 0,
   };
 }
 
+function generationOf(rows: readonly SampleRow[]): Pick<ConditionResult, "emptyRate" | "cutRate"> {
+  const generated = rows.filter(({ empty }) => empty !== undefined);
+  const rate = (of: (row: SampleRow) => boolean): number | null =>
+    generated.length === 0 ? null : (100 * generated.filter(of).length) / generated.length;
+  return { emptyRate: rate(({ empty }) => empty === 1), cutRate: rate(({ finish }) => finish === "length") };
+}
+
+function breakdownOf(rows: readonly SampleRow[], metrics: readonly MetricName[]): Pick<ConditionResult, "breakdown"> {
+  const cells = new Map<string, { readonly facts: Facts; readonly rows: SampleRow[] }>();
+  for (const row of rows) {
+    if (row.facts === undefined) continue;
+    const key = JSON.stringify(row.facts);
+    const cell = cells.get(key) ?? { facts: row.facts, rows: [] };
+    cell.rows.push(row);
+    cells.set(key, cell);
+  }
+  if (cells.size === 0) return {};
+  return { breakdown: [...cells.values()].map(({ facts, rows: own }) => ({ facts, ...meansOf(own, metrics) })) };
+}
+
+/** @throws KvDistillError `bad-argument` for rows of another task */
+function percents(rows: readonly SampleRow[], name: MetricName): number[] {
+  return rows.map(({ [name]: share, sample }) => {
+    if (share !== undefined) return 100 * share;
+    throw new KvDistillError("bad-argument", "a row has no such measure", { where: `question ${sample}`, got: name });
+  });
+}
+
+function named<T>(metrics: readonly MetricName[], value: (name: MetricName) => T): Partial<Record<MetricName, T>> {
+  return Object.fromEntries(metrics.map((name) => [name, value(name)]));
+}
+
 interface Measures {
-  readonly goldInAnswer: Bootstrap;
-  readonly f1: Bootstrap;
+  readonly metrics: readonly (readonly [MetricName, Bootstrap])[];
   readonly forwardKl: Bootstrap | undefined;
 }
 
 /** Bootstraps with one column a condition. KL is compared on the questions that have it everywhere. */
 function measuresOf(
   table: readonly (readonly SampleRow[])[],
+  metrics: readonly MetricName[],
   groups: readonly number[] | undefined,
   seed: number,
 ): Measures {
@@ -175,14 +221,13 @@ function measuresOf(
   const places = (table[0] ?? []).flatMap((_, i) => (table.every((rows) => rows[i]?.forwardKl !== null) ? [i] : []));
   const klGroups = groups === undefined ? {} : { groups: places.map((i) => groups[i] ?? 0) };
   return {
-    goldInAnswer: bootstrap(
-      table.map((rows) => rows.map((row) => 100 * row.goldInAnswer)),
-      whole,
-    ),
-    f1: bootstrap(
-      table.map((rows) => rows.map((row) => 100 * row.f1)),
-      whole,
-    ),
+    metrics: metrics.map((name) => [
+      name,
+      bootstrap(
+        table.map((rows) => percents(rows, name)),
+        whole,
+      ),
+    ]),
     forwardKl:
       places.length === 0
         ? undefined
@@ -193,10 +238,9 @@ function measuresOf(
   };
 }
 
-function intervals({ goldInAnswer, f1, forwardKl }: Measures, pick: (of: Bootstrap) => Interval): Intervals {
+function intervals({ metrics, forwardKl }: Measures, pick: (of: Bootstrap) => Interval): Intervals {
   return {
-    goldInAnswer: pick(goldInAnswer),
-    f1: pick(f1),
+    ...(Object.fromEntries(metrics.map(([name, own]) => [name, pick(own)])) as Partial<Record<MetricName, Interval>>),
     forwardKl: forwardKl === undefined ? null : pick(forwardKl),
   };
 }

@@ -4,9 +4,10 @@ import { describe, expect, test, vi } from "vitest";
 import { adapterHash } from "../../src/cache/adapter-hash.ts";
 import { attachAdapter } from "../../src/compress/loaded-adapter.ts";
 import type { EvalConfig } from "../../src/evaluate/run/config.ts";
-import { evaluateSquad, type SquadResult, type SquadRunOptions } from "../../src/evaluate/run/evaluate-squad.ts";
+import { evaluate, type EvaluateOptions, type EvaluationResult } from "../../src/evaluate/run/evaluate.ts";
 import type { SampleRow } from "../../src/evaluate/run/sample-row.ts";
 import type { ConditionResult } from "../../src/evaluate/run/summary.ts";
+import { squadTask } from "../../src/evaluate/tasks/squad.ts";
 import { decode } from "../../src/generate/decode.ts";
 import { GREEDY } from "../../src/generate/sample.ts";
 import { passagePromptOf } from "../../src/models/load-model.ts";
@@ -23,16 +24,16 @@ let runs = 0;
 /** Runs an evaluation in a folder of its own. */
 async function run(
   config: Partial<EvalConfig> = {},
-  options: Partial<SquadRunOptions> & { readonly rows?: typeof ROWS } = {},
-): Promise<{ result: SquadResult; rows: SampleRow[]; out: string; data: string; notes: string[] }> {
+  options: Partial<EvaluateOptions> & { readonly rows?: typeof ROWS; readonly data?: string } = {},
+): Promise<{ result: EvaluationResult; rows: SampleRow[]; out: string; data: string; notes: string[] }> {
   const number = ++runs;
   const written = join(work(), `data-${number}.jsonl`);
   const { rows = ROWS, out = join(work(), `run-${number}`), data = written, ...rest } = options;
   await writeFile(written, jsonLines(rows));
   const notes: string[] = [];
-  const result = await evaluateSquad({
+  const result = await evaluate({
     model: model(),
-    data,
+    task: squadTask(data),
     config: { ...CONFIG, ...config },
     out,
     onNote: (line) => notes.push(line),
@@ -184,7 +185,7 @@ test("a question that does not fit is a failure, counted as wrong and listed; th
   const answers = (all: readonly SampleRow[]): unknown[] => of(all, "full").map(({ id, answer }) => [id, answer]);
   expect(answers(made)).toEqual([...answers(without).slice(0, 2), ["long", ""], ...answers(without).slice(2)]);
   const [full] = result.results;
-  const right = of(without, "full").reduce((sum, { goldInAnswer }) => sum + goldInAnswer, 0);
+  const right = of(without, "full").reduce((sum, { goldInAnswer }) => sum + (goldInAnswer ?? 0), 0);
   expect(full?.goldInAnswer).toBeCloseTo((100 * right) / (ROWS.length + 1), 10);
 });
 
@@ -250,7 +251,7 @@ test("the folder holds settings, rows, a result with its origin, a table for kvp
     "result.json",
     "samples.jsonl",
   ]);
-  const written = JSON.parse(await readFile(join(out, "result.json"), "utf8")) as SquadResult;
+  const written = JSON.parse(await readFile(join(out, "result.json"), "utf8")) as EvaluationResult;
   expect(written).toEqual(JSON.parse(JSON.stringify(result)));
   expect(written).toMatchObject({
     format: "kv-distill evaluation",

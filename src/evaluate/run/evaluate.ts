@@ -1,30 +1,32 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { createHash } from "node:crypto";
 import { adapterHash } from "../../cache/adapter-hash.ts";
 import type { LoadedAdapter } from "../../compress/loaded-adapter.ts";
+import type { CompressionMethod } from "../../compress/method.ts";
 import { methodNamed } from "../../compress/methods/index.ts";
-import type { RowFault } from "../../data/passage.ts";
+import { createDataReport } from "../../data/data-report.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
-import { passagePromptOf } from "../../models/load-model.ts";
 import { fileDigest } from "../../models/loading/file-digest.ts";
 import { writeFileAtomic } from "../../util/atomic-file.ts";
 import { KvDistillError } from "../../util/errors.ts";
+import { formatCount } from "../../util/format.ts";
 import { predictionsCsv, type QuestionText } from "../report/csv.ts";
 import { plotsOf } from "../report/plots.ts";
-import { firstQuestions, readSquad } from "../tasks/squad.ts";
+import type { Task, TaskSurroundings } from "../tasks/task.ts";
 import { conditionsOf } from "./conditions.ts";
-import { checkEvalConfig, type EvalConfig, identityHash, type RunIdentity } from "./config.ts";
-import { evaluatePassage } from "./evaluate-passage.ts";
+import { checkEvalConfig, DEFAULT_GOLD_TOKENS, type EvalConfig, identityHash, type RunIdentity } from "./config.ts";
+import { answerLimit, evaluatePassage, type EvaluationSetup } from "./evaluate-passage.ts";
 import { type CodeVersion, type Machine, thisCode, thisMachine } from "./machine.ts";
+import { promptOf } from "./prompt.ts";
 import type { PassageTask } from "./question.ts";
 import type { RowFile } from "./row-file.ts";
 import { openRunFolder } from "./run-folder.ts";
 import { conditionOf, rowKey, type SampleRow } from "./sample-row.ts";
 import { summarise, type Summary } from "./summary.ts";
 
-export interface SquadRunOptions {
+export interface EvaluateOptions {
   readonly model: LanguageModel;
-  /** SQuAD v1.1 JSON or JSON Lines, plain or gzip; see `readSquad`. */
-  readonly data: string;
+  readonly task: Task;
   readonly config: EvalConfig;
   /** For kv-distill. */
   readonly adapter?: LoadedAdapter;
@@ -42,7 +44,7 @@ export interface SquadRunOptions {
 }
 
 /** A finished evaluation: result.json (docs/formats/evaluation.md). */
-export interface SquadResult extends Summary {
+export interface EvaluationResult extends Summary {
   readonly format: "kv-distill evaluation";
   readonly version: 1;
   readonly command: string | null;
@@ -63,54 +65,65 @@ export interface SquadResult extends Summary {
 }
 
 const SINKS = 4;
-const PROMPT_STYLE = "short-answer";
 
 /**
- * Runs an evaluation on questions about passages: every method at every budget answers the same questions with the same prompt, greedily,
- * and is compared with the full cache at the gold answers.
+ * Runs an evaluation: every method at every budget answers the same questions with the same prompt, greedily, and is compared with the full
+ * cache at the gold answers.
  * @throws KvDistillError `bad-argument` for the configuration, data without questions, or a folder with another run; `cancelled` (a run with
  * a folder can be resumed); `bad-file`, `disk`, and what the engine throws beyond one sample's failures
  */
-export async function evaluateSquad(options: SquadRunOptions): Promise<SquadResult> {
-  const { model, data, adapter, out, resume = false, signal, onProgress, onNote = () => undefined } = options;
+export async function evaluate(options: EvaluateOptions): Promise<EvaluationResult> {
+  const { model, task, adapter, out, resume = false, signal, onProgress, onNote = () => undefined } = options;
   const begun = performance.now();
-  const config = checkEvalConfig(options.config);
+  const given = checkEvalConfig(options.config);
+  const config = { ...given, maxNewTokens: given.maxNewTokens ?? task.maxNewTokens };
+  const { goldTokens = DEFAULT_GOLD_TOKENS } = config;
   const methods = new Map(config.methods.map((name) => [name, methodNamed(name, adapter)]));
   const conditions = conditionsOf(config.methods, config.keeps);
-  const faults: RowFault[] = [];
-  const tasks = await readTasks(data, config.limit, (fault) => faults.push(fault));
-  tellData(tasks, faults, config, data, onNote);
+  const report = createDataReport();
+  const surroundings = { tokenizer: model.files.tokenizer, seed: config.seed, notes: report, onNote };
+  const tasks = await readTasks(task, config.limit, surroundings);
+  for (const line of report.lines()) onNote(line);
+  checkCount(tasks, config.limit, task, onNote);
+  tellCutGolds(tasks, task, model, goldTokens, onNote);
 
   const sinks = methods.has("kv-distill") ? (adapter?.adapter.config.sinks ?? SINKS) : SINKS;
   const identity: RunIdentity = {
-    task: "squad",
+    task: task.name,
     version: 1,
+    ...(Object.keys(task.settings).length === 0 ? {} : { taskSettings: task.settings }),
     config,
-    promptStyle: PROMPT_STYLE,
+    promptStyle: task.style.name,
     sinks,
     modelHash: model.files.hash,
     tokenizerHash: model.files.tokenizerHash,
     adapterHash: adapter === undefined || !methods.has("kv-distill") ? "none" : adapterHash(adapter.adapter),
-    dataSha256: await fileDigest(data),
+    dataSha256: await filesDigest(task.files),
   };
   const code = await thisCode();
   const opened = out === undefined ? undefined : await openRunFolder(out, identity, code, resume);
   try {
     tellOtherCode(opened?.code, code, onNote);
-    const setup = {
+    const setup: EvaluationSetup = {
       model,
-      prompt: passagePromptOf(model.files, PROMPT_STYLE),
+      task,
       methods,
       conditions,
       sinks,
       seed: config.seed,
       maxNewTokens: config.maxNewTokens,
+      goldTokens,
+      ...(config.fold === undefined ? {} : { fold: config.fold }),
       ...(opened === undefined ? {} : { kept: opened.kept }),
       ...(signal === undefined ? {} : { signal }),
     };
     const rows = await measureAll(setup, tasks, opened?.rows, onProgress);
-    const summary = summarise(rows, conditions, config.seed);
-    const result: SquadResult = {
+    const summary = summarise(rows, conditions, {
+      metrics: task.metrics,
+      seed: config.seed,
+      marks: (method) => marksOf(methods.get(method)),
+    });
+    const result: EvaluationResult = {
       format: "kv-distill evaluation",
       version: 1,
       command: options.command ?? null,
@@ -119,7 +132,7 @@ export async function evaluateSquad(options: SquadRunOptions): Promise<SquadResu
       identityHash: identityHash(identity),
       identity,
       model: model.files.name,
-      data: { path: data, malformedRows: faults.length },
+      data: { path: task.files.join(", "), malformedRows: report.counts()["malformed-row"] ?? 0 },
       finishedAt: new Date().toISOString(),
       seconds: {
         process: (performance.now() - begun) / 1000,
@@ -130,7 +143,7 @@ export async function evaluateSquad(options: SquadRunOptions): Promise<SquadResu
         failure === undefined ? [] : [{ sample, id, method, keep, failure }],
       ),
     };
-    if (out !== undefined) await writeReports(out, result, rows, questionTexts(tasks));
+    if (out !== undefined) await writeReports(out, result, rows, questionTexts(tasks, task, config));
     return result;
   } finally {
     await opened?.kept.close();
@@ -138,16 +151,30 @@ export async function evaluateSquad(options: SquadRunOptions): Promise<SquadResu
   }
 }
 
+function marksOf(method: CompressionMethod | undefined): Pick<CompressionMethod, "questionAware" | "masked"> {
+  return {
+    ...(method?.questionAware === undefined ? {} : { questionAware: method.questionAware }),
+    ...(method?.masked === undefined ? {} : { masked: method.masked }),
+  };
+}
+
+/** One file's own hash; of several files a hash over names and hashes. */
+async function filesDigest(paths: readonly string[]): Promise<string> {
+  const digests = await Promise.all(paths.map(async (path) => [basename(path), await fileDigest(path)] as const));
+  const [only, ...others] = digests;
+  if (only !== undefined && others.length === 0) return only[1];
+  return createHash("sha256").update(JSON.stringify(digests)).digest("hex");
+}
+
 async function measureAll(
-  setup: Parameters<typeof evaluatePassage>[0],
+  setup: EvaluationSetup,
   tasks: readonly PassageTask[],
   file: RowFile | undefined,
-  onProgress: SquadRunOptions["onProgress"],
+  onProgress: EvaluateOptions["onProgress"],
 ): Promise<SampleRow[]> {
   const rows = [...(file?.rows ?? [])];
   const there = new Set(rows.map((row) => rowKey(row.sample, conditionOf(row))));
-  const questions = tasks.reduce((sum, { passage }) => sum + passage.questions.length, 0);
-  const total = questions * setup.conditions.length;
+  const total = questionCount(tasks) * setup.conditions.length;
   onProgress?.(rows.length, total, []);
   for (const task of tasks) {
     const wanted: Parameters<typeof evaluatePassage>[2] = (sample, condition) => !there.has(rowKey(sample, condition));
@@ -160,33 +187,54 @@ async function measureAll(
   return rows.sort((a, b) => a.sample - b.sample);
 }
 
-async function readTasks(
-  path: string,
-  limit: number | null,
-  onFault: (fault: RowFault) => void,
-): Promise<PassageTask[]> {
+/** The passages up to the first `limit` questions; the last passage may keep only some of its own. */
+async function readTasks(task: Task, limit: number | null, surroundings: TaskSurroundings): Promise<PassageTask[]> {
   const tasks: PassageTask[] = [];
   let firstSample = 0;
-  for await (const passage of firstQuestions(readSquad(path, onFault), limit ?? Infinity)) {
-    tasks.push({ index: tasks.length, firstSample, passage });
-    firstSample += passage.questions.length;
+  for await (const passage of task.passages(surroundings)) {
+    const questions = passage.questions.slice(0, (limit ?? Infinity) - firstSample);
+    tasks.push({ index: tasks.length, firstSample, passage: { ...passage, questions } });
+    firstSample += questions.length;
+    if (firstSample === limit) break;
   }
-  if (firstSample > 0) return tasks;
-  throw new KvDistillError("bad-argument", "there are no questions to ask", { where: path });
+  return tasks;
 }
 
-function tellData(
+function questionCount(tasks: readonly PassageTask[]): number {
+  return tasks.reduce((sum, { passage }) => sum + passage.questions.length, 0);
+}
+
+/** @throws KvDistillError `bad-argument` when there are no questions */
+function checkCount(
   tasks: readonly PassageTask[],
-  faults: readonly RowFault[],
-  { limit }: EvalConfig,
-  data: string,
+  limit: number | null,
+  { files, name }: Task,
   onNote: (line: string) => void,
 ): void {
-  const questions = tasks.reduce((sum, { passage }) => sum + passage.questions.length, 0);
-  if (limit !== null && questions < limit) onNote(`${data} has ${questions} questions, fewer than ${limit}`);
-  const [first] = faults;
-  if (first === undefined) return;
-  onNote(`malformed rows left out: ${faults.length}, the first at ${first.file}:${first.line}: ${first.fault}`);
+  const questions = questionCount(tasks);
+  const where = files.join(", ") || name;
+  if (questions === 0) throw new KvDistillError("bad-argument", "there are no questions to ask", { where });
+  if (limit !== null && questions < limit) onNote(`${where} has ${questions} questions, fewer than ${limit}`);
+}
+
+/** Nothing is cut in silence. */
+function tellCutGolds(
+  tasks: readonly PassageTask[],
+  task: Task,
+  { files }: LanguageModel,
+  goldTokens: number,
+  onNote: (line: string) => void,
+): void {
+  const prompt = promptOf(files, task.style);
+  const golds = tasks.flatMap(({ passage }) => passage.questions.map(({ answers }) => answers[0] ?? ""));
+  // A token has at least one character or byte: short answers need not be counted.
+  const cut = golds.filter(
+    (gold) => 4 * gold.length >= goldTokens && prompt.answerIds(gold).length > goldTokens,
+  ).length;
+  if (cut === 0) return;
+  onNote(
+    `gold answers compared at their first ${goldTokens} tokens: ${formatCount(cut)} (--gold-tokens takes more memory)`,
+  );
 }
 
 function tellOtherCode(earlier: CodeVersion | undefined, now: CodeVersion, onNote: (line: string) => void): void {
@@ -195,23 +243,27 @@ function tellOtherCode(earlier: CodeVersion | undefined, now: CodeVersion, onNot
   onNote(`the run was begun by other code (${name(earlier)}; this is ${name(now)}): its rows may not be comparable`);
 }
 
-function questionTexts(tasks: readonly PassageTask[]): Map<number, QuestionText> {
+function questionTexts(tasks: readonly PassageTask[], task: Task, config: EvalConfig): Map<number, QuestionText> {
   return new Map(
-    tasks.flatMap(({ passage, firstSample }) =>
-      passage.questions.map(({ question, answers }, i) => [firstSample + i, { question, golds: answers }] as const),
-    ),
+    tasks.flatMap(({ passage, firstSample }) => {
+      const maxNewTokens = answerLimit(task, passage.maxNewTokens, config.maxNewTokens);
+      return passage.questions.map(
+        ({ question, answers, answerPrefix = "" }, i) =>
+          [firstSample + i, { question, golds: answers, answerPrefix, maxNewTokens }] as const,
+      );
+    }),
   );
 }
 
 /** result.json comes last: where it is, the rest is whole. */
 async function writeReports(
   out: string,
-  result: SquadResult,
+  result: EvaluationResult,
   rows: readonly SampleRow[],
   questions: ReadonlyMap<number, QuestionText>,
 ): Promise<void> {
   const write = (name: string, text: string): Promise<void> => writeFileAtomic(join(out, name), Buffer.from(text));
-  await write("predictions.csv", predictionsCsv(rows, questions, result.identity.config.maxNewTokens));
+  await write("predictions.csv", predictionsCsv(rows, questions, result.identity.task, result.metrics));
   for (const { file, svg } of plotsOf(result, result.model)) await write(file, svg);
   await write("result.json", `${JSON.stringify(result, null, 2)}\n`);
 }
