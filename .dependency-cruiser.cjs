@@ -1,6 +1,7 @@
 // Layers, top to bottom. A folder imports itself and folders below it; `runtime` and `graph` know nothing of models.
 const layers = [
   ["cli"],
+  ["bench"],
   ["evaluate"],
   ["train"],
   ["data"],

@@ -30,7 +30,8 @@ export function agreementOf(ours: SideResult["check"], theirs: SideResult["check
 
 function numbers(name: string, own: number, other: number): Agreement {
   // Ids and counts are whole: they are the same or not.
-  if (Number.isInteger(own) && Number.isInteger(other)) return { text: `${name} ${own} / ${other}`, same: own === other };
+  if (Number.isInteger(own) && Number.isInteger(other))
+    return { text: `${name} ${own} / ${other}`, same: own === other };
   const distance = Math.abs(own - other) / Math.max(Math.abs(own), Math.abs(other));
   return { text: `${name} ${own.toPrecision(4)} / ${other.toPrecision(4)}`, same: distance <= SAME_NUMBER };
 }

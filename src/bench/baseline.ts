@@ -56,7 +56,8 @@ export function compareWithBaseline(results: readonly TrialResult[], { ratios, t
   if (rows.length > 0) return rows;
   throw new KvDistillError("bad-argument", "the baseline knows none of the ratios that were measured", {
     expected: Object.keys(ratios).join(", ") || "at least one ratio in the baseline",
-    got: results.flatMap((trial) => trial.entries.slice(1).map((entry) => ratioName(trial, entry))).join(", ") || "none",
+    got:
+      results.flatMap((trial) => trial.entries.slice(1).map((entry) => ratioName(trial, entry))).join(", ") || "none",
   });
 }
 

@@ -45,13 +45,16 @@ export function madeTriples(text: EndlessText, count: number): Triple[] {
 export async function readTriples(path: string, count: number): Promise<Triple[]> {
   const faults: string[] = [];
   const found: Triple[] = [];
-  for await (const { contextIds, turns } of readTokenTriples(path, (fault) => faults.push(`${placeText(fault)}: ${fault.fault}`))) {
+  for await (const { contextIds, turns } of readTokenTriples(path, (fault) =>
+    faults.push(`${placeText(fault)}: ${fault.fault}`),
+  )) {
     const [turn] = turns;
     if (turn === undefined) continue;
     found.push({ context_ids: contextIds, question_ids: turn.questionIds, answer_ids: turn.answerIds });
     if (found.length === count) break;
   }
-  if (faults.length > 0) throw new KvDistillError("bad-file", "not token triples", { where: path, faults: faults.slice(0, 10) });
+  if (faults.length > 0)
+    throw new KvDistillError("bad-file", "not token triples", { where: path, faults: faults.slice(0, 10) });
   if (found.length === 0) throw new KvDistillError("bad-argument", "there is nothing to train on", { where: path });
   return Array.from({ length: count }, (_, i) => found[i % found.length]).flatMap((triple) => triple ?? []);
 }

@@ -10,7 +10,7 @@ import { isKvDistillError, messageOf } from "../util/errors.ts";
 import { PACKAGE_NAME_AND_VERSION } from "../util/version.ts";
 import { exampleText, madeTriples, readTriples } from "./inputs.ts";
 import type { InterleaveOptions } from "./interleave.ts";
-import { type FoundSide, runTrial, type TrialResult } from "./run-trial.ts";
+import { type FoundSide, NOT_ASKED, runTrial, type TrialResult } from "./run-trial.ts";
 import { ourSide } from "./sides/ours.ts";
 import { findPeer, PEERS, type PeerName } from "./sides/peers.ts";
 import type { OpenRequest, Triple } from "./sides/protocol.ts";
@@ -181,7 +181,7 @@ class Sides {
       const open = { ...this.base, variant: "", precision };
       return { side: await startSide({ ...ourSide(name), environment }, open, sideOptions) };
     }
-    if (!peers.includes(name)) return { reason: "not asked for" };
+    if (!peers.includes(name)) return { reason: NOT_ASKED };
     const peer = PEERS[name];
     const start = await findPeer(peer, reference);
     if ("reason" in start) return start;

@@ -34,6 +34,9 @@ export interface TrialResult {
   readonly entries: readonly EntryResult[];
 }
 
+/** Why a peer that could be named was not. */
+export const NOT_ASKED = "not asked for";
+
 /** A process to ask, or why there is none. */
 export type FoundSide = { readonly side: Side } | { readonly reason: string };
 
@@ -60,7 +63,8 @@ export async function runTrial(
     contestants.push({ name: entry.name, turn: (round) => found.side.ask(entry.request(round)) });
   }
   const { atMost } = trial;
-  const own = atMost === undefined ? options : { ...options, warmups: 0, repetitions: Math.min(atMost, options.repetitions) };
+  const own =
+    atMost === undefined ? options : { ...options, warmups: 0, repetitions: Math.min(atMost, options.repetitions) };
   const turns = new Map((await interleave(contestants, own)).map((turn) => [turn.name, turn]));
   const samplesOf = ({ name }: TrialEntry): readonly SideResult[] => turns.get(name)?.samples ?? [];
   const [first] = trial.entries;

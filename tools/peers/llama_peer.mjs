@@ -21,7 +21,10 @@ async function open({ model: { gguf }, threads }) {
   if (gguf === null) throw new Error("the model did not come as a GGUF file");
   const llama = await getLlama({ gpu: false, build: "never", maxThreads: threads, logLevel: LlamaLogLevel.error });
   const model = await llama.loadModel({ modelPath: gguf });
-  const context = await model.createContext({ contextSize: model.trainContextSize, threads: { ideal: threads, min: threads } });
+  const context = await model.createContext({
+    contextSize: model.trainContextSize,
+    threads: { ideal: threads, min: threads },
+  });
   sequence = context.getSequence();
 }
 

@@ -34,7 +34,7 @@ function exportOnnx(from, to) {
   rmSync(temp, { recursive: true, force: true });
   mkdirSync(join(temp, "onnx"), { recursive: true });
   console.error(`exporting ${from} to ONNX, once`);
-  const options = ["--task", "text-generation-with-past", "--framework", "pt", "--no-post-process"];
+  const options = ["--task", "text-generation-with-past"];
   const { status } = spawnSync(python, ["-m", "optimum.exporters.onnx", "--model", from, ...options, temp], {
     stdio: ["ignore", 2, 2],
   });
@@ -53,7 +53,10 @@ async function forward(ids, past, length) {
   if (model.forward_params.includes("num_logits_to_keep")) {
     inputs.num_logits_to_keep = new Tensor("int64", BigInt64Array.of(1n), []);
   }
-  const outputs = await model.forward({ ...inputs, ...(past === undefined ? {} : { past_key_values: new DynamicCache(past) }) });
+  const outputs = await model.forward({
+    ...inputs,
+    ...(past === undefined ? {} : { past_key_values: new DynamicCache(past) }),
+  });
   const entries = {};
   for (const [name, value] of Object.entries(outputs)) {
     if (name.startsWith("present")) entries[name.replace("present", "past_key_values")] = value;

@@ -34,7 +34,9 @@ export async function firstToken(
   const { path = "" } = state;
   const { value, seconds } = await measure(async () => {
     const cache =
-      from === "file" ? await readingCache(model, await loadKvd(path, { expectModel: model.files })) : await model.newCache();
+      from === "file"
+        ? await readingCache(model, await loadKvd(path, { expectModel: model.files }))
+        : await model.newCache();
     try {
       if (from === "text") await model.forward({ ids: context, cache });
       return (await model.forward({ ids: question, cache, logitRows: [question.length - 1] })).data;

@@ -37,7 +37,9 @@ export async function trainingSide(
   return {
     step: async (request, measure) => {
       done++;
-      const { value, seconds } = await measure(() => optimiserStep(engine, { parameters, moments, step: done }, request));
+      const { value, seconds } = await measure(() =>
+        optimiserStep(engine, { parameters, moments, step: done }, request),
+      );
       return { seconds, tokens: tokensOf(request.triples), check: { loss: value } };
     },
   };

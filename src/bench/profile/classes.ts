@@ -14,7 +14,15 @@ export const OPERATOR_CLASSES = [
 export type OperatorClass = (typeof OPERATOR_CLASSES)[number];
 
 const OPERATORS: Readonly<Record<Exclude<OperatorClass, "other">, readonly string[]>> = {
-  "matrix products": ["MatMul", "Gemm", "FusedMatMul", "FusedGemm", "MatMulInteger", "MatMulNBits", "DynamicQuantizeMatMul"],
+  "matrix products": [
+    "MatMul",
+    "Gemm",
+    "FusedMatMul",
+    "FusedGemm",
+    "MatMulInteger",
+    "MatMulNBits",
+    "DynamicQuantizeMatMul",
+  ],
   attention: ["Attention", "MultiHeadAttention", "GroupQueryAttention"],
   softmax: ["Softmax", "LogSoftmax", "BiasSoftmax"],
   normalisation: [
@@ -25,7 +33,9 @@ const OPERATORS: Readonly<Record<Exclude<OperatorClass, "other">, readonly strin
     "RMSNormalization",
   ],
   elementwise: [
-    ..."Add Sub Mul Div Neg Exp Log Sqrt Pow Reciprocal Sigmoid Tanh Erf Gelu FastGelu QuickGelu BiasGelu Relu".split(" "),
+    ..."Add Sub Mul Div Neg Exp Log Sqrt Pow Reciprocal Sigmoid Tanh Erf Gelu FastGelu QuickGelu BiasGelu Relu".split(
+      " ",
+    ),
     ..."Equal Less LessOrEqual Greater GreaterOrEqual Where And Or Not Min Max Clip RotaryEmbedding Sum".split(" "),
   ],
   reductions: "ReduceSum ReduceMax ReduceMean ReduceMin ReduceSumSquare ArgMax TopK".split(" "),

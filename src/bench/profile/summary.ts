@@ -44,7 +44,11 @@ export async function readTraces(folder: string): Promise<Map<string, OperatorTi
 }
 
 /** @param peak flops per second */
-export function summarise(stages: ReadonlyMap<string, readonly OperatorTime[]>, seconds: number, peak: number): ProfileSummary {
+export function summarise(
+  stages: ReadonlyMap<string, readonly OperatorTime[]>,
+  seconds: number,
+  peak: number,
+): ProfileSummary {
   const all = [...stages.values()].flat();
   const total = microsecondsOf(all);
   const row = (name: string, times: readonly OperatorTime[]): TimeRow => {
@@ -59,7 +63,14 @@ export function summarise(stages: ReadonlyMap<string, readonly OperatorTime[]>, 
     };
   };
   const grouped = (key: (time: OperatorTime) => string): TimeRow[] =>
-    [...new Set(all.map(key))].map((name) => row(name, all.filter((time) => key(time) === name))).sort(bySeconds);
+    [...new Set(all.map(key))]
+      .map((name) =>
+        row(
+          name,
+          all.filter((time) => key(time) === name),
+        ),
+      )
+      .sort(bySeconds);
   return {
     seconds,
     operatorSeconds: total / 1e6,

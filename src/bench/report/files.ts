@@ -15,7 +15,11 @@ export const RESULT_FILE = "result.json";
  * Writes result.json (record, every sample), table.txt and plots.
  * @throws KvDistillError `disk`
  */
-export async function writeBenchFiles(folder: string, results: readonly TrialResult[], record: BenchRecord): Promise<void> {
+export async function writeBenchFiles(
+  folder: string,
+  results: readonly TrialResult[],
+  record: BenchRecord,
+): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });
   } catch (error) {

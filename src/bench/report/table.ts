@@ -2,10 +2,10 @@ import { formatBytes, formatDuration, formatNumber } from "../../util/format.ts"
 import { printable } from "../../util/printable.ts";
 import type { Table } from "../../util/table.ts";
 import type { TimeRow, ProfileSummary } from "../profile/summary.ts";
-import type { EntryResult, TrialResult } from "../run-trial.ts";
+import { type EntryResult, NOT_ASKED, type TrialResult } from "../run-trial.ts";
 import type { Measure } from "../trial.ts";
 
-/** One row for each side of each trial. */
+/** One row for each side of each trial that was asked for. */
 export function resultsTable(results: readonly TrialResult[]): Table {
   const right = (name: string) => ({ name, align: "right" as const });
   return {
@@ -21,7 +21,9 @@ export function resultsTable(results: readonly TrialResult[]): Table {
       { name: "same result" },
     ],
     rows: results.flatMap(({ name, measure, entries }) =>
-      entries.map((entry, i) => [i === 0 ? name : "", entry.name, ...figures(measure, entry)]),
+      entries
+        .filter(({ failure }) => failure !== NOT_ASKED)
+        .map((entry, i) => [i === 0 ? name : "", entry.name, ...figures(measure, entry)]),
     ),
   };
 }

@@ -90,7 +90,10 @@ export async function findPeer(peer: Peer, reference: string | null, folder = PE
   if (peer.needsReference === true && reference === null) {
     return { reason: "the reference implementation's folder is not known: --reference, or KV_DISTILL_REFERENCE" };
   }
-  const json = parseStrictJson(await readTextFile(manifest, MAX_MANIFEST_BYTES), manifest, { maxDepth: 4, maxKeys: 100 });
+  const json = parseStrictJson(await readTextFile(manifest, MAX_MANIFEST_BYTES), manifest, {
+    maxDepth: 4,
+    maxKeys: 100,
+  });
   const { command, environment } = manifestSchema.parse(json);
   return { command: { name: peer.name, command, environment } };
 }

@@ -24,7 +24,7 @@ export interface SideCommand {
 }
 
 export interface SideOptions {
-  /** Seconds without an answer after which a side is given up. */
+  /** Seconds without an answer after which a side is given up; starting and opening have two minutes at least. */
   readonly timeout: number;
   readonly signal?: AbortSignal;
   /** What it writes to stderr, line by line. */
@@ -44,6 +44,7 @@ export interface Side {
 const STDERR_LINES = 8;
 const MAX_LINE_CHARACTERS = 1 << 22;
 const SECONDS_TO_END = 10;
+const SECONDS_TO_START = 120;
 
 /**
  * Starts a side and opens its model.
@@ -95,13 +96,13 @@ export async function startSide(
     return new KvDistillError("peer", what, { where: name, ...facts, ...(faults.length > 0 ? { faults } : {}) });
   };
 
-  async function nextLine(): Promise<unknown> {
+  async function nextLine(seconds: number): Promise<unknown> {
     const begun = performance.now();
     while (lines.length === 0) {
-      const left = timeout * 1000 - (performance.now() - begun);
+      const left = seconds * 1000 - (performance.now() - begun);
       if (ended !== undefined || left <= 0) {
         signal?.throwIfAborted();
-        throw ended === undefined ? fail(`no answer in ${timeout} s`) : fail(ended);
+        throw ended === undefined ? fail(`no answer in ${seconds} s`) : fail(ended);
       }
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left);
@@ -119,11 +120,12 @@ export async function startSide(
     }
   }
 
+  const starting = Math.max(timeout, SECONDS_TO_START);
   let nextId = 0;
   async function request(asked: OpenRequest | WorkRequest): Promise<SideResult> {
     const id = nextId++;
     child.stdin.write(`${JSON.stringify({ id, ...asked })}\n`);
-    const answer = await nextLine();
+    const answer = await nextLine(asked.work === "open" ? starting : timeout);
     const failure = failureSchema.safeParse(answer);
     if (failure.success && failure.data.id === id) {
       throw fail(`${asked.work} failed`, { got: printable(failure.data.error.slice(0, 2000)) });
@@ -136,7 +138,7 @@ export async function startSide(
     });
   }
 
-  const hello = helloSchema.safeParse(await nextLine());
+  const hello = helloSchema.safeParse(await nextLine(starting));
   if (!hello.success) throw fail("it did not say hello", { expected: "a kv-distill bench process" });
   if (hello.data.protocol !== PROTOCOL_VERSION) {
     throw fail("it speaks another version of the protocol", {
