@@ -54,7 +54,7 @@ export const gitBlob = (bytes: Buffer): string =>
   createHash("sha1").update(`blob ${bytes.length.toString()}\0`).update(bytes).digest("hex");
 
 /** As on the hub, weights and other large files lie elsewhere and the repository holds a pointer. */
-const isLarge = (name: string): boolean => /\.(safetensors|bin|gguf)$/.test(name);
+const isLarge = (name: string): boolean => /\.(safetensors|bin|gguf|parquet)$/.test(name);
 
 /** All files of a folder. */
 export async function readRepo(folder: string): Promise<Map<string, Buffer>> {
@@ -95,8 +95,9 @@ export async function startHub(): Promise<HubStandIn> {
   );
   const server = createServer(
     handle("hub", (seen, url, response, fault) => {
-      const [, apiRepo] = /^\/api\/models\/([^/]+\/[^/]+)(?:\/revision\/.+)?$/.exec(seen.path) ?? [];
-      const [, repoName = "", name = ""] = /^\/([^/]+\/[^/]+)\/resolve\/[^/]+\/(.+)$/.exec(seen.path) ?? [];
+      const [, apiRepo] = /^\/api\/(?:models|datasets)\/([^/]+\/[^/]+)(?:\/revision\/.+)?$/.exec(seen.path) ?? [];
+      const [, repoName = "", name = ""] =
+        /^\/(?:datasets\/)?([^/]+\/[^/]+)\/resolve\/[^/]+\/(.+)$/.exec(seen.path) ?? [];
       const repo = repos.get(apiRepo ?? repoName);
       if (repo === undefined) {
         response.writeHead(401, { "x-error-code": "RepoNotFound", "x-error-message": "Repository not found" }).end();

@@ -24,10 +24,20 @@ export async function parsePullSource(text: string): Promise<PullSource> {
     const { kind, path } = await resolveModel(resolve(text));
     return { kind: "local", format: kind, path };
   }
+  const hub = parseHubName(text);
+  if (hub === undefined) throw unknown(text);
+  return { kind: "hub", ...hub };
+}
+
+/**
+ * `org/name` or `org/name@revision` of the hub; undefined when it is neither.
+ * @throws KvDistillError `bad-argument` for an impossible revision.
+ */
+export function parseHubName(text: string): { readonly repo: string; readonly revision: string } | undefined {
   const at = text.indexOf("@");
   const repo = at === -1 ? text : text.slice(0, at);
-  if (!repo.includes("/") || !isRepo(repo)) throw unknown(text);
-  return { kind: "hub", repo, revision: at === -1 ? "main" : checkRevision(text.slice(at + 1), text) };
+  if (!repo.includes("/") || !isRepo(repo)) return undefined;
+  return { repo, revision: at === -1 ? "main" : checkRevision(text.slice(at + 1), text) };
 }
 
 /** The name under which a source is pulled when the caller gives none; it may be no valid model name. */

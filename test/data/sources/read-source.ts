@@ -19,9 +19,18 @@ export async function readSource(name: string, path: string): Promise<ReadSource
   const unused: UnusedRow[] = [];
   const damaged: RowFault[] = [];
   const notes = {
-    onFault: (fault: RowFault) => (faults.push(fault), report.onFault(fault)),
-    onUnused: (row: UnusedRow) => (unused.push(row), report.onUnused(row)),
-    onDamaged: (fault: RowFault) => (damaged.push(fault), report.onDamaged(fault)),
+    onFault: (fault: RowFault) => {
+      faults.push(fault);
+      report.onFault(fault);
+    },
+    onUnused: (row: UnusedRow) => {
+      unused.push(row);
+      report.onUnused(row);
+    },
+    onDamaged: (fault: RowFault) => {
+      damaged.push(fault);
+      report.onDamaged(fault);
+    },
   };
   for await (const row of sourceNamed(name).read(path, notes)) rows.push(row);
   return { rows, faults, unused, damaged, counts: report.counts() };

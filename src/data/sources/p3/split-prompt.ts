@@ -8,7 +8,7 @@ export const LEAST_CONTEXT_WORDS = 20;
 
 /** A line next to the text that is this short beside its longest line is the prompt's, not the text's. */
 const SHORT_LINE = 80;
-const SHORT_PART = 4;
+const SHORT_PART = 3;
 
 /**
  * A prompt whose fields are not known, cut in two: the text is the longest of the blocks between blank lines and lines

@@ -23,6 +23,11 @@ const DATA_FILE = /\.(?:jsonl?|ndjson|parquet|zip|train|dev|test)(?:\.gz)?$/i;
 const NOT_DATA = /^(?:\..*|source\.json|dataset_infos?\.json|package\.json)$/i;
 const DEEPEST = 16;
 
+/** Whether a file in a folder, an archive or a repository holds rows, by its name without folders. */
+export function isDataFile(name: string): boolean {
+  return DATA_FILE.test(name) && !NOT_DATA.test(name);
+}
+
 const ZIP = [0x50, 0x4b];
 const PARQUET = "PAR1";
 
@@ -54,11 +59,11 @@ async function* folderPaths(folder: string, depth: number): AsyncGenerator<strin
   if (depth === 0) throw new KvDistillError("too-large", "folders too deep", { where: folder });
   const names = (await orDiskError(folder, readdir(folder))).sort();
   for (const name of names) {
-    if (NOT_DATA.test(name)) continue;
+    if (name.startsWith(".")) continue;
     const path = join(folder, name);
     const facts = await orDiskError(path, stat(path));
     if (facts.isDirectory()) yield* folderPaths(path, depth - 1);
-    else if (facts.isFile() && DATA_FILE.test(name)) yield path;
+    else if (facts.isFile() && isDataFile(name)) yield path;
   }
 }
 
@@ -88,7 +93,7 @@ async function* zippedFiles(path: string): AsyncGenerator<InputFile> {
     for await (const entry of zip.eachEntry()) entries.push(entry);
     for (const entry of entries) {
       const name = entry.fileName.split("/").at(-1) ?? "";
-      if (!DATA_FILE.test(name) || NOT_DATA.test(name)) continue;
+      if (!isDataFile(name)) continue;
       yield await zippedFile(zip, entry, `${path}/${entry.fileName}`);
     }
   } catch (error) {

@@ -12,7 +12,7 @@ export interface HubFile {
   readonly digest: ContentDigest;
 }
 
-/** What the hub says of one revision of a model. */
+/** What the hub says of one revision of a model or a data set. */
 export interface HubModel {
   readonly commit: string;
   readonly licence: string | undefined;
@@ -38,7 +38,7 @@ const modelSchema = z.object({
 });
 
 /**
- * Asks the hub for a model's commit, licence and files with sizes and digests.
+ * Asks the hub for a repository's commit, licence and files with sizes and digests.
  * @throws KvDistillError `not-found`, `network`, `bad-file` (not an answer of a hub), `too-large`.
  */
 export async function hubModel(
@@ -46,8 +46,9 @@ export async function hubModel(
   repo: string,
   revision: string,
   { retry, signal, reporter }: FetchContext,
+  kind: "models" | "datasets" = "models",
 ): Promise<HubModel> {
-  const path = `/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const path = `/api/${kind}/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
   const where = revision === "main" ? repo : `${repo}@${revision}`;
   const { stallSeconds } = retry;
   const text = await withRetries(
