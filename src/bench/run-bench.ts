@@ -14,7 +14,7 @@ import { type FoundSide, NOT_ASKED, runTrial, type TrialResult } from "./run-tri
 import { ourSide } from "./sides/ours.ts";
 import { findPeer, PEERS, type PeerName } from "./sides/peers.ts";
 import type { OpenRequest, Triple } from "./sides/protocol.ts";
-import { type Side, startSide } from "./sides/side.ts";
+import { startSide } from "./sides/side.ts";
 import type { Sizes } from "./sizes.ts";
 import { STEP_SETTINGS } from "./step-settings.ts";
 import { TARGETS, type TargetName } from "./targets/index.ts";

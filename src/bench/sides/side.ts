@@ -154,7 +154,7 @@ export async function startSide(
     close: async () => {
       signal?.removeEventListener("abort", stop);
       if (child.exitCode !== null || child.signalCode !== null) return;
-      const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+      const closed = new Promise<void>((resolve) => child.once("close", resolve));
       child.stdin.end();
       const timer = setTimeout(stop, SECONDS_TO_END * 1000);
       await closed;

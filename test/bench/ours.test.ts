@@ -1,0 +1,95 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type BenchOptions, withInputs } from "../../src/bench/run-bench.ts";
+import { ourSide } from "../../src/bench/sides/ours.ts";
+import type { SideResult } from "../../src/bench/sides/protocol.ts";
+import { startSide } from "../../src/bench/sides/side.ts";
+import { QUICK_SIZES } from "../../src/bench/sizes.ts";
+import { TARGET_NAMES, TARGETS } from "../../src/bench/targets/index.ts";
+import { saveAdapter } from "../../src/cache/save-adapter.ts";
+import { loadModel } from "../../src/models/load-model.ts";
+import { randomAdapter } from "../models/random-adapter.ts";
+import { writeTinyLlama } from "../train/tiny-run.ts";
+
+let folder = "";
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "kv-distill-bench-test-"));
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true });
+});
+
+test("our own side does all the work of every target and counts its tokens", async () => {
+  const model = await loadModel(await writeTinyLlama(folder), { threads: 1 });
+  await model.close();
+  const adapter = join(folder, "adapter");
+  await saveAdapter(adapter, randomAdapter(model));
+  const sizes = {
+    ...QUICK_SIZES,
+    prefill: [16],
+    compress: 60,
+    context: 30,
+    steps: 5,
+    long: 120,
+    fold: [200],
+    foldTokens: 50,
+  };
+  const options: BenchOptions = {
+    files: model.files,
+    gguf: null,
+    targets: TARGET_NAMES,
+    sizes,
+    peers: [],
+    warmups: 0,
+    repetitions: 2,
+    device: "cpu",
+    threads: 1,
+    precision: "fp32",
+    reference: null,
+    adapter,
+    data: null,
+    timeout: 120,
+  };
+  await withInputs(options, async (inputs, base) => {
+    const open = { ...base, variant: "", precision: "fp32" };
+    const side = await startSide(ourSide("ours"), open, { timeout: 120 });
+    try {
+      const seen: [string, number, SideResult["check"]][] = [];
+      for (const target of TARGET_NAMES) {
+        for (const { entries } of TARGETS[target](inputs)) {
+          for (const { name, request } of entries.filter((entry) => entry.side.startsWith("ours"))) {
+            const { tokens, check, peakBytes } = await side.ask(request(0));
+            expect(peakBytes).toBeGreaterThan(1e6);
+            expect(Object.values(check).flat().every(Number.isFinite)).toBe(true);
+            seen.push([`${target}: ${name}`, tokens, check]);
+          }
+        }
+      }
+      const step = inputs.triples(0).flatMap((triple) => Object.values(triple).flat()).length;
+      expect(seen.map(([name, tokens]) => [name, tokens])).toEqual([
+        ["train: ours", step],
+        ["prefill: ours", 16],
+        ["compress: ours", 60],
+        ["compress: our prefill", 60],
+        ["decode: ours", 5],
+        ["decode-compressed: ours", 5],
+        ["decode-compressed: our full cache", 5],
+        ["first-token: ours", 1],
+        ["first-token: our prefill", 1],
+        ["fold: ours", 200],
+        ["memory: ours", step],
+      ]);
+      const checkOf = (of: string) => seen.find(([name]) => name === of)?.[2];
+      expect(checkOf("compress: ours")).toEqual({ rows: 15 });
+      expect(checkOf("decode: ours")?.ids).toHaveLength(5);
+      // The same examples again, one step later: the step has learned from them.
+      expect(Number(checkOf("memory: ours")?.loss)).toBeLessThan(Number(checkOf("train: ours")?.loss));
+      const { check } = await side.ask({ work: "gemm", size: 32, times: 2 });
+      expect(check.flops).toBeGreaterThan(0);
+    } finally {
+      await side.close();
+    }
+  });
+}, 120_000);
