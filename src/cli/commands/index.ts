@@ -1,5 +1,6 @@
 import type { AddCommand } from "../define-command.ts";
 import { ask } from "./ask.ts";
+import { bench } from "./bench.ts";
 import { compress } from "./compress.ts";
 import { demo } from "./demo.ts";
 import { evaluate } from "./eval.ts";
@@ -23,5 +24,6 @@ export const COMMANDS: readonly AddCommand[] = [
   prepare,
   train,
   evaluate,
+  bench,
   demo,
 ];
