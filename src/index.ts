@@ -7,7 +7,7 @@ export { saveKvd } from "./cache/save-kvd.ts";
 export { type CompressOptions, compressIds } from "./compress/compress.ts";
 export { compress, type CompressTextOptions, type Keep } from "./compress/compress-text.ts";
 export { attachAdapter, type LoadedAdapter } from "./compress/loaded-adapter.ts";
-export { METHOD_NAMES, methodNamed } from "./compress/methods/index.ts";
+export { METHOD_NAMES, methodNamed, QUESTION_AWARE_METHOD_NAMES, SAVED_METHOD_NAMES } from "./compress/methods/index.ts";
 export { evaluate, type EvaluateOptions, type EvaluationResult } from "./evaluate/run/evaluate.ts";
 export { squadTask } from "./evaluate/tasks/squad.ts";
 export { type Task } from "./evaluate/tasks/task.ts";

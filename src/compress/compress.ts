@@ -8,6 +8,7 @@ import { FOLD_TOKENS } from "./fold.ts";
 import { joinRows, type PlacedRows, placeRows } from "./join-rows.ts";
 import type { LoadedAdapter } from "./loaded-adapter.ts";
 import type { CompressedRows, CompressionMethod } from "./method.ts";
+import { SAVED_METHOD_NAMES } from "./methods/index.ts";
 import { planCompression, type Span } from "./plan.ts";
 import { readAfter } from "./read-after.ts";
 
@@ -47,7 +48,7 @@ const DEFAULT_SINKS = 4;
  * Compresses a context to a cache that the unmodified model reads. In memory at once: the rows of one fold and those kept so far.
  *
  * What lies in front of the span is kept as the sinks are, what follows it is read by the frozen model on the compressed cache.
- * @throws KvDistillError as `planCompression` does; `cancelled`; what the engine throws
+ * @throws KvDistillError as `planCompression` does; `unsupported` for a masked or question-aware method; `cancelled`; what the engine throws
  */
 export async function compressIds(
   model: LanguageModel,
@@ -58,6 +59,7 @@ export async function compressIds(
   const { config, files } = model;
   if (ids.length === 0) throw new KvDistillError("bad-argument", "there is nothing to compress", { where: "context" });
   const span = options.span ?? { start: 0, end: ids.length };
+  checkSavable(method);
   const sinks = adapter?.adapter.config.sinks ?? options.sinks ?? DEFAULT_SINKS;
   const foldTokens = fold === true ? FOLD_TOKENS : fold === false ? undefined : fold;
   const { pieces, beyondTraining } = planCompression(
@@ -107,6 +109,16 @@ export async function compressIds(
       createdBy: PACKAGE_NAME_AND_VERSION,
     },
   };
+}
+
+/** A finished cache is dense, and answers any question. */
+function checkSavable({ name, masked, questionAware }: CompressionMethod): void {
+  if (questionAware !== true && masked !== true) return;
+  throw new KvDistillError("unsupported", "this method makes no cache that can be saved: it is for evaluation", {
+    where: name,
+    got: questionAware === true ? "it chooses by the question" : "its layers or heads keep different numbers of rows",
+    hint: `choose another: ${SAVED_METHOD_NAMES.join(", ")}`,
+  });
 }
 
 /** What is obtained is what was asked for. */

@@ -1,11 +1,10 @@
 import type { LanguageModel } from "../models/language-model.ts";
-import type { HostLayer, LayerCache } from "../models/layer-cache.ts";
+import { type HostLayer, LayerCache } from "../models/layer-cache.ts";
+import type { AttentionReduction } from "../models/step-graph.ts";
 
 /** A context that was read in full by the frozen model, in host memory. */
 export interface FullReading {
   readonly layers: readonly HostLayer[];
-  /** For every layer [kvHeads, tokens]: attention that each token received, summed over queries and the heads of a group. */
-  readonly attentionMass: readonly Float32Array[];
 }
 
 export interface CompressionContextOptions {
@@ -15,7 +14,19 @@ export interface CompressionContextOptions {
   readonly onRead?: (tokens: number) => void;
 }
 
-/** A context to compress. What several methods need of it is computed once, when first asked for. */
+/** A text that is read after the context to see where it looks. */
+export interface Probe {
+  readonly ids: readonly number[];
+  /** Over the probe's tokens and the query heads of a group. */
+  readonly reduction: AttentionReduction;
+  /** 1 for the context's tokens that the attention is shared among, 0 for the others (`LanguageModel.attentionReceived`). */
+  readonly among?: Float32Array;
+}
+
+/**
+ * A context to compress. The full reading is made once, when first asked for; attention is computed only for methods that ask.
+ * Attention is given for every layer as [kvHeads, tokens]: what each token of the context receives.
+ */
 export class CompressionContext {
   readonly model: LanguageModel;
   readonly ids: readonly number[];
@@ -25,6 +36,7 @@ export class CompressionContext {
   private readonly onRead: ((tokens: number) => void) | undefined;
   private furthest = 0;
   private reading: Promise<FullReading> | undefined;
+  private readonly windows = new Map<number, Promise<Float32Array[]>>();
 
   constructor(
     model: LanguageModel,
@@ -40,7 +52,7 @@ export class CompressionContext {
 
   /** An empty cache whose first row will be the context's first token. */
   async newCache(): Promise<LayerCache> {
-    const cache = await this.model.newCache(this.ids.length, this.position);
+    const cache = await this.model.newCache(this.position);
     cache.onGrowth = (length) => {
       // A method may read several times, and more than the context.
       const read = Math.min(length, this.ids.length);
@@ -57,13 +69,62 @@ export class CompressionContext {
     return this.reading;
   }
 
-  private async read(): Promise<FullReading> {
-    const cache = await this.newCache();
+  /** Attention from the context's last `queries` tokens, summed over them and the query heads of a group. */
+  attentionFromLast(queries: number): Promise<Float32Array[]> {
+    const known = this.windows.get(queries);
+    if (known !== undefined) return known;
+    const start = this.ids.length - queries;
+    const made = this.onFull(async (cache) => {
+      cache.truncate(start, this.position + start);
+      return this.model.attentionReceived(this.ids.slice(start), cache, "sum", this.signal);
+    });
+    this.windows.set(queries, made);
+    return made;
+  }
+
+  /** Attention from texts that are read after the context, each on its own: one result for each. */
+  attentionFromProbes(probes: readonly Probe[]): Promise<Float32Array[][]> {
+    const tokens = this.ids.length;
+    return this.onFull(async (cache) => {
+      const { length, position } = cache;
+      const all: Float32Array[][] = [];
+      for (const { ids, reduction, among } of probes) {
+        const columns = among && Float32Array.from({ length: tokens + ids.length }, (_, i) => among[i] ?? 1);
+        const received = await this.model.attentionReceived(ids, cache, reduction, this.signal, columns);
+        cache.truncate(length, position);
+        all.push(received.map((own) => firstOfEach(own, tokens, tokens + ids.length)));
+      }
+      return all;
+    });
+  }
+
+  /** Works on the full cache where the model runs. */
+  private async onFull<T>(work: (cache: LayerCache) => Promise<T>): Promise<T> {
+    const { runtime, config } = this.model;
+    const { layers } = await this.full();
+    const cache = await LayerCache.from(runtime, config, layers, this.position + this.ids.length);
     try {
-      const attentionMass = await this.model.attentionReceived(this.ids, cache, "sum", this.signal);
-      return { layers: await cache.download(), attentionMass };
+      return await work(cache);
     } finally {
       cache.release();
     }
   }
+
+  private async read(): Promise<FullReading> {
+    const cache = await this.newCache();
+    try {
+      await this.model.forward({ ids: this.ids, cache, ...(this.signal === undefined ? {} : { signal: this.signal }) });
+      return { layers: await cache.download() };
+    } finally {
+      cache.release();
+    }
+  }
+}
+
+/** Of every row of [rows, width] the first `count` numbers. */
+function firstOfEach(all: Float32Array, count: number, width: number): Float32Array {
+  const rows = all.length / width;
+  const first = new Float32Array(rows * count);
+  for (let row = 0; row < rows; row++) first.set(all.subarray(row * width, row * width + count), row * count);
+  return first;
 }

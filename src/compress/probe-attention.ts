@@ -13,8 +13,7 @@ export async function probeAttention(
 ): Promise<Float32Array[]> {
   const { numKvHeads } = model.config;
   const tokens = contextIds.length;
-  const longest = Math.max(0, ...probes.map((probe) => probe.length));
-  const cache = await model.newCache(tokens + longest);
+  const cache = await model.newCache();
   const largest = Array.from({ length: model.config.numLayers }, () => new Float32Array(numKvHeads * tokens));
   try {
     await model.forward({ ids: contextIds, cache, ...(signal === undefined ? {} : { signal }) });

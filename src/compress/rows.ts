@@ -1,31 +1,31 @@
 import type { ModelConfig } from "../models/config.ts";
 import type { HostLayer } from "../models/layer-cache.ts";
-import { KvDistillError } from "../util/errors.ts";
 
 /**
  * Rows of one layer.
- * @param positions for every kv head the positions to take, equally many for each
+ * @param positions for every kv head the positions to take
+ * @param slots rows of a head in the result; heads that take fewer are padded with zeros, and `rowCounts` tells how many are rows
  */
 export function takeRows(
   { keys, values }: HostLayer,
   { numKvHeads, headDim }: ModelConfig,
   positions: readonly Int32Array[],
+  slots: number,
 ): HostLayer {
   const tokens = keys.length / (numKvHeads * headDim);
-  const count = positions[0]?.length ?? 0;
   const take = (from: Float32Array): Float32Array<ArrayBuffer> => {
-    const rows = new Float32Array(numKvHeads * count * headDim);
-    for (let head = 0; head < numKvHeads; head++) {
-      const own = positions[head];
-      if (own?.length !== count) throw new KvDistillError("shape-mismatch", "heads keep different numbers of rows");
+    const rows = new Float32Array(numKvHeads * slots * headDim);
+    positions.forEach((own, head) => {
       own.forEach((position, slot) => {
         const start = (head * tokens + position) * headDim;
-        rows.set(from.subarray(start, start + headDim), (head * count + slot) * headDim);
+        rows.set(from.subarray(start, start + headDim), (head * slots + slot) * headDim);
       });
-    }
+    });
     return rows;
   };
-  return { keys: take(keys), values: take(values) };
+  const rowCounts = positions.map(({ length }) => length);
+  const taken = { keys: take(keys), values: take(values) };
+  return rowCounts.every((count) => count === slots) ? taken : { ...taken, rowCounts };
 }
 
 /**
@@ -37,7 +37,8 @@ export function takeKept(
   config: ModelConfig,
   positions: readonly Int32Array[],
 ): HostLayer[] {
-  return layers.map((layer, i) => takeRows(layer, config, headEntries(positions, i, config.numKvHeads)));
+  const slots = Math.max(...positions.map(({ length }) => length));
+  return layers.map((layer, i) => takeRows(layer, config, headEntries(positions, i, config.numKvHeads), slots));
 }
 
 /** Of a list with one entry for all heads, or one for every head of every layer: those of one layer's heads. */

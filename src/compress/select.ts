@@ -10,6 +10,30 @@ export function selectKept(scores: ArrayLike<number>, count: number, sinks: numb
   return Int32Array.from(order.slice(0, count)).sort();
 }
 
+/**
+ * Positions to keep in every head, sorted, by scores that heads share one budget for: the first `sinks` of each and the highest of all, `total`
+ * in all. Equal scores: the earlier head wins, in it the earlier token.
+ * @param scores of every head, one for each token
+ */
+export function selectAcross(
+  scores: readonly ArrayLike<number>[],
+  total: number,
+  sinks: number,
+): Int32Array<ArrayBuffer>[] {
+  const tokens = scores[0]?.length ?? 0;
+  const first = Math.min(sinks, tokens);
+  const rest = tokens - first;
+  const free = new Float32Array(scores.length * rest);
+  scores.forEach((own, head) => {
+    for (let i = 0; i < rest; i++) free[head * rest + i] = own[first + i] ?? 0;
+  });
+  const kept = scores.map(() => [...Array(first).keys()]);
+  for (const at of selectKept(free, Math.max(0, total - first * scores.length), 0)) {
+    kept[Math.floor(at / rest)]?.push(first + (at % rest));
+  }
+  return kept.map((own) => Int32Array.from(own));
+}
+
 /** What a context's scores select (METHOD section 1). */
 export interface TokenSelection {
   /** Kept positions, sorted: one entry for all layers and heads, or one for each, layer · numKvHeads + head. */

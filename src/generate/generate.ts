@@ -132,7 +132,7 @@ export async function fullCache(
       got: String(contextLength),
     });
   }
-  const rows = await model.newCache(contextLength);
+  const rows = await model.newCache();
   try {
     await model.forward({ ids: Array.from(tokenIds), cache: rows, ...(signal === undefined ? {} : { signal }) });
     return rows;

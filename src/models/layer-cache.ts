@@ -1,14 +1,21 @@
 import type { Resident, Runtime } from "../runtime/runtime.ts";
-import { tensor } from "../tensor/tensor.ts";
+import { type Tensor, tensor } from "../tensor/tensor.ts";
+import { KvDistillError } from "../util/errors.ts";
 import type { ModelConfig } from "./config.ts";
+import { MASKED } from "./reading-bias.ts";
 
 /** Keys and values of one layer in host memory, [kvHeads, rows, headDim] each. */
 export interface HostLayer {
   readonly keys: Float32Array<ArrayBuffer>;
   readonly values: Float32Array<ArrayBuffer>;
+  /** Rows of each kv head, the first of it; what follows is padding that nothing may attend to. Left out: all are rows. */
+  readonly rowCounts?: readonly number[];
 }
 
-/** Rows are reserved in steps of this many, so that shapes repeat and the engine reuses its plans. */
+/**
+ * Rows are reserved in steps of this many, so that shapes repeat and the engine reuses its plans. Never far ahead: reserved rows are masked,
+ * but multiplied like any others.
+ */
 const CAPACITY_STEP = 128;
 
 interface LayerRows {
@@ -16,30 +23,38 @@ interface LayerRows {
   readonly values: Resident;
 }
 
+interface CachedLayer extends LayerRows {
+  /** Of a masked cache: added to the scores of its rows, [1, kvHeads, 1, capacity]. */
+  readonly bias: Resident | undefined;
+}
+
 /**
  * The key/value rows that a model reads from, layer by layer, held where the engine runs. Rows beyond `length` are reserved and masked.
  * `position` is where reading continues: after a compressed context it is more than `length`.
  */
 export class LayerCache {
-  private layers: readonly LayerRows[] = [];
+  private layers: readonly CachedLayer[] = [];
   private used = 0;
   private reserved = 0;
   private next: number;
   /** Called with the number of rows in use whenever rows were added. */
   onGrowth: ((length: number) => void) | undefined;
+  /** Some rows are padding: reading needs a step graph with `masked`. */
+  readonly masked: boolean;
   private readonly runtime: Runtime;
   private readonly config: ModelConfig;
 
-  private constructor(runtime: Runtime, config: ModelConfig, position: number) {
+  private constructor(runtime: Runtime, config: ModelConfig, position: number, masked: boolean) {
     this.runtime = runtime;
     this.config = config;
     this.next = position;
+    this.masked = masked;
   }
 
-  /** An empty cache with room for `rows` rows; it grows as needed. */
-  static async empty(runtime: Runtime, config: ModelConfig, rows = 0, position = 0): Promise<LayerCache> {
-    const cache = new LayerCache(runtime, config, position);
-    await cache.reserve(Math.max(1, rows));
+  /** An empty cache; it grows as needed. */
+  static async empty(runtime: Runtime, config: ModelConfig, position = 0): Promise<LayerCache> {
+    const cache = new LayerCache(runtime, config, position, false);
+    await cache.reserve(1);
     return cache;
   }
 
@@ -51,13 +66,20 @@ export class LayerCache {
     position: number,
   ): Promise<LayerCache> {
     const rows = (layers[0]?.keys.length ?? 0) / (config.numKvHeads * config.headDim);
-    const cache = new LayerCache(runtime, config, position);
+    const masked = layers.some(({ rowCounts }) => rowCounts !== undefined);
+    const cache = new LayerCache(runtime, config, position, masked);
     await cache.reserve(rows);
     const dims = [1, config.numKvHeads, rows, config.headDim];
-    const writes = layers.flatMap(({ keys, values }, i) => [
-      runtime.writeSlice(cache.layer(i).keys, 2, 0, tensor("float32", dims, keys)),
-      runtime.writeSlice(cache.layer(i).values, 2, 0, tensor("float32", dims, values)),
-    ]);
+    const writes = layers.flatMap(({ keys, values, rowCounts = [] }, i) => {
+      const { bias, ...own } = cache.layer(i);
+      return [
+        runtime.writeSlice(own.keys, 2, 0, tensor("float32", dims, keys)),
+        runtime.writeSlice(own.values, 2, 0, tensor("float32", dims, values)),
+        ...(bias === undefined
+          ? []
+          : [runtime.writeSlice(bias, 3, 0, paddingBias(rowCounts, config.numKvHeads, rows))]),
+      ];
+    });
     await Promise.all(writes);
     cache.used = rows;
     return cache;
@@ -78,7 +100,7 @@ export class LayerCache {
     return this.next;
   }
 
-  layer(i: number): LayerRows {
+  layer(i: number): CachedLayer {
     const layer = this.layers[i];
     if (layer === undefined) throw new RangeError(`the cache has no layer ${i}`);
     return layer;
@@ -88,20 +110,21 @@ export class LayerCache {
   async reserve(rows: number): Promise<void> {
     if (rows <= this.reserved) return;
     const capacity = Math.ceil(rows / CAPACITY_STEP) * CAPACITY_STEP;
-    const dims = [1, this.config.numKvHeads, capacity, this.config.headDim];
-    const grow = async (old: Resident | undefined): Promise<Resident> => {
+    const { numLayers, numKvHeads, headDim } = this.config;
+    const grow = async (old: Resident | undefined, dims: readonly number[], axis: number): Promise<Resident> => {
       const larger = await this.runtime.allocate("float32", dims);
       if (old !== undefined) {
-        await this.runtime.writeSlice(larger, 2, 0, old);
+        await this.runtime.writeSlice(larger, axis, 0, old);
         old.release();
       }
       return larger;
     };
-    const count = this.config.numLayers;
+    const dims = [1, numKvHeads, capacity, headDim];
     this.layers = await Promise.all(
-      Array.from({ length: count }, async (_, i) => ({
-        keys: await grow(this.layers[i]?.keys),
-        values: await grow(this.layers[i]?.values),
+      Array.from({ length: numLayers }, async (_, i) => ({
+        keys: await grow(this.layers[i]?.keys, dims, 2),
+        values: await grow(this.layers[i]?.values, dims, 2),
+        bias: this.masked ? await grow(this.layers[i]?.bias, [1, numKvHeads, 1, capacity], 3) : undefined,
       })),
     );
     this.reserved = capacity;
@@ -130,8 +153,12 @@ export class LayerCache {
     this.next = position;
   }
 
-  /** Copies of the rows in use, in host memory. */
+  /**
+   * Copies of the rows in use, in host memory.
+   * @throws KvDistillError `unsupported` for a masked cache
+   */
   async download(): Promise<HostLayer[]> {
+    if (this.masked) throw new KvDistillError("unsupported", "rows of a masked cache cannot be told from its padding");
     const { numKvHeads, headDim } = this.config;
     const cut = async (resident: Resident): Promise<Float32Array<ArrayBuffer>> => {
       const { data } = await this.runtime.download(resident);
@@ -148,10 +175,18 @@ export class LayerCache {
   }
 
   release(): void {
-    for (const { keys, values } of this.layers) {
+    for (const { keys, values, bias } of this.layers) {
       keys.release();
       values.release();
+      bias?.release();
     }
     this.layers = [];
   }
+}
+
+/** 0 for the first rows of each head, as many as it has, and MASKED for the padding after them: [1, kvHeads, 1, rows]. */
+function paddingBias(rowCounts: readonly number[], numKvHeads: number, rows: number): Tensor<"float32"> {
+  const bias = new Float32Array(numKvHeads * rows);
+  rowCounts.forEach((count, head) => bias.fill(MASKED, head * rows + count, (head + 1) * rows));
+  return tensor("float32", [1, numKvHeads, 1, rows], bias);
 }

@@ -1,6 +1,7 @@
 import type { Program, Resident } from "../runtime/runtime.ts";
 import { pickFeeds, residentOf } from "../runtime/feeding.ts";
 import { ints, type Tensor } from "../tensor/tensor.ts";
+import { KvDistillError } from "../util/errors.ts";
 import type { ModelConfig } from "./config.ts";
 import type { LayerCache } from "./layer-cache.ts";
 import { readingBias } from "./reading-bias.ts";
@@ -28,6 +29,9 @@ export async function runStep({
   layers,
   extra,
 }: StepCall): Promise<Readonly<Record<string, Tensor>>> {
+  if (cache.masked && !program.inputs.includes("layers.0.past.bias")) {
+    throw new KvDistillError("bad-argument", "the graph does not mask: it would read padding", { where: "masked" });
+  }
   await cache.reserve(cache.length + ids.length);
   const positions = ids.map((_, i) => cache.position + i);
   const rows = ids.map((_, i) => i);
@@ -42,9 +46,10 @@ export async function runStep({
   };
   const names: string[] = [];
   for (let i = 0; i < layers; i++) {
-    const { keys, values } = cache.layer(i);
+    const { keys, values, bias } = cache.layer(i);
     feeds[`layers.${i}.past.keys`] = keys;
     feeds[`layers.${i}.past.values`] = values;
+    if (bias !== undefined) feeds[`layers.${i}.past.bias`] = bias;
     names.push(`layers.${i}.keys`, `layers.${i}.values`);
   }
   const { residents, outputs } = await program.runKeeping(pickFeeds(program, feeds), names);

@@ -1,4 +1,4 @@
-import { gather, input, reduceMax, reduceSum } from "../graph/build.ts";
+import { div, gather, input, matMul, mul, reduceMax, reduceSum, sub, transposeLast } from "../graph/build.ts";
 import { addDims, type Dim } from "../graph/dims.ts";
 import { defineGraph, type Graph } from "../graph/graph.ts";
 import type { Node } from "../graph/node.ts";
@@ -18,6 +18,12 @@ export interface StepGraphOptions {
   readonly adapter?: AdapterShape;
   /** Also the attention that every key receives, reduced over the new tokens and the query heads of a group. */
   readonly attention?: AttentionReduction;
+  /** That attention is shared among the keys that the input `among` names alone. */
+  readonly among?: boolean;
+  /** Also mean and scatter of the queries before the position encoding. */
+  readonly queryStatistics?: boolean;
+  /** For a masked cache: its rows have a bias of their own in every layer and head. */
+  readonly masked?: boolean;
 }
 
 const REDUCE = { sum: reduceSum, max: reduceMax } as const;
@@ -26,12 +32,14 @@ const REDUCE = { sum: reduceSum, max: reduceMax } as const;
  * One step of reading: T new tokens on top of P cached rows, batch 1. Prefill, decoding and encoding are all this graph.
  *
  * Inputs: ids, positions int64 [T]; rotaryRows int64 [1,T]; cos, sin [T, headDim/2]; bias [1,1,T,P+T]; layers.{i}.past.keys/.values
- * [1,G,P,D]; logitRows int64 [M]; with an adapter also routed [T,1] and layers.{i}.<module>.lora_A/_B.
- * Outputs: layers.{i}.keys/.values [1,G,T,D] of the new tokens; logits [M,V] or hidden [T,E]; layers.{i}.attention [1,G,P+T].
+ * [1,G,P,D]; logitRows int64 [M]; with an adapter also routed [T,1] and layers.{i}.<module>.lora_A/_B; of a masked cache
+ * layers.{i}.past.bias [1,G,1,P]; among [P+T], 0 or 1; for query statistics counted [T,1], 0 or 1, and share [1,T], its part of the ones.
+ * Outputs: layers.{i}.keys/.values [1,G,T,D] of the new tokens; logits [M,V] or hidden [T,E]; layers.{i}.attention [1,G,P+T];
+ * layers.{i}.queryMean [1,H,1,D] and .queryScatter [1,H,D,D], the sum of outer products of what differs from the mean, of counted tokens.
  */
 export function stepGraph(
   config: ModelConfig,
-  { layers = config.numLayers, result, adapter, attention }: StepGraphOptions,
+  { layers = config.numLayers, result, adapter, attention, among, queryStatistics, masked }: StepGraphOptions,
 ): Graph {
   const family = familyOf(config);
   const tokens: Dim = "T";
@@ -47,6 +55,8 @@ export function stepGraph(
     bias: input("bias", "float32", [1, 1, tokens, keyCount]),
   };
   const routed = input("routed", "float32", [tokens, 1]);
+  const amongKeys = input("among", "float32", [keyCount]);
+  const [share, counted] = [input("share", "float32", [1, tokens]), input("counted", "float32", [tokens, 1])];
   const outputs: Record<string, Node> = {};
   let x = family.embed(input("ids", "int64", [tokens]), input("positions", "int64", [tokens]));
   for (let layer = 0; layer < layers; layer++) {
@@ -56,6 +66,7 @@ export function stepGraph(
       past: {
         keys: input(`${prefix}past.keys`, "float32", cacheShape),
         values: input(`${prefix}past.values`, "float32", cacheShape),
+        ...(masked === true ? { bias: input(`${prefix}past.bias`, "float32", [1, config.numKvHeads, 1, "P"]) } : {}),
       },
       ...(adapter === undefined ? {} : { adapter: { lora: loraInputs(config, adapter, prefix), routed } }),
     };
@@ -63,9 +74,24 @@ export function stepGraph(
     x = block.x;
     outputs[`${prefix}keys`] = block.own.keys;
     outputs[`${prefix}values`] = block.own.values;
-    if (attention !== undefined) outputs[`${prefix}attention`] = REDUCE[attention](block.attention, [2, 3]);
+    if (attention !== undefined) {
+      const weights = among === true ? shareAmong(block.attention, amongKeys) : block.attention;
+      outputs[`${prefix}attention`] = REDUCE[attention](weights, [2, 3]);
+    }
+    if (queryStatistics === true) {
+      const mean = matMul(share, block.queries);
+      const apart = mul(sub(block.queries, mean), counted);
+      outputs[`${prefix}queryMean`] = mean;
+      outputs[`${prefix}queryScatter`] = matMul(transposeLast(apart), apart);
+    }
   }
   if (result === "hidden") outputs.hidden = x;
   if (result === "logits") outputs.logits = family.head(gather(x, input("logitRows", "int64", ["M"])));
   return defineGraph(`${config.family}.step.${result}`, outputs);
+}
+
+/** Attention as it would be if the other keys were not there: they get none, the sum is 1 again. */
+function shareAmong(weights: Node, among: Node): Node {
+  const left = mul(weights, among);
+  return div(left, reduceSum(left, [4], true));
 }

@@ -6,6 +6,8 @@ import type { Node } from "../graph/node.ts";
 export interface KeyValues {
   readonly keys: Node;
   readonly values: Node;
+  /** Added to the scores of these keys, [batch, kvHeads, 1, tokens]: 0, or a large negative number for a row that is none. */
+  readonly bias?: Node;
 }
 
 export interface Attended {
@@ -31,7 +33,10 @@ export function attention(queries: Node, stretches: readonly KeyValues[], bias: 
 
   // Queries of one group share keys, so they become rows of one product instead of repeating the keys.
   const grouped = mul(reshape(queries, [batch, kvHeads, rows, headDim]), 1 / Math.sqrt(Number(headDim)));
-  const scores = stretches.map(({ keys }) => matMul(grouped, transposeLast(keys)));
+  const scores = stretches.map(({ keys, bias: own }) => {
+    const products = matMul(grouped, transposeLast(keys));
+    return own === undefined ? products : add(products, own);
+  });
   const joined = scores.length === 1 && scores[0] !== undefined ? scores[0] : concat(scores, -1);
   const biased = add(
     reshape(joined, [batch, kvHeads, group, tokens, keyCount]),

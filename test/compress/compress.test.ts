@@ -6,9 +6,9 @@ import { loadKvd } from "../../src/cache/load-kvd.ts";
 import { saveKvd } from "../../src/cache/save-kvd.ts";
 import { compressIds, type CompressOptions, type CompressProgress } from "../../src/compress/compress.ts";
 import { attachAdapter } from "../../src/compress/loaded-adapter.ts";
-import { METHOD_NAMES, methodNamed } from "../../src/compress/methods/index.ts";
+import { methodNamed, SAVED_METHOD_NAMES } from "../../src/compress/methods/index.ts";
 import { generate } from "../../src/generate/generate.ts";
-import type { HostLayer } from "../../src/models/layer-cache.ts";
+import { type HostLayer, LayerCache } from "../../src/models/layer-cache.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
 import { distance, logitsAfter, logitsOn, someIds, tinyAdapter, useTinyModel, withoutUpdates } from "./tiny.ts";
 
@@ -19,14 +19,14 @@ const context = someIds(40);
 const question = someIds(9).reverse();
 
 /** Methods that need no adapter and obey a budget. */
-const PLAIN = METHOD_NAMES.filter((name) => !["kv-distill", "full", "none"].includes(name));
+const PLAIN = SAVED_METHOD_NAMES.filter((name) => !["kv-distill", "full", "none"].includes(name));
 
 const run = (model: LanguageModel, name: string, options: Partial<CompressOptions> = {}, ids = context) =>
   compressIds(model, ids, { method: methodNamed(name, options.adapter), keep: half, ...options });
 
 /** Keys and values of a plain reading from `position`. */
 async function read(model: LanguageModel, ids: readonly number[], position = 0): Promise<HostLayer[]> {
-  const rows = await model.newCache(ids.length, position);
+  const rows = await model.newCache(position);
   try {
     await model.forward({ ids, cache: rows });
     return await rows.download();
@@ -50,7 +50,10 @@ function part(layer: HostLayer | undefined, heads: number, from: number, to: num
 describe.each(["llama", "qwen3", "gpt2"])("%s: keeping everything", (name) => {
   const { model } = useTinyModel(name);
 
-  test.each(["full", ...PLAIN])("%s reproduces the uncompressed logits", async (method) => {
+  // KVzip repeats the context: 64 positions are too few for that.
+  const fitting = PLAIN.filter((method) => name !== "gpt2" || method !== "kvzip-uniform");
+
+  test.each(["full", ...fitting])("%s reproduces the uncompressed logits", async (method) => {
     const cache = await run(model(), method, { keep: everything });
     expect(slotsOf(cache)).toBe(context.length);
     const wanted = await logitsAfter(model(), context, question);
@@ -184,7 +187,7 @@ describe("a tiny Llama", () => {
     });
 
     test("a text longer than the model reads: budget exact, only one fold in memory", async () => {
-      const rooms = vi.spyOn(model(), "newCache");
+      const rooms = vi.spyOn(LayerCache.prototype, "reserve");
       const warnings: string[] = [];
       const adapter = await attachAdapter(model(), tinyAdapter(model(), { selection: "per-head" }));
       const options = {
@@ -193,7 +196,11 @@ describe("a tiny Llama", () => {
         onWarning: (text: string) => warnings.push(text),
       } as const;
       for (const method of [...PLAIN, "kv-distill"]) {
+        rooms.mockClear();
         const cache = await run(model(), method, { ...options, ...(method === "kv-distill" ? { adapter } : {}) }, long);
+        // KVzip holds a fold and its repetition.
+        const most = method === "kvzip-uniform" ? 2 * 50 + 60 : 50;
+        expect(Math.max(...rooms.mock.calls.map(([rows]) => rows))).toBeLessThanOrEqual(most);
         expect(slotsOf(cache)).toBe(37);
         expect(cache.contextLength).toBe(200);
         const kept = Array.from(positionsOf(cache, 1, 1));
@@ -202,7 +209,6 @@ describe("a tiny Llama", () => {
         expect(await logitsOn(model(), cache, question)).toHaveLength(question.length * model().config.vocabSize);
       }
       adapter.release();
-      expect(Math.max(...rooms.mock.calls.map(([rows = 0]) => rows))).toBe(50);
       expect(warnings).toHaveLength(PLAIN.length + 1);
       rooms.mockRestore();
     });

@@ -1,16 +1,30 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { compressIds } from "../../src/compress/compress.ts";
 import { CompressionContext } from "../../src/compress/context.ts";
+import { joinParts } from "../../src/compress/join-rows.ts";
 import { attachAdapter, type LoadedAdapter } from "../../src/compress/loaded-adapter.ts";
 import type { CompressedRows, CompressionMethod } from "../../src/compress/method.ts";
-import { METHOD_NAMES, methodNamed } from "../../src/compress/methods/index.ts";
-import type { HostLayer } from "../../src/models/layer-cache.ts";
-import { distance, someIds, tinyAdapter, useTinyModel, withoutUpdates } from "./tiny.ts";
+import {
+  METHOD_NAMES,
+  methodNamed,
+  QUESTION_AWARE_METHOD_NAMES,
+  SAVED_METHOD_NAMES,
+} from "../../src/compress/methods/index.ts";
+import { layerCounts } from "../../src/compress/methods/pyramidkv.ts";
+import { headEntries } from "../../src/compress/rows.ts";
+import { Branches } from "../../src/generate/branches.ts";
+import { type HostLayer, LayerCache } from "../../src/models/layer-cache.ts";
+import { distance, logitsAfter, someIds, tinyAdapter, useTinyModel, withoutUpdates } from "./tiny.ts";
 
 const TOKENS = 23;
 const SINKS = 3;
 const tiny = useTinyModel("llama");
 const ids = someIds(TOKENS);
+const questionIds = someIds(9).reverse();
 const UNBUDGETED: Readonly<Record<string, number>> = { full: TOKENS, none: SINKS };
+/** Their window is a part of the budget: another budget asks other tokens. */
+const BUDGETED_WINDOW = ["snapkv", "pyramidkv"];
 
 let adapters: Record<"shared" | "per-head", LoadedAdapter>;
 let unchanged: Record<"shared" | "per-head", LoadedAdapter>;
@@ -30,8 +44,8 @@ afterAll(() => {
   for (const adapter of [...Object.values(adapters), ...Object.values(unchanged)]) adapter.release();
 });
 
-/** Every method there is, kv-distill with each of its selections. A new method joins by being listed in METHOD_NAMES. */
-const ALL: readonly Listed[] = METHOD_NAMES.flatMap((name): Listed[] =>
+/** Every method there is, kv-distill with each of its selections. A new method joins by being listed in methods/index.ts. */
+const ALL: readonly Listed[] = [...METHOD_NAMES, ...QUESTION_AWARE_METHOD_NAMES].flatMap((name): Listed[] =>
   name === "kv-distill"
     ? (["shared", "per-head"] as const).map((selection) => ({ title: `${name}, ${selection}`, name, selection }))
     : [{ title: name, name, selection: undefined }],
@@ -47,9 +61,10 @@ function methodOf({ name, selection }: Listed, from = adapters): CompressionMeth
   return methodNamed(name, selection === undefined ? undefined : from[selection]);
 }
 
-function compress(method: CompressionMethod, count: number, seed = 5): Promise<CompressedRows> {
-  const context = new CompressionContext(tiny.model(), ids);
-  return method.compress({ context, count, sinks: SINKS, seed });
+function compress(method: CompressionMethod, count: number, seed = 5, position = 0): Promise<CompressedRows> {
+  const context = new CompressionContext(tiny.model(), ids, { position });
+  const asked = method.questionAware === true ? { questionIds } : {};
+  return method.compress({ context, count, sinks: SINKS, seed, ...asked });
 }
 
 function slotsOf({ keys }: HostLayer): number {
@@ -62,19 +77,25 @@ describe.each(ALL)("every method: $title", (one) => {
     "obtains exactly %i rows in every layer and head, sinks among them",
     async (count) => {
       const { numLayers, numKvHeads } = tiny.model().config;
-      const { layers, positions, scores } = await compress(methodOf(one), count);
+      const method = methodOf(one);
+      const { layers, positions, scores } = await compress(method, count);
       const expected = UNBUDGETED[one.name] ?? count;
       expect(layers.length).toBe(numLayers);
-      for (const layer of layers) {
-        expect(slotsOf(layer)).toBe(expected);
+      const slots = Math.max(...positions.map(({ length }) => length));
+      for (const [i, layer] of layers.entries()) {
+        expect(slotsOf(layer)).toBe(slots);
+        const rows = headEntries(positions, i, numKvHeads).map(({ length }) => length);
+        expect(layer.rowCounts ?? new Array(numKvHeads).fill(slots)).toEqual(rows);
         expect(layer.values.length).toBe(layer.keys.length);
         expect(layer.keys.every(Number.isFinite) && layer.values.every(Number.isFinite)).toBe(true);
       }
       expect([1, numLayers * numKvHeads]).toContain(positions.length);
+      // Masked methods share the budget out among layers and heads, and use all of it.
+      expect(positions.reduce((sum, kept) => sum + kept.length, 0)).toBe(expected * positions.length);
       for (const kept of positions) {
-        expect(kept.length).toBe(expected);
+        if (method.masked !== true) expect(kept.length).toBe(expected);
         expect([...kept.subarray(0, SINKS)]).toEqual([0, 1, 2]);
-        expect(new Set(kept).size).toBe(expected);
+        expect(new Set(kept).size).toBe(kept.length);
         expect([...kept]).toEqual([...kept].sort((a, b) => a - b));
         expect(kept.at(-1)).toBeLessThan(TOKENS);
       }
@@ -107,13 +128,44 @@ describe.each(ALL)("every method: $title", (one) => {
       expect(slotsOf(layers[0] ?? { keys: new Float32Array(), values: new Float32Array() })).toBe(SINKS);
   });
 
-  test("what is kept is chosen without the question and the budget: rows of a small budget are in a larger one", async () => {
-    const [small, large] = [await compress(methodOf(one), 6), await compress(methodOf(one), 12)];
-    small.positions.forEach((kept, i) => {
-      const more = new Set(large.positions[i]);
-      expect(kept.every((position) => more.has(position))).toBe(true);
-    });
+  test("rows are the full cache's at the kept positions, wherever the context stands", async () => {
+    const { numKvHeads, headDim } = tiny.model().config;
+    for (const position of [0, 11]) {
+      const whole = await compress(methodNamed("full", undefined), TOKENS, 5, position);
+      const { layers, positions } = await compress(methodOf(one, unchanged), 9, 5, position);
+      layers.forEach((layer, i) => {
+        headEntries(positions, i, numKvHeads).forEach((kept, head) => {
+          kept.forEach((at, slot) => {
+            const full = whole.layers[i];
+            const [from, to] = [(head * TOKENS + at) * headDim, (head * slotsOf(layer) + slot) * headDim];
+            const row = (all: Float32Array | undefined, start: number): Float32Array =>
+              all?.subarray(start, start + headDim) ?? new Float32Array();
+            expect(distance(row(layer.values, to), row(full?.values, from))).toBeLessThan(1e-4);
+            // A cut text stands elsewhere, so that its keys are turned otherwise: it has a test of its own.
+            if (one.name === "truncated") return;
+            expect(distance(row(layer.keys, to), row(full?.keys, from))).toBeLessThan(1e-4);
+          });
+        });
+      });
+    }
   });
+
+  test("is stopped by its signal", async () => {
+    const context = new CompressionContext(tiny.model(), ids, { signal: AbortSignal.abort() });
+    const stopped = methodOf(one).compress({ context, count: 9, sinks: SINKS, seed: 5, questionIds });
+    await expect(stopped).rejects.toThrow(expect.objectContaining({ code: "cancelled" }) as Error);
+  });
+
+  test.skipIf(BUDGETED_WINDOW.includes(one.name))(
+    "the budget does not change the order: rows of a small one are in a larger one",
+    async () => {
+      const [small, large] = [await compress(methodOf(one), 6), await compress(methodOf(one), 12)];
+      small.positions.forEach((kept, i) => {
+        const more = new Set(large.positions[i]);
+        expect(kept.every((position) => more.has(position))).toBe(true);
+      });
+    },
+  );
 });
 
 test("an adapter that changes something changes the rows", async () => {
@@ -126,4 +178,145 @@ test("an adapter that changes something changes the rows", async () => {
 test("unknown names, and kv-distill without an adapter, are refused", () => {
   expect(() => methodNamed("h3o", undefined)).toThrow(/no such method; expected full, none/);
   expect(() => methodNamed("kv-distill", undefined)).toThrow(/--adapter/);
+});
+
+describe("masked rows", () => {
+  /** Logits of a question on rows: read alone, and on two branches at once. */
+  async function logitsOf(layers: readonly HostLayer[]): Promise<Float32Array[]> {
+    const model = tiny.model();
+    const cache = await LayerCache.from(model.runtime, model.config, layers, TOKENS);
+    try {
+      const branches = new Branches(model, cache);
+      const both = await branches.read([
+        { branch: 0, ids: questionIds, logitsFrom: questionIds.length - 1 },
+        { branch: 1, ids: ids.slice(0, 5), logitsFrom: 4 },
+      ]);
+      branches.end();
+      const { data } = await model.forward({ ids: questionIds, cache, logitRows: [questionIds.length - 1] });
+      return [data, ...both.flat()];
+    } finally {
+      cache.release();
+    }
+  }
+
+  /** The first rows of every head, as many as `rowCounts` says, with rubbish behind them. */
+  function padded(layers: readonly HostLayer[], rowCounts: readonly number[], rubbish: number): HostLayer[] {
+    const { headDim } = tiny.model().config;
+    return layers.map((layer) => {
+      const [old, slots] = [slotsOf(layer), slotsOf(layer) + 3];
+      const pad = (from: Float32Array): Float32Array<ArrayBuffer> => {
+        const all = new Float32Array(rowCounts.length * slots * headDim).fill(rubbish);
+        rowCounts.forEach((count, head) => {
+          all.set(from.subarray(head * old * headDim, (head * old + count) * headDim), head * slots * headDim);
+        });
+        return all;
+      };
+      return { keys: pad(layer.keys), values: pad(layer.values), rowCounts };
+    });
+  }
+
+  test("read as if the padding were not there", async () => {
+    const { layers } = await compress(methodNamed("h2o", undefined), 9);
+    const wanted = await logitsOf(layers);
+    const got = await logitsOf(padded(layers, [9, 9], 3));
+    got.forEach((one, i) => {
+      expect(distance(one, wanted[i] ?? new Float32Array())).toBeLessThan(1e-5);
+    });
+  });
+
+  test("of heads with different numbers: padding has no say, rows have", async () => {
+    const { layers } = await compress(methodNamed("h2o", undefined), 9);
+    const [wanted] = await logitsOf(padded(layers, [9, 6], 0));
+    const [other] = await logitsOf(padded(layers, [9, 6], -5));
+    const [more] = await logitsOf(padded(layers, [9, 7], 0));
+    expect(distance(other ?? new Float32Array(), wanted ?? new Float32Array())).toBeLessThan(1e-5);
+    expect(distance(more ?? new Float32Array(), wanted ?? new Float32Array())).toBeGreaterThan(1e-4);
+  });
+
+  test("of several stretches are joined head by head", () => {
+    const config = { numLayers: 1, numKvHeads: 2, headDim: 1 };
+    const stretch = (first: number, rowCounts: readonly number[]): CompressedRows => {
+      const rows = Float32Array.of(first, first + 1, first + 2, first + 3);
+      const positions = rowCounts.map((count) => Int32Array.from({ length: count }, (_, i) => first + i));
+      return { layers: [{ keys: rows, values: rows, rowCounts }], positions };
+    };
+    const { layers, positions } = joinParts([stretch(10, [2, 1]), stretch(20, [1, 2])], config);
+    const joined = Float32Array.of(10, 11, 20, 12, 22, 23);
+    expect(layers).toEqual([{ keys: joined, values: joined }]);
+    expect(positions.map((own) => [...own])).toEqual([
+      [10, 11, 20],
+      [10, 20, 21],
+    ]);
+    const [ragged] = joinParts([stretch(10, [2, 0]), stretch(20, [1, 2])], config).layers;
+    expect(ragged?.rowCounts).toEqual([3, 2]);
+    expect([...(ragged?.keys ?? [])]).toEqual([10, 11, 20, 22, 23, 0]);
+  });
+
+  test("are never saved, nor rows chosen by a question", async () => {
+    const plain = METHOD_NAMES.filter((name) => !SAVED_METHOD_NAMES.includes(name));
+    expect(plain).toEqual(["pyramidkv", "kvzip"]);
+    for (const name of [...plain, ...QUESTION_AWARE_METHOD_NAMES]) {
+      const refused = compressIds(tiny.model(), ids, {
+        method: methodNamed(name, undefined),
+        keep: { kind: "fraction", value: 0.5 },
+      });
+      await expect(refused).rejects.toThrow(/for evaluation/);
+    }
+  });
+});
+
+test("truncated: what is asked follows the cut text as if there were no more", async () => {
+  const model = tiny.model();
+  const { layers } = await compress(methodNamed("truncated", undefined), 9);
+  const cache = await LayerCache.from(model.runtime, model.config, layers, TOKENS);
+  const got = await model.forward({ ids: questionIds, cache, logitRows: [questionIds.length - 1] });
+  cache.release();
+  const short = await logitsAfter(model, ids.slice(0, 9), questionIds);
+  const wanted = short.subarray((questionIds.length - 1) * model.config.vocabSize);
+  expect(distance(got.data, wanted)).toBeLessThan(1e-4);
+});
+
+test("methods that know the question choose by it, and refuse to choose without", async () => {
+  for (const name of QUESTION_AWARE_METHOD_NAMES) {
+    const method = methodNamed(name, undefined);
+    const request = { context: new CompressionContext(tiny.model(), ids), count: 9, sinks: SINKS, seed: 0 };
+    const one = await method.compress({ ...request, questionIds });
+    const other = await method.compress({ ...request, questionIds: someIds(7) });
+    expect(one.positions).not.toEqual(other.positions);
+    await expect(method.compress(request)).rejects.toThrow(/was given none/);
+  }
+});
+
+test("attention is computed for methods that ask for it, once", async () => {
+  const model = tiny.model();
+  const asked = vi.spyOn(model, "attentionReceived");
+  const context = new CompressionContext(model, ids);
+  const request = { context, count: 9, sinks: SINKS, seed: 0 };
+  for (const name of ["full", "none", "random", "streaming", "truncated", "knorm", "keydiff", "expected-attention"]) {
+    await methodNamed(name, undefined).compress(request);
+  }
+  expect(asked).not.toHaveBeenCalled();
+  for (const name of ["h2o", "h2o", "snapkv", "pyramidkv", "tova"])
+    await methodNamed(name, undefined).compress(request);
+  expect(asked).toHaveBeenCalledTimes(3);
+  asked.mockRestore();
+});
+
+test("layers of a pyramid share the budget exactly, none below the least, each at least its next", () => {
+  const request = fc
+    .record({ numLayers: fc.integer({ min: 1, max: 40 }), tokens: fc.integer({ min: 2, max: 5000 }) })
+    .chain(({ numLayers, tokens }) =>
+      fc
+        .record({ count: fc.integer({ min: 1, max: tokens }), least: fc.integer({ min: 1, max: tokens }) })
+        .map(({ count, least }) => ({ numLayers, tokens, count, least: Math.min(count, least) })),
+    );
+  fc.assert(
+    fc.property(request, (given) => {
+      const counts = layerCounts(given);
+      expect(counts.reduce((sum, count) => sum + count, 0)).toBe(given.numLayers * given.count);
+      expect(counts).toEqual([...counts].sort((a, b) => b - a));
+      expect(Math.min(...counts)).toBeGreaterThanOrEqual(given.least);
+      expect(Math.max(...counts)).toBeLessThanOrEqual(given.tokens);
+    }),
+  );
 });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { keptCount } from "../../src/compress/kept-count.ts";
-import { selectKept, selectTokens } from "../../src/compress/select.ts";
+import { selectAcross, selectKept, selectTokens } from "../../src/compress/select.ts";
 
 const request = fc
   .record({
@@ -51,4 +51,32 @@ test("query and output adapters follow the mean score", () => {
 test("of equal scores the earlier token wins", () => {
   expect([...selectKept([1, 1, 1, 1], 2, 0)]).toEqual([0, 1]);
   expect([...selectKept([0, 0, 0, 5], 2, 2)]).toEqual([0, 1]);
+});
+
+test("heads that share a budget use all of it, keep their sinks, and leave out nothing that scores higher", () => {
+  const shared = fc
+    .record({ heads: fc.integer({ min: 1, max: 4 }), tokens: fc.integer({ min: 1, max: 12 }), sinks: fc.nat(3) })
+    .chain(({ heads, tokens, sinks }) => {
+      const own = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: tokens, maxLength: tokens });
+      return fc.record({
+        scores: fc.array(own, { minLength: heads, maxLength: heads }),
+        total: fc.integer({ min: heads * Math.min(sinks, tokens), max: heads * tokens }),
+        sinks: fc.constant(sinks),
+      });
+    });
+  fc.assert(
+    fc.property(shared, ({ scores, total, sinks }) => {
+      const kept = selectAcross(scores, total, sinks).map((own) => [...own]);
+      expect(kept.flat()).toHaveLength(total);
+      const [inside, outside]: [number[], number[]] = [[], []];
+      kept.forEach((own, head) => {
+        expect(own).toEqual([...new Set(own)].sort((a, b) => a - b));
+        scores[head]?.forEach((score, token) => {
+          if (token < sinks) expect(own).toContain(token);
+          else (own.includes(token) ? inside : outside).push(score);
+        });
+      });
+      expect(Math.min(...inside)).toBeGreaterThanOrEqual(Math.max(...outside));
+    }),
+  );
 });

@@ -31,7 +31,7 @@ test("a probe's attention is that of the whole text, and the largest of several 
     });
   });
   // Read as one text, the probe's rows of attention are the same.
-  const cache = await model.newCache(40);
+  const cache = await model.newCache();
   await model.forward({ ids: context, cache });
   const sum = await model.attentionReceived([first[0] ?? 0], cache, "sum");
   const max = await probeAttention(model, context, [[first[0] ?? 0]]);

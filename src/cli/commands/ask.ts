@@ -114,7 +114,7 @@ async function openReaders(
 
 /** Compiles what reading and answering use, so that a comparison does not charge it to whoever comes first. */
 async function warmUp(model: LanguageModel): Promise<void> {
-  const rows = await model.newCache(2);
+  const rows = await model.newCache();
   try {
     await model.forward({ ids: [0], cache: rows });
     await model.forward({ ids: [0], cache: rows, logitRows: [0] });

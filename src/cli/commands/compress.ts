@@ -3,7 +3,7 @@ import { loadAdapter } from "../../cache/load-adapter.ts";
 import { saveKvd } from "../../cache/save-kvd.ts";
 import { compress as compressText, type Keep } from "../../compress/compress-text.ts";
 import { FOLD_TOKENS } from "../../compress/fold.ts";
-import { METHOD_NAMES } from "../../compress/methods/index.ts";
+import { SAVED_METHOD_NAMES } from "../../compress/methods/index.ts";
 import { parseMessages } from "../../models/chat-context.ts";
 import { isMarked, SPAN_END, SPAN_START } from "../../models/marked-span.ts";
 import type { PromptMessage } from "../../models/passage-prompt.ts";
@@ -29,7 +29,7 @@ const options = {
   tokens: option("--tokens <n>", "how many tokens to keep", wholeNumber()),
   bytes: option("--bytes <size>", "how much to keep, in bytes of keys and values as stored (F16): 2MB", byteSize),
   output: option("-o, --output <file>", "the cache file (default: FILE with .kvd for its extension)", text),
-  method: optionOr("--method <name>", METHOD_NAMES.join(", "), choice(METHOD_NAMES), "kv-distill"),
+  method: optionOr("--method <name>", SAVED_METHOD_NAMES.join(", "), choice(SAVED_METHOD_NAMES), "kv-distill"),
   adapter: { ...adapterOption, description: `${adapterOption.description}; default: the package's own for this model` },
   fold: flag("--fold", "compress fold by fold; for texts longer than the model reads"),
   foldTokens: option(

@@ -66,7 +66,7 @@ export const logits = defineCommand({
  */
 async function likeliest(model: LanguageModel, ids: readonly number[], signal: AbortSignal): Promise<Likely[]> {
   if (ids.length === 0) throw new KvDistillError("bad-argument", "there are no tokens to read", { where: "--text" });
-  const cache = await model.newCache(ids.length);
+  const cache = await model.newCache();
   try {
     const { data } = await model.forward({ ids, cache, logitRows: [ids.length - 1], signal });
     const all = logProbabilities(data);

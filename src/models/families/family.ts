@@ -38,6 +38,8 @@ export interface BlockResult {
   readonly x: Node;
   /** Of the block's own tokens, [batch, kvHeads, tokens, headDim], keys after the position encoding. */
   readonly own: KeyValues;
+  /** Before the position encoding, [batch, queryHeads, tokens, headDim]. */
+  readonly queries: Node;
   /** Attention probabilities, [batch, kvHeads, queryHeads / kvHeads, tokens, past + tokens]. */
   readonly attention: Node;
 }

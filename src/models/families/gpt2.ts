@@ -65,7 +65,8 @@ function attentionHalf(config: Gpt2Config, layer: number, x: Node, context: Bloc
   };
   const heads = (x: Node): Node => splitHeads(x, batch, tokens, numQueryHeads, headDim);
   const own = { keys: heads(part(1)), values: heads(part(2)) };
-  const attended = attention(heads(part(0)), past === undefined ? [own] : [past, own], bias);
+  const queries = heads(part(0));
+  const attended = attention(queries, past === undefined ? [own] : [past, own], bias);
   const mixed = mergeHeads(attended.mixed);
   const frozen = linear(mixed, {
     name: `${path}.attn.c_proj`,
@@ -76,7 +77,7 @@ function attentionHalf(config: Gpt2Config, layer: number, x: Node, context: Bloc
   });
   const projected =
     adapter === undefined ? frozen : addLora(mixed, frozen, adapter.lora("attn.c_proj"), adapter.routed);
-  return { x: add(x, projected), own, attention: attended.weights };
+  return { x: add(x, projected), own, queries, attention: attended.weights };
 }
 
 function mlpHalf(config: Gpt2Config, layer: number, x: Node): Node {

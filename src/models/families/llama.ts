@@ -51,15 +51,12 @@ function attentionHalf(config: LlamaConfig, layer: number, x: Node, context: Blo
       headDim,
     );
   };
-  const rotate = (heads: Node, module: "q" | "k"): Node => {
-    const scaled = config.qkNorm
-      ? rmsNorm(heads, normEpsilon, weight(`${path}.self_attn.${module}_norm.weight`, [headDim]))
-      : heads;
-    return rotaryEmbedding(scaled, context.rotaryRows, context.cos, context.sin);
-  };
-  const queries = rotate(project("q", numQueryHeads), "q");
-  const own = { keys: rotate(project("k", numKvHeads), "k"), values: project("v", numKvHeads) };
-  const attended = attention(queries, past === undefined ? [own] : [past, own], bias);
+  const scale = (heads: Node, module: "q" | "k"): Node =>
+    config.qkNorm ? rmsNorm(heads, normEpsilon, weight(`${path}.self_attn.${module}_norm.weight`, [headDim])) : heads;
+  const rotate = (heads: Node): Node => rotaryEmbedding(heads, context.rotaryRows, context.cos, context.sin);
+  const queries = scale(project("q", numQueryHeads), "q");
+  const own = { keys: rotate(scale(project("k", numKvHeads), "k")), values: project("v", numKvHeads) };
+  const attended = attention(rotate(queries), past === undefined ? [own] : [past, own], bias);
   const mixed = mergeHeads(attended.mixed);
   const name = "self_attn.o_proj";
   const frozen = linear(mixed, {
@@ -69,7 +66,7 @@ function attentionHalf(config: LlamaConfig, layer: number, x: Node, context: Blo
     bias: config.outputBias,
   });
   const projected = adapter === undefined ? frozen : addLora(mixed, frozen, adapter.lora(name), adapter.routed);
-  return { x: add(x, projected), own, attention: attended.weights };
+  return { x: add(x, projected), own, queries, attention: attended.weights };
 }
 
 function mlpHalf(config: LlamaConfig, layer: number, x: Node): Node {
