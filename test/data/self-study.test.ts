@@ -48,7 +48,7 @@ test("passages joined are the text, and none is over the size", () => {
       expect(passages.join("")).toBe(given);
       for (const passage of passages) expect(passage.length).toBeLessThanOrEqual(size);
       // No cut goes through a character.
-      for (const passage of passages) expect(passage).toBe(passage.toWellFormed());
+      for (const passage of passages) expect(passage).not.toMatch(/\p{Cs}/u);
       // Neighbours would not have fit into one unless a better cut lies between them.
       if (size >= given.length) expect(passages).toHaveLength(given === "" ? 0 : 1);
     }),

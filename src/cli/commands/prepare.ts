@@ -126,12 +126,11 @@ function withRowProgress<T>(
   options: PreparationOptions,
   work: (options: PreparationOptions) => Promise<T>,
 ): Promise<T> {
-  return withProgress({ label: "prepare", unit: "rows" }, (progress) =>
+  return withProgress({ label: "prepare", unit: "examples" }, (progress) =>
     work({
       ...options,
       onProgress: ({ rows, examples }) => {
-        // Sampling reads all rows before the first example.
-        progress.update(rows, { examples: formatCount(examples) });
+        progress.update(examples, { "rows read": formatCount(rows) });
       },
     }),
   );

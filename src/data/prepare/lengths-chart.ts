@@ -49,7 +49,7 @@ export function summariseLengths(
 }
 
 /** The histogram of all lengths as SVG: for each part the share of it that falls into each bin. */
-export function lengthsChart({ counts }: LengthCounts, title: string, model: string): string {
+export function lengthsChart({ counts }: LengthCounts, data: string, model: string): string {
   const most = Math.max(...PARTS.map((part) => summariseLengths(counts[part])?.most ?? 1));
   const edges = binEdges(most);
   const series = PARTS.flatMap((part) => {
@@ -64,26 +64,25 @@ export function lengthsChart({ counts }: LengthCounts, title: string, model: str
     ];
   });
   return lineChart({
-    title,
-    subtitle: `share of each that has a length, in tokens of ${model}`,
+    title: "Lengths in tokens",
+    subtitle: `${data}; tokenizer of ${model}`,
     x: {
       label: "length",
       unit: "tokens",
       scale: "log",
       domain: [edges[0] ?? 1, edges.at(-1) ?? 2],
-      ticks: powersOfTwo(most),
+      ticks: powersOfTwo(edges.at(-1) ?? 2),
     },
     y: { label: "share in a bin", unit: "%" },
     series,
   });
 }
 
-/** Four bins for each doubling, as far as whole numbers allow: 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 13, 16 … */
+/** 1, 2, 3, 4, 6, 8, 11, 16, 19, 23 …: two bins for each doubling, from 16 on four, so that none is narrower than the one before. */
 function binEdges(most: number): number[] {
   const edges = [1];
-  for (let quarter = 1; (edges.at(-1) ?? 0) <= most; quarter++) {
-    const edge = Math.round(2 ** (quarter / 4));
-    if (edge > (edges.at(-1) ?? 0)) edges.push(edge);
+  for (let doublings = 1; (edges.at(-1) ?? 0) <= most; doublings += doublings < 4 ? 1 / 2 : 1 / 4) {
+    edges.push(Math.round(2 ** doublings));
   }
   return edges;
 }
@@ -102,5 +101,5 @@ function steps(lengths: ReadonlyMap<number, number>, edges: readonly number[], c
 }
 
 function powersOfTwo(most: number): number[] {
-  return Array.from({ length: Math.ceil(Math.log2(most + 1)) + 1 }, (_, i) => 2 ** i);
+  return Array.from({ length: Math.floor(Math.log2(most)) + 1 }, (_, i) => 2 ** i);
 }

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { passagePromptOf } from "../../models/load-model.ts";
 import type { ModelFiles } from "../../models/model-files.ts";
 import type { QuestionStyle } from "../../models/passage-prompt.ts";
@@ -73,6 +73,9 @@ export function startPreparation(options: PreparationOptions): Preparation {
       onProgress?.(done);
       yield example;
     }
+    if (done.examples > 0) return;
+    const faults = [...inputs.map(({ report }) => report), tokenising].flatMap((report) => report.lines());
+    throw new KvDistillError("bad-argument", "nothing is left to train on", { faults });
   }
 
   return {
@@ -105,10 +108,10 @@ export async function prepareStore(
         examples,
         licenceOf,
         facts: () => factsOf(options, preparation.inputs),
-        leftOut: tokenising.counts,
+        leftOut: () => tokenising.counts(),
       });
-      const title = `Lengths of ${options.inputs.map(({ source }) => source.name).join(" + ")}`;
-      await writeFileAtomic(join(folder, STORE_FILES.chart), Buffer.from(lengthsChart(lengths, title, files.name)));
+      const data = options.inputs.map(({ path }) => basename(path)).join(", ");
+      await writeFileAtomic(join(folder, STORE_FILES.chart), Buffer.from(lengthsChart(lengths, data, files.name)));
     },
     { replace },
   );

@@ -5,7 +5,7 @@ const CUTS: readonly ((text: string) => string[])[] = [
   // Sentences: a mark that ends one, closing quotes and brackets, and white space.
   (text) => after(text, /[.!?…。！？]["'”’»)\]]*\s+/gu),
   (text) => after(text, /\s+/gu),
-  (text) => [...text],
+  (text) => Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment),
 ];
 
 /**
