@@ -5,7 +5,7 @@ import { saveAdapter } from "../cache/save-adapter.ts";
 import { familyOf } from "../models/families/index.ts";
 import type { ModelFiles } from "../models/model-files.ts";
 import { adapterOf, newParameters } from "../train/new-parameters.ts";
-import type { Device } from "../runtime/options.ts";
+import { createRuntime, type Device } from "../runtime/runtime.ts";
 import { isKvDistillError, messageOf } from "../util/errors.ts";
 import { PACKAGE_NAME_AND_VERSION } from "../util/version.ts";
 import { exampleText, madeTriples, readTriples } from "./inputs.ts";
@@ -53,7 +53,7 @@ const SETTLE = 300;
 
 /**
  * Measures target after target. Processes live as long as a target, so that no other's memory is in the way.
- * @throws KvDistillError `peer` when our own side fails, `not-found` without an adapter for what compresses, and the signal's reason
+ * @throws KvDistillError `device-unavailable`, `peer` when our own side fails, such as `not-found` without an adapter for what compresses, and the signal's reason
  */
 export async function runBench(options: BenchOptions): Promise<TrialResult[]> {
   return withInputs(options, async (inputs, open) => {
@@ -86,7 +86,9 @@ export async function withInputs<T>(
   options: BenchOptions,
   work: (inputs: TargetInputs, open: Omit<OpenRequest, "variant" | "precision">) => Promise<T>,
 ): Promise<T> {
-  const { files, sizes, data } = options;
+  const { files, sizes, data, device } = options;
+  // A missing device is told by this process, whose errors have codes.
+  if (device !== "cpu") await (await createRuntime({ device })).close();
   const scratch = await mkdtemp(join(tmpdir(), "kv-distill-bench-"));
   try {
     const text = await exampleText(files);

@@ -60,6 +60,7 @@ export async function runTrial(
       continue;
     }
     versions.set(entry.name, found.side.versions);
+    if (entry.warmUp !== undefined) await found.side.ask(entry.warmUp());
     contestants.push({ name: entry.name, turn: (round) => found.side.ask(entry.request(round)) });
   }
   const { atMost } = trial;

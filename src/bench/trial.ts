@@ -11,6 +11,8 @@ export interface TrialEntry {
   readonly side: PeerName | `ours${string}`;
   /** The work of a round; every entry gets the same rounds. */
   readonly request: (round: number) => WorkRequest;
+  /** Asked once before the rounds of a trial whose own work is too long to warm up with. */
+  readonly warmUp?: () => WorkRequest;
   /** The ratio to the first entry that is aimed at: at least, or at most for memory. */
   readonly goal?: number;
   /** What comes out must be what comes out of the first entry. */
@@ -23,6 +25,6 @@ export interface Trial {
   readonly what: string;
   readonly measure: Measure;
   readonly entries: readonly [TrialEntry, ...TrialEntry[]];
-  /** For work of minutes: at most this many repetitions, and no warm-up. */
+  /** For work of minutes: at most this many repetitions, and no round to warm up. */
   readonly atMost?: number;
 }

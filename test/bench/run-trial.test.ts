@@ -3,7 +3,7 @@ import { NOT_ASKED, runTrial, type TrialResult } from "../../src/bench/run-trial
 import { resultsTable } from "../../src/bench/report/table.ts";
 import { summaryLine } from "../../src/bench/report/summary-line.ts";
 import type { BenchRecord } from "../../src/bench/machine-load.ts";
-import type { SideResult } from "../../src/bench/sides/protocol.ts";
+import type { SideResult, WorkRequest } from "../../src/bench/sides/protocol.ts";
 import type { Side } from "../../src/bench/sides/side.ts";
 import type { Trial } from "../../src/bench/trial.ts";
 import { expectRejection } from "./expect-error.ts";
@@ -80,9 +80,21 @@ test("a side that does other work has no figures", async () => {
   expect(entries[1]).toMatchObject({ failure: "it did other work: 5 tokens, not 4", ratio: null });
 });
 
-test("long work is done once, without a warm-up", async () => {
-  const { entries } = await run({ ...TRIAL, atMost: 1 }, { ours: side(seconds(3)) });
+test("long work is done once, after something shorter", async () => {
+  const asked: WorkRequest[] = [];
+  const fake = side(seconds(9, 3));
+  const told: Side = {
+    ...fake,
+    ask: (given) => {
+      asked.push(given);
+      return fake.ask(given);
+    },
+  };
+  const [ours] = TRIAL.entries;
+  const short: WorkRequest = { work: "prefill", ids: [1] };
+  const { entries } = await run({ ...TRIAL, atMost: 1, entries: [{ ...ours, warmUp: () => short }] }, { ours: told });
   expect(entries[0]?.samples.map((sample) => sample.seconds)).toEqual([3]);
+  expect(asked).toEqual([short, request()]);
 });
 
 test("without our own side there is nothing to measure", async () => {

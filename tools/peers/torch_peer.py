@@ -154,7 +154,7 @@ def decode(r):
             logits = model(input_ids=torch.tensor([[next_id]]), past_key_values=cache, use_cache=True).logits
             next_id = int(logits[0, -1].argmax())
             chosen.append(next_id)
-    cache.crop(len(r["context"]))
+    cache.crop(-r["steps"])
     return measured, r["steps"], {"ids": chosen}
 
 

@@ -35,10 +35,14 @@ export async function runProfile(options: BenchOptions): Promise<TrialProfile[]>
         },
       );
     const machine = await start({});
-    // The first round pays for loading.
-    await machine.ask({ work: "gemm", size: PEAK_SIZE, times: 1 });
-    const { check } = await machine.ask({ work: "gemm", size: PEAK_SIZE, times: PEAK_TIMES });
+    const rates: number[] = [];
+    for (let i = 0; i < PEAK_TIMES; i++) {
+      const { check } = await machine.ask({ work: "gemm", size: PEAK_SIZE, times: 1 });
+      rates.push(Number(check.flops));
+    }
     await machine.close();
+    // The first pays for loading, and others for what else the machine does.
+    const peak = Math.max(...rates);
     const profiles: TrialProfile[] = [];
     for (const target of options.targets) {
       for (const { name, what, entries } of TARGETS[target](inputs)) {
@@ -52,7 +56,7 @@ export async function runProfile(options: BenchOptions): Promise<TrialProfile[]>
           await side.close();
         }
         options.onTurn?.(name, "ours");
-        profiles.push({ name, what, ...summarise(await readTraces(profile), seconds, Number(check.flops)) });
+        profiles.push({ name, what, ...summarise(await readTraces(profile), seconds, peak) });
       }
     }
     return profiles;

@@ -69,7 +69,7 @@ export const firstToken: Target = ({ sizes, text, files }) => {
       measure: "answers/s",
       entries: [
         { name: "ours", side: "ours", request: request("file") },
-        { name: "our prefill", side: "ours", request: request("text"), goal: 20 },
+        { name: "our prefill", side: "ours, prefill", request: request("text"), goal: 20 },
       ],
     },
   ];

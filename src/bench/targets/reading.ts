@@ -29,7 +29,7 @@ export const compress: Target = ({ sizes, text }) => {
       measure: "tokens/s",
       entries: [
         { name: "ours", side: "ours", request },
-        { name: "our prefill", side: "ours", request: () => ({ work: "prefill", ids }), goal: 0.8 },
+        { name: "our prefill", side: "ours, prefill", request: () => ({ work: "prefill", ids }), goal: 0.8 },
         { name: "kvpress", side: "kvpress", request },
       ],
     },
@@ -37,8 +37,14 @@ export const compress: Target = ({ sizes, text }) => {
 };
 
 /** Texts of any length, fold by fold: time and memory against length. */
-export const fold: Target = ({ sizes, text }) =>
-  sizes.fold.map((tokens) => ({
+export const fold: Target = ({ sizes, text }) => {
+  const folding = (tokens: number): WorkRequest => ({
+    work: "compress",
+    ids: text.take(tokens),
+    keep: sizes.longKeep,
+    foldTokens: sizes.foldTokens,
+  });
+  return sizes.fold.map((tokens) => ({
     name: `fold ${tokens}`,
     what: `compressing ${tokens} tokens to ${sizes.longKeep * 100}%, ${sizes.foldTokens} at a time`,
     measure: "tokens/s",
@@ -47,12 +53,9 @@ export const fold: Target = ({ sizes, text }) =>
       {
         name: "ours",
         side: "ours",
-        request: () => ({
-          work: "compress",
-          ids: text.take(tokens),
-          keep: sizes.longKeep,
-          foldTokens: sizes.foldTokens,
-        }),
+        request: () => folding(tokens),
+        warmUp: () => folding(sizes.foldTokens),
       },
     ],
   }));
+};

@@ -7,14 +7,23 @@ import {
   refuseWorse,
 } from "../../bench/baseline.ts";
 import type { TrialResult } from "../../bench/run-trial.ts";
+import { KvDistillError } from "../../util/errors.ts";
 import { formatNumber } from "../../util/format.ts";
 import type { CommandContext } from "../context.ts";
 import { printTable } from "../print-table.ts";
 
 const BASELINE = fileURLToPath(new URL("../../../bench/baseline.json", import.meta.url));
 
-/** @throws KvDistillError as `readBaseline` */
-export const openBaseline = (path: string | undefined): Promise<Baseline> => readBaseline(path ?? BASELINE);
+/** @throws KvDistillError as `readBaseline`; `bad-argument` for one without ratios, before anything is measured */
+export async function openBaseline(path: string | undefined): Promise<Baseline> {
+  const file = path ?? BASELINE;
+  const baseline = await readBaseline(file);
+  if (Object.keys(baseline.ratios).length > 0) return baseline;
+  throw new KvDistillError("bad-argument", "the baseline holds no ratios", {
+    where: file,
+    hint: "docs/benchmarks.md says how to make one",
+  });
+}
 
 /** @throws KvDistillError `bad-argument` when a ratio got worse, or the baseline knows none of them */
 export function checkBaseline(
