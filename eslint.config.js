@@ -1,7 +1,17 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist", "node_modules", "tools/peers/.installed", "src/formats/onnx/onnx_pb.ts", "coverage", ".cache", "runs"] },
+  {
+    ignores: [
+      "dist",
+      "node_modules",
+      "tools/peers/.installed",
+      "src/formats/onnx/onnx_pb.ts",
+      "coverage",
+      ".cache",
+      "runs",
+    ],
+  },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,
   {
