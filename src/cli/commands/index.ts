@@ -9,6 +9,7 @@ import { inspect } from "./inspect.ts";
 import { logits } from "./logits.ts";
 import { pull } from "./pull.ts";
 import { prepare } from "./prepare.ts";
+import { serve } from "./serve.ts";
 import { train } from "./train.ts";
 import { verify } from "./verify.ts";
 
@@ -21,6 +22,7 @@ export const COMMANDS: readonly AddCommand[] = [
   inspect,
   verify,
   logits,
+  serve,
   prepare,
   train,
   evaluate,

@@ -1,0 +1,277 @@
+import { type AskedKeep, type KvCache, slotsOf } from "../../cache/kv-cache.ts";
+import { rowsFor } from "../../compress/budget.ts";
+import { CompressionContext } from "../../compress/context.ts";
+import type { CompressedRows, CompressionMethod } from "../../compress/method.ts";
+import { readingCache } from "../../generate/generate.ts";
+import { contextLimit } from "../../models/config.ts";
+import type { LanguageModel } from "../../models/language-model.ts";
+import { type HostLayer, LayerCache } from "../../models/layer-cache.ts";
+import { KvDistillError } from "../../util/errors.ts";
+
+/** A stretch of a live text, in tokens. */
+export interface LiveSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A stretch whose tokens are all there, one row each, or one that was compressed. */
+interface Segment extends LiveSpan {
+  /** Rows of every layer and head. */
+  readonly rows: number;
+  readonly compressed: boolean;
+}
+
+export interface CompressSpan {
+  readonly span: LiveSpan;
+  readonly keep: AskedKeep;
+  readonly method: CompressionMethod;
+  /** Leading tokens of the whole text that are always kept. */
+  readonly sinks: number;
+  readonly seed: number;
+  readonly signal: AbortSignal;
+  readonly onRead?: (tokens: number) => void;
+}
+
+/** Where a live text was, to come back to. */
+export interface LiveMark {
+  readonly tokens: number;
+  readonly rows: number;
+  readonly segments: readonly Segment[];
+}
+
+/**
+ * The cache of a text that goes on: read further, any finished stretch of it compressed in place, read further. Rows outside the stretch
+ * stay as they are, positions go on counting tokens, compressed or not.
+ */
+export class LiveCache {
+  readonly model: LanguageModel;
+  /** Where the model reads on. Between calls it holds rows for exactly `tokens`. */
+  rows: LayerCache;
+  private readonly ids: number[];
+  private segments: readonly Segment[];
+
+  private constructor(model: LanguageModel, rows: LayerCache, ids: number[], segments: readonly Segment[]) {
+    this.model = model;
+    this.rows = rows;
+    this.ids = ids;
+    this.segments = segments;
+  }
+
+  static async empty(model: LanguageModel): Promise<LiveCache> {
+    return new LiveCache(model, await model.newCache(), [], []);
+  }
+
+  /**
+   * Goes on from a stored context.
+   * @throws KvDistillError `model-mismatch`; `unsupported` when the cache does not hold its tokens
+   */
+  static async from(model: LanguageModel, cache: KvCache): Promise<LiveCache> {
+    const { tokenIds, contextLength } = cache;
+    if (tokenIds === undefined) {
+      throw new KvDistillError("unsupported", "the cache does not hold the tokens that it was made from", {
+        hint: "compress the text again",
+      });
+    }
+    const whole = { start: 0, end: contextLength, rows: slotsOf(cache), compressed: true };
+    return new LiveCache(model, await readingCache(model, cache), Array.from(tokenIds), [whole]);
+  }
+
+  /** Tokens of the text. */
+  get tokens(): number {
+    return this.ids.length;
+  }
+
+  /** Tokens of its compressed stretches. */
+  get compressedTokens(): number {
+    return this.sumOfCompressed(({ start, end }) => end - start);
+  }
+
+  /** Rows that stand for them. */
+  get keptTokens(): number {
+    return this.sumOfCompressed(({ rows }) => rows);
+  }
+
+  /** Rows that stand for a stretch. @param span begins and ends where no compressed stretch is cut */
+  rowsOf({ start, end }: LiveSpan): number {
+    return this.rowsBefore(end) - this.rowsBefore(start);
+  }
+
+  mark(): LiveMark {
+    return { tokens: this.ids.length, rows: this.rows.length, segments: this.segments };
+  }
+
+  /** Forgets what was read since a mark; nothing may have been compressed since. */
+  rollBack({ tokens, rows, segments }: LiveMark): void {
+    this.rows.truncate(rows, tokens);
+    this.ids.length = tokens;
+    this.segments = segments;
+  }
+
+  /** Takes note of tokens that `rows` has read. */
+  noteRead(ids: readonly number[]): void {
+    const start = this.ids.length;
+    this.ids.push(...ids);
+    this.segments = joined([...this.segments, { start, end: this.ids.length, rows: ids.length, compressed: false }]);
+  }
+
+  /** Reads on. @throws KvDistillError as `LanguageModel.forward`; nothing has been read then */
+  async read(ids: readonly number[], signal: AbortSignal): Promise<void> {
+    if (ids.length === 0) return;
+    const mark = this.mark();
+    try {
+      await this.model.forward({ ids, cache: this.rows, signal });
+    } catch (error) {
+      this.rollBack(mark);
+      throw error;
+    }
+    this.noteRead(ids);
+  }
+
+  /**
+   * Compresses a stretch in place. It is encoded after the text in front of it, all of that where the model reads so much, otherwise
+   * the nearest part; then the kept rows take its place. Compressed stretches inside it are compressed anew, from their tokens.
+   * @returns rows that stand for it now
+   * @throws KvDistillError `bad-argument` for a stretch that cuts a compressed one, or the budget; `context-too-long`; `cancelled`.
+   * Everything is as before then.
+   */
+  async compress({ span, keep, method, sinks, seed, signal, onRead }: CompressSpan): Promise<number> {
+    const { config, files, runtime } = this.model;
+    this.checkSpan(span);
+    const length = span.end - span.start;
+    const limit = contextLimit(config);
+    if (length > limit) {
+      throw new KvDistillError("context-too-long", "the part is longer than the model reads", {
+        where: files.name,
+        expected: `at most ${limit} tokens`,
+        got: String(length),
+        hint: "compress it in several parts",
+      });
+    }
+    const spanSinks = Math.min(length, Math.max(0, sinks - span.start));
+    const count = rowsFor(keep, length, spanSinks, config);
+    const start = Math.max(0, span.end - limit);
+    const lead = span.start - start;
+    const context = new CompressionContext(this.model, this.ids.slice(start, span.end), {
+      position: start,
+      signal,
+      ...(onRead === undefined ? {} : { onRead }),
+    });
+    const made = await method.compress({ context, count: lead + count, sinks: lead + spanSinks, seed });
+    checkLead(made, lead, lead + count, method.name);
+
+    const before = this.rowsBefore(span.start);
+    const after = this.rowsBefore(span.end);
+    const old = await this.rows.download();
+    const layers = old.map((own, i) => {
+      const layer = made.layers[i];
+      if (layer === undefined) throw new KvDistillError("shape-mismatch", "a layer is missing", { where: method.name });
+      return replaceRows(own, layer, { before, after, lead, count, heads: config.numKvHeads, headDim: config.headDim });
+    });
+    signal.throwIfAborted();
+    const rows = await LayerCache.from(runtime, config, layers, this.ids.length);
+    this.rows.release();
+    this.rows = rows;
+    this.segments = joined([
+      ...cut(this.segments, 0, span.start),
+      { ...span, rows: count, compressed: true },
+      ...cut(this.segments, span.end, this.ids.length),
+    ]);
+    return count;
+  }
+
+  release(): void {
+    this.rows.release();
+  }
+
+  private sumOfCompressed(of: (segment: Segment) => number): number {
+    return this.segments.reduce((sum, segment) => (segment.compressed ? sum + of(segment) : sum), 0);
+  }
+
+  /** Rows of what stands in front of a token, which no compressed stretch has inside it. */
+  private rowsBefore(token: number): number {
+    return cut(this.segments, 0, token).reduce((sum, { rows }) => sum + rows, 0);
+  }
+
+  private checkSpan({ start, end }: LiveSpan): void {
+    if (start < 0 || start >= end || end > this.ids.length) {
+      throw new KvDistillError("bad-argument", "the part does not lie inside the conversation", {
+        expected: `tokens from 0 to ${this.ids.length}`,
+        got: `${start}:${end}`,
+      });
+    }
+    const crossing = this.segments.find(
+      (own) => own.compressed && own.start < end && own.end > start && (own.start < start || own.end > end),
+    );
+    if (crossing === undefined) return;
+    throw new KvDistillError("bad-argument", "the part cuts one that is compressed already", {
+      expected: `all of tokens ${crossing.start}:${crossing.end}, or none`,
+      got: `${start}:${end}`,
+    });
+  }
+}
+
+/** Segments between two tokens; one whose tokens are all there may be cut. */
+function cut(segments: readonly Segment[], start: number, end: number): Segment[] {
+  return segments.flatMap((own) => {
+    const [from, to] = [Math.max(own.start, start), Math.min(own.end, end)];
+    if (from >= to) return [];
+    return own.compressed ? [own] : [{ start: from, end: to, rows: to - from, compressed: false }];
+  });
+}
+
+/** Neighbours whose tokens are all there become one. */
+function joined(segments: readonly Segment[]): Segment[] {
+  return segments.reduce<Segment[]>((done, own) => {
+    const last = done.at(-1);
+    if (last === undefined || last.compressed || own.compressed) return [...done, own];
+    return [...done.slice(0, -1), { ...last, end: own.end, rows: last.rows + own.rows }];
+  }, []);
+}
+
+/** What was in front is kept whole, and the budget obeyed: the rows can be told apart. */
+function checkLead({ positions }: CompressedRows, lead: number, count: number, where: string): void {
+  const wrong = positions.some((own) => own.length !== count || (lead > 0 && own[lead - 1] !== lead - 1));
+  if (!wrong) return;
+  throw new KvDistillError("bad-argument", "the method does not obey the budget", {
+    where,
+    expected: `${count} rows, the first ${lead} among them`,
+    hint: where === "full" ? "it keeps everything: ask for 100%" : "choose another method",
+  });
+}
+
+interface Replacement {
+  /** Rows of the old layer that stay: those before the first, and from the second on. */
+  readonly before: number;
+  readonly after: number;
+  /** Rows of the new layer: those after the first `lead`. */
+  readonly lead: number;
+  readonly count: number;
+  readonly heads: number;
+  readonly headDim: number;
+}
+
+/** One layer's rows with a stretch of them replaced, head by head. */
+function replaceRows(
+  old: HostLayer,
+  made: HostLayer,
+  { before, after, lead, count, heads, headDim }: Replacement,
+): HostLayer {
+  const replace = (from: Float32Array, source: Float32Array): Float32Array<ArrayBuffer> => {
+    const oldRows = from.length / (heads * headDim);
+    const rows = oldRows - (after - before) + count;
+    const target = new Float32Array(heads * rows * headDim);
+    for (let head = 0; head < heads; head++) {
+      let at = head * rows * headDim;
+      const put = (array: Float32Array, perHead: number, first: number, end: number): void => {
+        const part = array.subarray((head * perHead + first) * headDim, (head * perHead + end) * headDim);
+        target.set(part, at);
+        at += part.length;
+      };
+      put(from, oldRows, 0, before);
+      put(source, lead + count, lead, lead + count);
+      put(from, oldRows, after, oldRows);
+    }
+    return target;
+  };
+  return { keys: replace(old.keys, made.keys), values: replace(old.values, made.values) };
+}
