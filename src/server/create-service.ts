@@ -1,5 +1,6 @@
+import { basename } from "node:path";
 import type { LoadedAdapter } from "../compress/loaded-adapter.ts";
-import type { LanguageModel } from "../models/language-model.ts";
+import { LanguageModel } from "../models/language-model.ts";
 import { isKvDistillError, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import { ContextStore } from "./contexts/store.ts";
@@ -30,13 +31,15 @@ const UPLOADS = { active: 2, waiting: 8 };
  * @throws KvDistillError `disk`
  */
 export async function createService({
-  model,
+  model: opened,
   adapter,
   encoder,
   folder,
   limits,
   log,
 }: ServiceOptions): Promise<Service> {
+  // A model may be named by its path, which concerns nobody outside.
+  const model = new LanguageModel({ ...opened.files, name: basename(opened.files.name) }, opened.runtime);
   const metrics = createMetrics();
   const store = await ContextStore.open(folder, {
     quotaBytes: limits.quotaBytes,

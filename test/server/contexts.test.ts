@@ -222,7 +222,6 @@ describe("the store", () => {
     expect(left).toContain(ids[0]);
     expect(left).not.toContain(ids[1]);
     expect(own.service.store.bytes).toBeLessThanOrEqual(3 * bytes + 66_000);
-    await own.json("POST /v1/contexts", { ...streaming, keep: "100%", text: TEXT.repeat(4) }, 201);
     const tight = await server({ limits: { quotaBytes: 1000 } });
     expect((await tight.ask("POST /v1/contexts", { ...streaming, keep })).status).toBe(413);
   });

@@ -36,6 +36,17 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 
 const RETRY_OUT_OF_MEMORY_SECONDS = 10;
 
+/** Fields of requests that errors of the package may be about. */
+const FIELDS: readonly (string | undefined)[] = [
+  "messages",
+  "messages.0.role",
+  "content",
+  "prompt",
+  "text",
+  "keep",
+  "fold",
+];
+
 /** What a client is told of anything that was thrown. Bugs and faults of the machine are told without details: those are in the log. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Refusal) {
@@ -46,7 +57,8 @@ export function problemOf(error: unknown): Problem {
   const status = STATUS[error.code];
   if (status === 500) return problem(status, error.code, "the server failed; its log says why");
   const retry = status === 503 ? RETRY_OUT_OF_MEMORY_SECONDS : undefined;
-  return problem(status, error.code, error.message, error.facts.where, retry);
+  const { where } = error.facts;
+  return problem(status, error.code, error.message, FIELDS.includes(where) ? where : undefined, retry);
 }
 
 /** The whole answer to a request that went wrong. */

@@ -66,6 +66,10 @@ export class Jobs {
       if (gone.aborted) abandon();
       if (this.stopped) throw stopping();
       const leave = await this.queue.enter(client, signal);
+      if (signal.aborted) {
+        leave();
+        throw signal.reason;
+      }
       clearTimeout(timer);
       timer = setTimeout(() => {
         controller.abort(new Refusal("time-limit", `the request took longer than ${seconds} s`));

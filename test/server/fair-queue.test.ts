@@ -1,0 +1,148 @@
+import { setMaxListeners } from "node:events";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Refusal } from "../../src/server/http/refusal.ts";
+import { FairQueue, type Leave } from "../../src/server/queue/fair-queue.ts";
+import { Jobs } from "../../src/server/queue/jobs.ts";
+
+const never = new AbortController().signal;
+setMaxListeners(0, never);
+const code = (name: string): Error => expect.objectContaining({ code: name }) as Error;
+const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Who got in, in order. */
+function entering(queue: FairQueue): { enter: (client: string) => void; order: string[]; leaves: Leave[] } {
+  const order: string[] = [];
+  const leaves: Leave[] = [];
+  return {
+    order,
+    leaves,
+    enter: (client) => {
+      void queue.enter(client, never).then(
+        (leave) => {
+          order.push(client);
+          leaves.push(leave);
+        },
+        () => order.push(`${client} refused`),
+      );
+    },
+  };
+}
+
+describe("the queue", () => {
+  test("a client with one request is not behind another's hundred", async () => {
+    const queue = new FairQueue({ active: 1, waiting: 200 });
+    const { enter, order, leaves } = entering(queue);
+    for (let i = 0; i < 100; i++) enter("greedy");
+    enter("modest");
+    await soon();
+    leaves.shift()?.();
+    await soon();
+    leaves.shift()?.();
+    await soon();
+    expect(order).toEqual(["greedy", "modest", "greedy"]);
+  });
+
+  test("never more at work than allowed, everybody gets in, clients that wait take turns", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 40 }),
+        fc.integer({ min: 1, max: 4 }),
+        async (clients, active) => {
+          const queue = new FairQueue({ active, waiting: 100 });
+          const { enter, order, leaves } = entering(queue);
+          clients.forEach(enter);
+          await soon();
+          for (let left = 0; left < clients.length; left++) {
+            expect(queue.active).toBe(Math.min(active, clients.length - left));
+            leaves[left]?.();
+            leaves[left]?.();
+            await soon();
+          }
+          expect([...order].sort()).toEqual([...clients].sort());
+          expect([queue.active, queue.waiting]).toEqual([0, 0]);
+          if (active > 1) return;
+          // With one place: nobody is passed over twice by the same client while waiting.
+          for (const client of ["a", "b", "c"]) {
+            const at = order.indexOf(client, 1);
+            if (at < 0 || clients[0] === client) continue;
+            for (const other of ["a", "b", "c"]) {
+              expect(order.slice(1, at).filter((name) => name === other).length).toBeLessThanOrEqual(1);
+            }
+          }
+        },
+      ),
+    );
+  });
+
+  test("a full queue refuses whoever waits with the most, with a time to come back", async () => {
+    const queue = new FairQueue({ active: 1, waiting: 2 });
+    const { enter, order, leaves } = entering(queue);
+    for (let i = 0; i < 3; i++) enter("greedy");
+    await expect(queue.enter("greedy", never)).rejects.toThrow(code("queue-full"));
+    enter("modest");
+    await soon();
+    expect(order).toEqual(["greedy", "greedy refused"]);
+    leaves.shift()?.();
+    await soon();
+    expect(order.at(-1)).toBe("modest");
+    const refusal = await new FairQueue({ active: 1, waiting: 0 }).enter("a", never).then(async () => {
+      const full = new FairQueue({ active: 1, waiting: 0 });
+      await full.enter("a", never);
+      return full.enter("b", never).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    });
+    expect((refusal as Refusal).facts.retryAfterSeconds).toBeGreaterThanOrEqual(1);
+  });
+
+  test("who gives up waiting is forgotten", async () => {
+    const queue = new FairQueue({ active: 1, waiting: 5 });
+    const leave = await queue.enter("a", never);
+    const controller = new AbortController();
+    const waiting = queue.enter("b", controller.signal);
+    const { enter, order } = entering(queue);
+    enter("c");
+    controller.abort(new Refusal("client-gone", "gone"));
+    await expect(waiting).rejects.toThrow(code("client-gone"));
+    expect(queue.waiting).toBe(1);
+    leave();
+    await soon();
+    expect(order).toEqual(["c"]);
+  });
+});
+
+describe("jobs", () => {
+  const jobs = (limits: { seconds?: number; waitingSeconds?: number } = {}): Jobs =>
+    new Jobs(new FairQueue({ active: 1, waiting: 5 }), { seconds: 60, waitingSeconds: 60, ...limits });
+  const untilAborted = ({ signal }: { signal: AbortSignal }): Promise<never> =>
+    new Promise((_, reject) => {
+      signal.addEventListener("abort", () => {
+        reject(signal.reason as Error);
+      });
+    });
+
+  test("end when their time is up, when the client goes, when the server stops", async () => {
+    await expect(jobs({ seconds: 0.01 }).run("a", never, untilAborted)).rejects.toThrow(code("time-limit"));
+    const client = new AbortController();
+    const gone = jobs().run("a", client.signal, untilAborted);
+    client.abort();
+    await expect(gone).rejects.toThrow(code("client-gone"));
+    const own = jobs();
+    const stopped = own.run("a", never, untilAborted);
+    await soon();
+    own.stop();
+    await expect(stopped).rejects.toThrow(code("shutting-down"));
+    await expect(own.run("a", never, () => Promise.resolve(1))).rejects.toThrow(code("shutting-down"));
+    expect(own.queue.active).toBe(0);
+  });
+
+  test("wait so long and no longer", async () => {
+    const own = jobs({ waitingSeconds: 0.01 });
+    const job = await own.begin("a", never);
+    await expect(own.begin("b", never)).rejects.toThrow(code("queue-timeout"));
+    job.end();
+    expect(await own.run("b", never, () => Promise.resolve(5))).toBe(5);
+  });
+});
