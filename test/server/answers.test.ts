@@ -158,7 +158,7 @@ describe("chat", () => {
     ] as const) {
       const response = await ask({ [field]: value });
       expect(response.status).toBe(400);
-      expect(parseJson(await response.text()).error.param?.split(".")[0]).toBe(field);
+      expect(parseJson(await response.text()).error.param.split(".")[0]).toBe(field);
     }
     const neutral = {
       n: 1,

@@ -36,7 +36,7 @@ export interface Json {
     readonly finish_reason: string | null;
     readonly text: string;
     readonly message: { readonly content: string };
-    readonly delta: { readonly content?: string };
+    readonly delta?: { readonly content?: string };
   }[];
   readonly conversation: Json;
 }
