@@ -1,4 +1,5 @@
 import type { Random } from "../util/random.ts";
+import { likeliestFirst } from "./likeliest-first.ts";
 
 export interface Sampling {
   /** 0 takes the likeliest token. */
@@ -13,18 +14,31 @@ export const GREEDY: Sampling = { temperature: 0, topP: 1 };
 export function sampleToken(logits: Float32Array, { temperature, topP }: Sampling, random: Random): number {
   if (temperature === 0) return argmax(logits);
   const top = logits[argmax(logits)] ?? 0;
-  const weights = Float64Array.from(logits, (logit) => Math.exp((logit - top) / temperature));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const order = Array.from(weights.keys()).sort((a, b) => (weights[b] ?? 0) - (weights[a] ?? 0) || a - b);
-  let nucleus = 0;
-  let size = 0;
-  while (size < order.length && nucleus < topP * total) nucleus += weights[order[size++] ?? 0] ?? 0;
-  let left = random.uniform() * nucleus;
-  for (const id of order.slice(0, size)) {
+  const weights = new Float64Array(logits.length);
+  let total = 0;
+  for (let id = 0; id < logits.length; id++) {
+    const weight = Math.exp(((logits[id] ?? 0) - top) / temperature);
+    weights[id] = weight;
+    total += weight;
+  }
+  const order = likeliestFirst(weights);
+  const nucleus: number[] = [];
+  let share = 0;
+  if (topP < 1) {
+    for (const id of order) {
+      nucleus.push(id);
+      share += weights[id] ?? 0;
+      if (share >= topP * total) break;
+    }
+  }
+  let left = random.uniform() * (topP < 1 ? share : total);
+  let last = 0;
+  for (const id of topP < 1 ? nucleus : order) {
     left -= weights[id] ?? 0;
     if (left < 0) return id;
+    last = id;
   }
-  return order[size - 1] ?? 0;
+  return last;
 }
 
 export function argmax(values: Float32Array | Float64Array): number {

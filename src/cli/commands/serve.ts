@@ -64,8 +64,9 @@ export const serve = defineCommand({
       const access = { tokens, hosts: allowedHosts(own.host, own.allowHost), origins: new Set(own.cors) };
       const listening = await listen(createApp({ service, access }), own);
       const { url } = listening;
-      if (own.json) out.json({ url, model: model.files.name, store: folder, contexts: service.store.count });
-      else out.line(`${model.files.name} on ${url}`);
+      const { name } = service.model.files;
+      if (own.json) out.json({ url, model: name, store: folder, contexts: service.store.count });
+      else out.line(`${name} on ${url}`);
       log.info(
         `contexts: ${service.store.count} in ${folder}; ${tokens.count === 0 ? "no token needed" : "token needed"}`,
       );
