@@ -9,7 +9,7 @@ import type { CommandContext } from "../context.ts";
 import { defineCommand } from "../define-command.ts";
 import { openModelFiles } from "../model.ts";
 import { prepareAnswersCommand } from "../prepare/answers.ts";
-import { INPUTS_HELP, parseInputs } from "../prepare/inputs.ts";
+import { INPUTS_HELP, locateInputs, parseInputs } from "../prepare/inputs.ts";
 import { limitFaults, limitOptions, limitsOf } from "../prepare/limit-options.ts";
 import { previewJson, previewLegend, previewLines } from "../prepare/preview.ts";
 import { rowChoice, rowFaults, rowOptions } from "../prepare/row-options.ts";
@@ -54,7 +54,7 @@ export const prepare = defineCommand({
       "SQuAD without what its evaluation holds",
     ],
     [
-      "prepare squad=train-v1.1.json long-alpaca=LongAlpaca-12k.json --weights 2,1 --max-rows 9000 --out store",
+      "prepare squad=train-v1.1.json longalpaca=LongAlpaca-12k.json --weights 2,1 --max-rows 9000 --out store",
       "6,000 rows of one and 3,000 of the other",
     ],
     ["prepare triples=answers.jsonl --dry-run", "ten examples as the model will see them"],
@@ -70,7 +70,7 @@ export const prepare = defineCommand({
     const files = await openModelFiles(options.model, context);
     const preparation: Omit<PreparationOptions, "onProgress"> = {
       ...(await rowChoice(options, context.log)),
-      inputs: parseInputs(given.inputs).inputs,
+      inputs: await locateInputs(parseInputs(given.inputs).inputs, context),
       files,
       limits: limitsOf(options),
       style: options.style,

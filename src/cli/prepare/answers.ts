@@ -11,7 +11,7 @@ import { jsonOption, modelOptions } from "../shared-options.ts";
 import { option, optionalRest, optionOr, requiredOption, text } from "../spec.ts";
 import { filePaths } from "../values/file-paths.ts";
 import { wholeNumber } from "../values/whole-number.ts";
-import { INPUTS_HELP, parseInputs } from "./inputs.ts";
+import { INPUTS_HELP, locateInputs, parseInputs } from "./inputs.ts";
 import { rowChoice, rowFaults, rowOptions } from "./row-options.ts";
 import { rowsJson, tellRows } from "./tell-rows.ts";
 
@@ -53,7 +53,8 @@ export const prepareAnswersCommand = defineCommand({
   run: async ({ options, arguments: given }, context) => {
     const { out, log, signal } = context;
     const report = createDataReport();
-    const inputs = startInputReports(parseInputs(inputWords(given.inputs, options.data)).inputs);
+    const { inputs: asked } = parseInputs(inputWords(given.inputs, options.data));
+    const inputs = startInputReports(await locateInputs(asked, context));
     const choice = await rowChoice(options, log);
     await useModel(options, context, async (model) => {
       const result = await withProgress({ label: "answers", unit: "passages" }, (progress) =>

@@ -1,10 +1,13 @@
 import type { PrepareInput } from "../../data/prepare/prepared-rows.ts";
+import { dataPath } from "../../data/sources/data-path.ts";
 import { SOURCE_NAMES, sourceNamed } from "../../data/sources/index.ts";
 import { quote } from "../../util/quote.ts";
+import type { CommandContext } from "../context.ts";
+import { withModelProgress } from "../model-progress.ts";
 import { suggest } from "../suggest.ts";
 
 /** How data to read is written on a command line. */
-export const INPUTS_HELP = `data to read, each as READER=PATH of a file or folder; readers: ${SOURCE_NAMES.join(", ")}`;
+export const INPUTS_HELP = `data to read, each as READER=PATH of a file or folder, or of org/name[@revision] of the hub's data sets; readers: ${SOURCE_NAMES.join(", ")}`;
 
 /** `squad=train-v1.1.json` and the like as inputs, or all that is wrong with them. */
 export function parseInputs(given: readonly string[]): {
@@ -30,6 +33,22 @@ export function parseInputs(given: readonly string[]): {
     } else inputs.push({ source: sourceNamed(name), path });
   }
   return { inputs, faults };
+}
+
+/**
+ * Inputs with the paths at which their data lies: those that are there, and the hub's data sets, fetched where they were not before.
+ * @throws KvDistillError as `dataPath`
+ */
+export async function locateInputs(
+  inputs: readonly PrepareInput[],
+  { log, signal }: CommandContext,
+): Promise<readonly PrepareInput[]> {
+  const located: PrepareInput[] = [];
+  for (const { source, path } of inputs) {
+    const found = await withModelProgress(log, (reporter) => dataPath(path, { ...reporter, signal }));
+    located.push({ source, path: found });
+  }
+  return located;
 }
 
 function cutAtFirst(text: string, mark: string): [string, string] {
