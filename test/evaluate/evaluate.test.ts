@@ -244,7 +244,9 @@ test("the folder holds settings, rows, a result with its origin, a table for kvp
   const { out, result, data } = await run({}, { command: "kv-distill eval squad" });
   expect((await readdir(out)).sort()).toEqual([
     "config.json",
+    "forward-kl-bytes.svg",
     "forward-kl.svg",
+    "gold-in-answer-bytes.svg",
     "gold-in-answer.svg",
     "kept.jsonl",
     "predictions.csv",

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { differencesTable, intervalNote, resultsTable } from "../../src/evaluate/report/tables.ts";
-import { plotsOf } from "../../src/evaluate/report/plots.ts";
+import { PLOT_WIDTH, plotsOf } from "../../src/evaluate/report/plots.ts";
 import { conditionsOf } from "../../src/evaluate/run/conditions.ts";
 import type { SampleRow } from "../../src/evaluate/run/sample-row.ts";
 import { summarise } from "../../src/evaluate/run/summary.ts";
@@ -130,7 +130,7 @@ test("tables say which differences leave 0 out; plots are drawn for one budget t
     ["none", "full", "-100.0 (-100.0 – -100.0) *", zero, zero, zero, "+1.000 (1.000 – 1.000) *"],
     ["h2o 25%", "full", "-100.0 (-100.0 – -100.0) *", zero, zero, zero, "+1.000 (1.000 – 1.000) *"],
   ]);
-  const plots = plotsOf(summary, "a <model>");
+  const plots = plotsOf(summary, { model: "a <model>" });
   expect(plots.map(({ file }) => file)).toEqual(["gold-in-answer.svg", "forward-kl.svg"]);
-  for (const { svg } of plots) expect(svg).toContain("a &lt;model&gt;, 30 questions");
+  for (const { draw } of plots) expect(draw(PLOT_WIDTH)).toContain("a &lt;model&gt;, 30 questions");
 });

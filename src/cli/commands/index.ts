@@ -10,6 +10,7 @@ import { logits } from "./logits.ts";
 import { pull } from "./pull.ts";
 import { prepare } from "./prepare.ts";
 import { serve } from "./serve.ts";
+import { report } from "./report.ts";
 import { train } from "./train.ts";
 import { verify } from "./verify.ts";
 
@@ -26,6 +27,7 @@ export const COMMANDS: readonly AddCommand[] = [
   prepare,
   train,
   evaluate,
+  report,
   bench,
   demo,
 ];

@@ -11,11 +11,13 @@ import { writeFileAtomic } from "../../util/atomic-file.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { formatCount } from "../../util/format.ts";
 import { predictionsCsv, type QuestionText } from "../report/csv.ts";
-import { plotsOf } from "../report/plots.ts";
+import { PLOT_WIDTH, plotsOf } from "../report/plots.ts";
+import { readKept } from "../report/read-kept.ts";
 import type { Task, TaskSurroundings } from "../tasks/task.ts";
 import { conditionsOf } from "./conditions.ts";
 import { checkEvalConfig, DEFAULT_GOLD_TOKENS, type EvalConfig, identityHash, type RunIdentity } from "./config.ts";
 import { answerLimit, evaluatePassage, type EvaluationSetup } from "./evaluate-passage.ts";
+import { KEPT_FILE } from "./kept-file.ts";
 import { type CodeVersion, type Machine, thisCode, thisMachine } from "./machine.ts";
 import { promptOf } from "./prompt.ts";
 import type { PassageTask } from "./question.ts";
@@ -264,6 +266,7 @@ async function writeReports(
 ): Promise<void> {
   const write = (name: string, text: string): Promise<void> => writeFileAtomic(join(out, name), Buffer.from(text));
   await write("predictions.csv", predictionsCsv(rows, questions, result.identity.task, result.metrics));
-  for (const { file, svg } of plotsOf(result, result.model)) await write(file, svg);
+  const { bytes } = await readKept(join(out, KEPT_FILE), new Set());
+  for (const { file, draw } of plotsOf(result, { model: result.model, bytes })) await write(file, draw(PLOT_WIDTH));
   await write("result.json", `${JSON.stringify(result, null, 2)}\n`);
 }

@@ -45,7 +45,11 @@ function parseRows(text: string, path: string): SampleRow[] {
     });
 }
 
-function parseRow(line: string, where: string): SampleRow {
+/**
+ * A line of the file.
+ * @throws KvDistillError `bad-file`
+ */
+export function parseRow(line: string, where: string): SampleRow {
   let json: unknown;
   try {
     json = JSON.parse(line);
