@@ -66,9 +66,26 @@ describe("kv-distill eval squad", { timeout: 2 * CLI_TIME, concurrent: false }, 
     expect(run.stderr).toMatch(/--methods: expected some of full, none, .*; got "h3o", "snap", "full" twice/);
     for (const name of ["--keep", "--limit", "--max-new-tokens", "--data"]) expect(run.stderr).toContain(`- ${name}`);
 
-    const together = await runCli(["eval", "quiz", "--data", "x", "--methods", "kv-distill", "--resume"]);
+    const together = await runCli(["eval", "squad", "--data", "x", "--methods", "kv-distill", "--resume"]);
     expect(together.code).toBe(2);
-    expect(together.stderr).toMatch(/no task "quiz"[^]*--resume needs --out/);
+    expect(together.stderr).toMatch(/--resume needs --out/);
+  });
+
+  test("each task has its own options; no task is told with those that there are", async () => {
+    const [unknown, none, foreign] = [
+      await runCli(["eval", "quiz", "--data", "x"]),
+      await runCli(["eval"]),
+      await runCli(["eval", "squad", "--lengths", "512", "--haystack", "x"]),
+    ];
+    expect(unknown).toMatchObject({ code: 2, stdout: "" });
+    expect(unknown.stderr).toContain("unknown command 'quiz'");
+    expect(none.code).toBe(2);
+    expect(none.stderr).toMatch(/squad [^]*quality [^]*needle [^]*fidelity /);
+    expect(foreign.stderr).toMatch(
+      /unknown option "--lengths"[^]*unknown option "--haystack"[^]*--data <file>: missing/,
+    );
+    const needle = await runCli(["eval", "needle", "--haystack", "x", "--lengths", "9", "--answer", "no such thing"]);
+    expect(needle.stderr).toMatch(/--answer: the needle does not contain it/);
   });
 
   test("Ctrl-C ends cleanly; --resume goes on to what the straight run gives", async () => {

@@ -176,15 +176,21 @@ class PassageRun {
     const tokens = this.contextIds.length;
     // In one piece the context has to be read as a whole, whatever is kept of it.
     const whole = this.setup.fold === undefined || method === "full";
-    const rows = whole ? tokens : keptCount(tokens, keep ?? 0, this.setup.sinks);
+    const { sinks } = this.setup;
+    // Without a budget and not full: the floor, which keeps the sinks.
+    const rows = whole ? tokens : keep === undefined ? Math.max(1, sinks) : keptCount(tokens, keep, sinks);
     return rows + tokensNeeded(question, this.maxNewTokens);
   }
 
-  private plan(keep = 1): ReturnType<typeof planCompression> {
+  private plan(fraction: number | undefined): ReturnType<typeof planCompression> {
     const { model, sinks, fold } = this.setup;
     const tokens = this.contextIds.length;
+    const keep =
+      fraction === undefined
+        ? ({ kind: "tokens", value: Math.min(tokens, sinks + 1) } as const)
+        : ({ kind: "fraction", value: fraction } as const);
     return planCompression(
-      { tokens, span: { start: 0, end: tokens }, keep: { kind: "fraction", value: keep }, sinks, foldTokens: fold },
+      { tokens, span: { start: 0, end: tokens }, keep, sinks, foldTokens: fold },
       model.config,
       model.files.name,
     );

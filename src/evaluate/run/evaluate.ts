@@ -83,7 +83,9 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
   const methods = new Map(config.methods.map((name) => [name, methodNamed(name, adapter)]));
   const conditions = conditionsOf(config.methods, config.keeps);
   const report = createDataReport();
-  const surroundings = { tokenizer: model.files.tokenizer, seed: config.seed, notes: report, onNote };
+  const countContext = (context: string, style = task.style): number =>
+    promptOf(model.files, style).contextIds(context).length;
+  const surroundings = { countContext, seed: config.seed, notes: report, onNote };
   const tasks = await readTasks(task, config.limit, surroundings);
   for (const line of report.lines()) onNote(line);
   checkCount(tasks, config.limit, task, onNote);

@@ -1,6 +1,5 @@
 import type { Passage, Question } from "../../data/passage.ts";
 import type { SourceNotes } from "../../data/sources/source.ts";
-import type { Tokenizer } from "../../models/tokenizer.ts";
 import type { MetricName, Scores } from "../metrics/names.ts";
 
 /** How questions are put to the model. */
@@ -45,7 +44,8 @@ export interface TaskPassage extends Passage {
 
 /** What a task needs of the run to make its passages. */
 export interface TaskSurroundings {
-  readonly tokenizer: Tokenizer;
+  /** Tokens of a context as the model reads it in a style, by default the task's: what a text's length is. */
+  readonly countContext: (context: string, style?: PromptStyle) => number;
   readonly seed: number;
   readonly notes: SourceNotes;
   readonly onNote: (line: string) => void;
