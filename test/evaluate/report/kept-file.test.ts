@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readKept } from "../../../src/evaluate/report/read-kept.ts";
 import { type ConditionKept, openKeptFile, parseKeptLine } from "../../../src/evaluate/run/kept-file.ts";
 
 let folder = "";
@@ -70,4 +71,20 @@ test("a malformed line is named", async () => {
   await writeFile(path, '{"passage":0,"text":"a","lengths":[1]}\n{"passage":0,"method":"h2o","keep":"x"}\n');
   await expect(openKeptFile(path)).rejects.toThrow(/bad\.jsonl:2: not a line of kept tokens[^]*keep:[^]*holders/);
   expect(() => parseKeptLine("{", "here")).toThrow("here: the line is not JSON");
+});
+
+test("a method that sees the question has a line for each question, and the reader tells them apart", async () => {
+  const path = join(folder, "aware.jsonl");
+  const file = await openKeptFile(path);
+  for (const sample of [4, 5, 4]) await file.append(2, { method: "snapkv-aware", keep: 0.5 }, { ...perHead, sample });
+  await file.close();
+  const { passages, bytes } = await readKept(path, new Set([2]));
+  expect(
+    passages
+      .get(2)
+      ?.kept.get("snapkv-aware 50%")
+      ?.map(({ sample }) => sample),
+  ).toEqual([4, 5]);
+  expect([...bytes]).toEqual([["snapkv-aware 50%", 96]]);
+  expect((await readKept(path, new Set())).passages.size).toBe(0);
 });
