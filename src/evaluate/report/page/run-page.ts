@@ -134,9 +134,7 @@ function settingsSection(run: StoredRun): Markup {
     ["command", result.command ?? "not recorded"],
     ["kv-distill", `${code.version}${code.modified ? ", with changes to the commit" : ""}`],
     ["commit", code.commit ?? "not run from a checkout"],
-    ...Object.entries(machine).map(([name, value]) =>
-      name === "memoryBytes" ? ["memory", formatBytes(Number(value))] : [name, String(value)],
-    ),
+    ...Object.entries(machine).map(machineFact),
     ["data", `${data.path}${data.malformedRows === 0 ? "" : `, ${data.malformedRows} malformed rows left out`}`],
     ["folder", run.folder],
     ["identity hash", result.identityHash],
@@ -146,6 +144,10 @@ function settingsSection(run: StoredRun): Markup {
   ];
   const rows = facts.map(([name, value]) => `<dt>${htmlText(name)}</dt><dd>${htmlText(value)}</dd>`);
   return `<h2 id="settings">Settings</h2>\n<dl>${rows.join("\n")}</dl>`;
+}
+
+function machineFact([name, value]: readonly [string, string | number]): readonly [string, string] {
+  return name === "memoryBytes" ? ["memory", formatBytes(Number(value))] : [name, String(value)];
 }
 
 function counted(count: number, noun: string): string {
