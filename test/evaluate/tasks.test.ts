@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { createDataReport } from "../../src/data/data-report.ts";
@@ -7,13 +7,16 @@ import { evaluate, type EvaluationResult } from "../../src/evaluate/run/evaluate
 import { fidelityTask } from "../../src/evaluate/tasks/fidelity.ts";
 import { haystackFiles, readHaystack, sentencesOf } from "../../src/evaluate/tasks/haystack.ts";
 import { largestFitting } from "../../src/evaluate/tasks/largest-fitting.ts";
+import { LONGBENCH } from "../../src/evaluate/metrics/longbench/datasets.ts";
+import { longBenchTask } from "../../src/evaluate/tasks/longbench.ts";
+import { LONGBENCH_PROMPTS } from "../../src/evaluate/tasks/longbench-prompts.ts";
+import { govreportTask, squalityTask } from "../../src/evaluate/tasks/summaries.ts";
 import { DEFAULT_NEEDLE, hide, needleTask } from "../../src/evaluate/tasks/needle.ts";
 import { qualityTask, writtenLetter } from "../../src/evaluate/tasks/quality.ts";
 import { squadTask } from "../../src/evaluate/tasks/squad.ts";
-import type { Task, TaskPassage } from "../../src/evaluate/tasks/task.ts";
+import type { Outcome, Task, TaskPassage } from "../../src/evaluate/tasks/task.ts";
 import { parseRow } from "../../src/evaluate/run/row-file.ts";
 import type { SampleRow } from "../../src/evaluate/run/sample-row.ts";
-import { readFile } from "node:fs/promises";
 import { CONFIG, jsonLines, ROWS, useRoomyModel } from "./tiny-run.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -73,6 +76,8 @@ const quality = [2, 4].map((options, i) => ({
   })),
 }));
 
+const said = (written: string, choice?: number): Outcome => ({ written, answer: written.trim(), choice });
+
 describe("quality", () => {
   test("letters by likelihood and as written; hard questions and numbers of options apart", async () => {
     const task = qualityTask([await file("quality.jsonl", quality.map((row) => `${JSON.stringify(row)}\n`).join(""))]);
@@ -95,9 +100,9 @@ describe("quality", () => {
     const asked = first?.questions[0];
     expect(asked?.question).toBe("Which ship?\nA. one\nB. two\nC. three\nD. four");
     expect(asked?.answers).toEqual(["B"]);
-    expect(asked?.score({ answer: "I think A, no", choice: 1 })).toEqual({ accuracy: 1, writtenAccuracy: 0 });
-    expect(asked?.score({ answer: "(B)", choice: 0 })).toEqual({ accuracy: 0, writtenAccuracy: 1 });
-    expect(asked?.score({ answer: "", choice: undefined })).toEqual({ accuracy: 0, writtenAccuracy: 0 });
+    expect(asked?.score(said("I think A, no", 1))).toEqual({ accuracy: 1, writtenAccuracy: 0 });
+    expect(asked?.score(said("(B)", 0))).toEqual({ accuracy: 0, writtenAccuracy: 1 });
+    expect(asked?.score(said("", undefined))).toEqual({ accuracy: 0, writtenAccuracy: 0 });
   });
 
   test.each([
@@ -310,4 +315,80 @@ test("the largest that fits is found, or none", () => {
       expect(found).toBe(least <= limit ? limit : undefined);
     }),
   );
+});
+
+describe("summaries", () => {
+  test("SQuALITY by the best of its golds; GovReport's rows of report and summary", async () => {
+    const story = {
+      id: "s",
+      context: ARTICLE,
+      qas: [{ question: "What happens?", answers: ["A ship sails", "Ships"] }],
+    };
+    const [one] = await passagesOf(squalityTask([await file("squality.jsonl", `${JSON.stringify(story)}\n`)]));
+    expect(one?.questions[0]?.score(said("the ship sails"))).toEqual({ rougeL: 2 / 3 });
+    const rows = [{ id: 7, report: ARTICLE, summary: "It tells of ships." }, { report: "x" }];
+    const path = await file("govreport.jsonl", rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    const { result, rows: made } = await run(govreportTask([path]), { maxNewTokens: 5 });
+    expect(result.data.malformedRows).toBe(1);
+    expect(made.map(({ id }) => id)).toEqual(["7", "7", "7"]);
+    expect(result.results[0]?.rougeL).toBe(100 * (made[0]?.rougeL ?? NaN));
+  });
+});
+
+describe("LongBench", () => {
+  const row = (dataset: string, more: object = {}): object => ({
+    input: "Who?",
+    context: "Ann sells $& apples. ",
+    answers: ["Ann", "she"],
+    length: 3,
+    dataset,
+    language: "en",
+    all_classes: null,
+    _id: `${dataset}-1`,
+    ...more,
+  });
+
+  test("prompts are the published ones, whole: context with what stands before it, then what follows", async () => {
+    const rows = Object.keys(LONGBENCH).map((dataset) => JSON.stringify(row(dataset)));
+    const passages = await passagesOf(longBenchTask([await file("longbench.jsonl", rows.join("\n"))]));
+    expect(passages.map(({ questions: [one] }) => one?.facts?.dataset)).toEqual(Object.keys(LONGBENCH));
+    for (const { context, questions, style, maxNewTokens } of passages) {
+      const dataset = String(questions[0]?.facts?.dataset);
+      const published = (LONGBENCH_PROMPTS[dataset] ?? "")
+        .replace("{context}", () => "Ann sells $& apples. ")
+        .replace("{input}", () => "Who?");
+      expect(context.trim() + (style?.ask(questions[0]?.question.trim() ?? "") ?? "")).toBe(published);
+      expect(maxNewTokens).toBe(LONGBENCH[dataset]?.maxNewTokens);
+      expect(style?.chat).toBe(!["trec", "triviaqa", "samsum", "lcc", "repobench-p"].includes(dataset));
+    }
+  });
+
+  test("runs with and without the chat template, each data set with its own limit and row of results", async () => {
+    const rows = [row("multifieldqa_en"), row("trec", { input: "Question: Who?\nType:", all_classes: ["Ann", "Bob"] })];
+    const path = await file("two.jsonl", rows.map((each) => JSON.stringify(each)).join("\n"));
+    const { result, rows: made, out } = await run(longBenchTask([path]), { methods: ["full", "none"] });
+    expect(result.identity.config.maxNewTokens).toBeNull();
+    expect(Math.max(...made.map(({ newTokens }) => newTokens))).toBeGreaterThan(8);
+    expect(result.results[0]?.breakdown?.map(({ facts }) => facts)).toEqual([
+      { dataset: "multifieldqa_en" },
+      { dataset: "trec" },
+    ]);
+    const kept = await readFile(join(out, "kept.jsonl"), "utf8");
+    const texts = kept
+      .split("\n")
+      .flatMap((line) => (line.includes('"text"') ? [(JSON.parse(line) as { text: string }).text] : []));
+    expect(texts[1]).toBe(
+      "Please determine the type of the question below. Here are some examples of questions.\n\nAnn sells $& apples.",
+    );
+    expect(texts[0]).toMatch(/Read the following text and answer briefly\.\n\nAnn sells \$& apples\.$/);
+    expect(await readFile(join(out, "predictions.csv"), "utf8")).toMatch(/^longbench,[^]*\]",64,/m);
+  });
+
+  test("Chinese data sets are refused by name", async () => {
+    const path = await file("zh.jsonl", JSON.stringify(row("dureader")));
+    await expect(passagesOf(longBenchTask([path]))).rejects.toMatchObject({
+      code: "unsupported",
+      facts: { got: "dureader" },
+    });
+  });
 });

@@ -1,7 +1,9 @@
 import { fidelityTask } from "../../evaluate/tasks/fidelity.ts";
+import { longBenchTask } from "../../evaluate/tasks/longbench.ts";
 import { DEFAULT_NEEDLE, needleTask } from "../../evaluate/tasks/needle.ts";
 import { qualityTask } from "../../evaluate/tasks/quality.ts";
 import { squadTask } from "../../evaluate/tasks/squad.ts";
+import { govreportTask, squalityTask } from "../../evaluate/tasks/summaries.ts";
 import type { AddCommand } from "../define-command.ts";
 import { optionOr, requiredOption, text } from "../spec.ts";
 import { filePaths } from "../values/file-paths.ts";
@@ -75,6 +77,33 @@ export const TASK_COMMANDS: readonly AddCommand[] = [
     check: ({ needle, answer }) =>
       needle.includes(answer) ? [] : ["--answer: the needle does not contain it, so that no reader could find it"],
     task: ({ haystack, ...rest }) => needleTask(haystack, rest),
+  }),
+  taskCommand({
+    name: "longbench",
+    summary: "LongBench's English data sets, each by its own measure",
+    description:
+      "Files as LongBench publishes them, one a data set: its prompts, lengths of answers and scores. A context that the model cannot " +
+      "read is a failure; nothing is cut.",
+    options: { data: dataFiles },
+    examples: [["eval longbench --data qasper.jsonl,trec.jsonl --fold --keep 25%", "two of its data sets"]],
+    task: ({ data }) => longBenchTask(data),
+  }),
+  taskCommand({
+    name: "squality",
+    summary: "answers of a paragraph about stories, by Rouge-L",
+    description:
+      "SQuALITY as published or regrouped. Rouge-L is that of Google's rouge-score, without stemming, best of the golds.",
+    options: { data: dataFiles },
+    examples: [["eval squality --data dev.jsonl --fold --keep 25%", "Rouge-L at a budget"]],
+    task: ({ data }) => squalityTask(data),
+  }),
+  taskCommand({
+    name: "govreport",
+    summary: "summaries of long reports, by Rouge-L",
+    description: "GovReport, rows of report and summary. Rouge-L is that of Google's rouge-score, without stemming.",
+    options: { data: dataFiles },
+    examples: [["eval govreport --data test.parquet --fold --keep 20%,10%", "Rouge-L at two budgets"]],
+    task: ({ data }) => govreportTask(data),
   }),
   taskCommand({
     name: "fidelity",

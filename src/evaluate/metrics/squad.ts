@@ -1,4 +1,5 @@
 import { KvDistillError } from "../../util/errors.ts";
+import { pythonWords } from "./python-text.ts";
 
 /** How one answer fares against its gold answers. */
 export interface AnswerScores {
@@ -17,8 +18,6 @@ const PUNCTUATION = /[!-/:-@[-`{-~]/g;
 // `\b` around an article, between Python's word characters: letters and numbers of any script and the underscore.
 // Combining marks are none, so "a" + U+0301 loses its "a". JavaScript's own `\b` knows ASCII only.
 const ARTICLE = /(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu;
-// What str.split() of Python splits at: unlike `\s` with U+001C – U+001F and U+0085, without U+FEFF.
-const WHITE_SPACE = /[\t-\r\u001c- \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
 
 /**
  * An answer as the official SQuAD v1.1 script compares it: lower-cased, then ASCII punctuation removed, then English
@@ -52,7 +51,7 @@ export function scoreAnswer(answer: string, golds: readonly string[]): AnswerSco
 
 function words(text: string): string[] {
   const plain = text.toLowerCase().replaceAll(PUNCTUATION, "").replaceAll(ARTICLE, " ");
-  return plain.split(WHITE_SPACE).filter((word) => word !== "");
+  return pythonWords(plain);
 }
 
 /** 2·P·R / (P + R) over words as a multiset, in the official order of operations; 0 when none is shared. */

@@ -307,7 +307,8 @@ class PassageRun {
   }
 
   private row(asked: AskedQuestion, condition: Condition, rows: number, reading: Reading): SampleRow {
-    const answer = this.setup.model.files.tokenizer.decode(reading.answerIds, { skipSpecial: true }).trim();
+    const written = this.setup.model.files.tokenizer.decode(reading.answerIds, { skipSpecial: true });
+    const answer = written.trim();
     const teacher = this.teachers.get(asked.sample);
     const none = { forwardKl: null, top1: null, answerNll: null };
     const choice = likeliest(asked.letterIds, reading.goldLogits[0]);
@@ -318,7 +319,7 @@ class PassageRun {
       newTokens: reading.answerIds.length,
       finish: this.maxNewTokens === 0 ? "none" : reading.finish,
       ...(choice === undefined ? {} : { choice }),
-      ...asked.question.score({ answer, choice }),
+      ...asked.question.score({ answer, written, choice }),
       ...this.emptiness(answer),
       ...(teacher === undefined ? none : divergence(teacher, reading.goldLogits, asked.answerIds)),
       answerTokens: asked.answerIds.length,

@@ -17,8 +17,10 @@ export type Facts = Readonly<Record<string, string | number | boolean>>;
 
 /** What a cache made of a question. */
 export interface Outcome {
-  /** What was generated. */
+  /** What was generated, without white space around it. */
   readonly answer: string;
+  /** The same with it. */
+  readonly written: string;
   /** The likeliest of the question's `letters`, from 0; undefined where it has none. */
   readonly choice: number | undefined;
 }
