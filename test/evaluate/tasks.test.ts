@@ -14,7 +14,7 @@ import { govreportTask, squalityTask } from "../../src/evaluate/tasks/summaries.
 import { DEFAULT_NEEDLE, hide, needleTask } from "../../src/evaluate/tasks/needle.ts";
 import { qualityTask, writtenLetter } from "../../src/evaluate/tasks/quality.ts";
 import { squadTask } from "../../src/evaluate/tasks/squad.ts";
-import type { Outcome, Task, TaskPassage } from "../../src/evaluate/tasks/task.ts";
+import type { Outcome, Task, TaskPassage, TaskSurroundings } from "../../src/evaluate/tasks/task.ts";
 import { parseRow } from "../../src/evaluate/run/row-file.ts";
 import type { SampleRow } from "../../src/evaluate/run/sample-row.ts";
 import { CONFIG, jsonLines, ROWS, useRoomyModel } from "./tiny-run.ts";
@@ -57,8 +57,9 @@ async function file(name: string, text: string): Promise<string> {
 
 async function passagesOf(task: Task, seed = 0): Promise<TaskPassage[]> {
   const passages: TaskPassage[] = [];
-  const countContext = (text: string): number => text.split(" ").length;
-  const surroundings = { countContext, seed, notes: createDataReport(), onNote: () => undefined };
+  const countPrompt: TaskSurroundings["countPrompt"] = ({ context, question = "", answerPrefix = "" }) =>
+    [context, question, answerPrefix].join(" ").trim().split(/\s+/).length;
+  const surroundings = { countPrompt, seed, notes: createDataReport(), onNote: () => undefined };
   for await (const passage of task.passages(surroundings)) passages.push(passage);
   return passages;
 }

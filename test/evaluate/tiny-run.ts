@@ -11,8 +11,8 @@ import { editJson, rewrite, tinyModel } from "../models/tiny-models.ts";
 /** Tokens that the model of `useRoomyModel` reads. */
 export const ROOM = 400;
 
-/** A tiny random Llama with room for a passage and a question, and a folder, for all tests of a file. */
-export function useRoomyModel(): { readonly model: () => LanguageModel; readonly work: () => string } {
+/** A tiny random Llama with room for a passage and a question, or for as many tokens as asked, and a folder, for all tests of a file. */
+export function useRoomyModel(room = ROOM): { readonly model: () => LanguageModel; readonly work: () => string } {
   let root = "";
   let model: LanguageModel | undefined;
   beforeAll(async () => {
@@ -22,7 +22,7 @@ export function useRoomyModel(): { readonly model: () => LanguageModel; readonly
       for (const { values } of weights.values()) values.forEach((value, i) => (values[i] = 4 * value));
     });
     await editJson(join(folder, "config.json"), (config) => {
-      config.max_position_embeddings = ROOM;
+      config.max_position_embeddings = room;
     });
     const before = process.env.KV_DISTILL_HOME;
     process.env.KV_DISTILL_HOME = join(root, "home");

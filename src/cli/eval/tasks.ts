@@ -3,9 +3,11 @@ import { longBenchTask } from "../../evaluate/tasks/longbench.ts";
 import { DEFAULT_NEEDLE, needleTask } from "../../evaluate/tasks/needle.ts";
 import { qualityTask } from "../../evaluate/tasks/quality.ts";
 import { squadTask } from "../../evaluate/tasks/squad.ts";
+import { RULER_TASKS, rulerFile, rulerTask } from "../../evaluate/tasks/ruler/task.ts";
 import { govreportTask, squalityTask } from "../../evaluate/tasks/summaries.ts";
 import type { AddCommand } from "../define-command.ts";
-import { optionOr, requiredOption, text } from "../spec.ts";
+import { option, optionOr, requiredOption, text } from "../spec.ts";
+import { choices } from "../values/choice.ts";
 import { filePaths } from "../values/file-paths.ts";
 import { depthList, lengthList } from "../values/needle-lists.ts";
 import { wholeNumber } from "../values/whole-number.ts";
@@ -77,6 +79,49 @@ export const TASK_COMMANDS: readonly AddCommand[] = [
     check: ({ needle, answer }) =>
       needle.includes(answer) ? [] : ["--answer: the needle does not contain it, so that no reader could find it"],
     task: ({ haystack, ...rest }) => needleTask(haystack, rest),
+  }),
+  taskCommand({
+    name: "ruler",
+    summary: "RULER's thirteen made-up tasks, at any length",
+    description:
+      "Needles with keys and values, chains of variables, common and frequent words, questions about one of many documents, made with " +
+      "the settings that RULER publishes. Lengths are tokens of everything, the answer's limit included, by the model's tokenizer.",
+    options: {
+      lengths: requiredOption("--lengths <list>", "tokens of the samples, such as 4096,8192", lengthList),
+      tasks: optionOr("--tasks <list>", `some of ${RULER_TASKS.join(",")}`, choices(RULER_TASKS), RULER_TASKS, "all"),
+      samples: optionOr("--samples <n>", "of each task at each length", wholeNumber(), 10),
+      haystack: option(
+        "--haystack <path>",
+        "text for the essays: a file, a folder of .txt files, or JSON Lines with a field text",
+        text,
+      ),
+      squad: option("--squad <file>", "SQuAD, for qa_1", text),
+      hotpot: option("--hotpot <file>", "HotpotQA, hotpot_dev_distractor_v1.json, for qa_2", text),
+    },
+    examples: [
+      [
+        "eval ruler --lengths 4096 --haystack essays --squad dev-v2.0.json --hotpot hotpot_dev_distractor_v1.json",
+        "all of it",
+      ],
+      ["eval ruler --lengths 1024 --tasks niah_single_1,vt --samples 20", "two tasks that need no file"],
+    ],
+    check: ({ tasks, ...files }) => [
+      ...new Set(
+        tasks.flatMap((name) => {
+          const file = rulerFile(name);
+          return file === undefined || files[file] !== undefined ? [] : [`${name} needs --${file}`];
+        }),
+      ),
+    ],
+    task: ({ tasks, lengths, samples, haystack, squad, hotpot }) =>
+      rulerTask(
+        { tasks, lengths, samples },
+        {
+          ...(haystack === undefined ? {} : { haystack }),
+          ...(squad === undefined ? {} : { squad }),
+          ...(hotpot === undefined ? {} : { hotpot }),
+        },
+      ),
   }),
   taskCommand({
     name: "longbench",

@@ -11,7 +11,7 @@ export const METRICS = {
   accuracy: "accuracy",
   /** Multiple choice, the letter that was written. */
   writtenAccuracy: "written accuracy",
-  /** RULER: shares of the strings that were asked for. */
+  /** RULER: the share of the strings that were asked for. */
   stringMatch: "string match",
   /** LongBench: each data set's own measure. */
   score: "score",

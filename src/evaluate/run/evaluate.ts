@@ -19,7 +19,7 @@ import { checkEvalConfig, DEFAULT_GOLD_TOKENS, type EvalConfig, identityHash, ty
 import { answerLimit, evaluatePassage, type EvaluationSetup } from "./evaluate-passage.ts";
 import { KEPT_FILE } from "./kept-file.ts";
 import { type CodeVersion, type Machine, thisCode, thisMachine } from "./machine.ts";
-import { promptOf } from "./prompt.ts";
+import { promptCounter, promptOf } from "./prompt.ts";
 import type { PassageTask } from "./question.ts";
 import type { RowFile } from "./row-file.ts";
 import { openRunFolder } from "./run-folder.ts";
@@ -83,9 +83,8 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
   const methods = new Map(config.methods.map((name) => [name, methodNamed(name, adapter)]));
   const conditions = conditionsOf(config.methods, config.keeps);
   const report = createDataReport();
-  const countContext = (context: string, style = task.style): number =>
-    promptOf(model.files, style).contextIds(context).length;
-  const surroundings = { countContext, seed: config.seed, notes: report, onNote };
+  const countPrompt = promptCounter(model.files, task.style);
+  const surroundings = { countPrompt, seed: config.seed, notes: report, onNote };
   const tasks = await readTasks(task, config.limit, surroundings);
   for (const line of report.lines()) onNote(line);
   checkCount(tasks, config.limit, task, onNote);

@@ -1,7 +1,7 @@
 import type { ModelFiles } from "../../models/model-files.ts";
-import { createPassagePrompt, type PassagePrompt } from "../../models/passage-prompt.ts";
+import { createPassagePrompt, givenText, type PassagePrompt } from "../../models/passage-prompt.ts";
 import { rendererOf } from "../../models/renderer-of.ts";
-import type { PromptStyle } from "../tasks/task.ts";
+import type { PromptStyle, TaskSurroundings } from "../tasks/task.ts";
 
 /**
  * How a model is asked in a style: in its chat template, or as one text that goes on. No special tokens are added to the latter.
@@ -18,4 +18,18 @@ export function promptOf(files: ModelFiles, { ask, chat }: PromptStyle): Passage
     stopIds: tokenizer.eosIds,
     ask,
   });
+}
+
+/** Counts the tokens of prompts as they are read, in `usual` or another style. @throws KvDistillError as `promptOf` */
+export function promptCounter(files: ModelFiles, usual: PromptStyle): TaskSurroundings["countPrompt"] {
+  const prompts = new Map<PromptStyle, PassagePrompt>();
+  return ({ context, question, answerPrefix = "" }, style = usual) => {
+    const prompt = prompts.get(style) ?? promptOf(files, style);
+    prompts.set(style, prompt);
+    return (
+      prompt.contextIds(context).length +
+      (question === undefined ? 0 : prompt.questionIds(question).length) +
+      files.tokenizer.encodeParts([givenText(answerPrefix)]).length
+    );
+  };
 }

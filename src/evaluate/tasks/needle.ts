@@ -43,14 +43,16 @@ export async function needleTask(haystack: string, settings: NeedleSettings): Pr
     style: SHORT_ANSWER,
     metrics: ["goldInAnswer", "f1", "em", "answerInGold"],
     maxNewTokens: MAX_NEW_TOKENS,
-    async *passages({ countContext, seed, notes }) {
+    async *passages({ countPrompt, seed, notes }) {
       const sentences = sentencesOf(await readHaystack(files, notes));
       const random = randomFromSeed(seed, NEEDLE_STREAM);
       for (let sample = 0; sample < settings.samples; sample++) {
         const start = random.integer(sentences.length);
         for (const length of settings.lengths) {
           // The same sentences for all depths, so that they differ in the depth alone.
-          const count = fittingSentences(sentences, start, length, settings.needle, countContext);
+          const count = fittingSentences(sentences, start, length, settings.needle, (context) =>
+            countPrompt({ context }),
+          );
           for (const depth of settings.depths) {
             yield passage(hide(window(sentences, start, count), settings.needle, depth), sample, length, depth);
           }

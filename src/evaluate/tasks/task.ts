@@ -46,8 +46,11 @@ export interface TaskPassage extends Passage {
 
 /** What a task needs of the run to make its passages. */
 export interface TaskSurroundings {
-  /** Tokens of a context as the model reads it in a style, by default the task's: what a text's length is. */
-  readonly countContext: (context: string, style?: PromptStyle) => number;
+  /** Tokens that the model reads, by default in the task's style: a context with the template's header, and what is asked of it. */
+  readonly countPrompt: (
+    prompt: { readonly context: string; readonly question?: string; readonly answerPrefix?: string },
+    style?: PromptStyle,
+  ) => number;
   readonly seed: number;
   readonly notes: SourceNotes;
   readonly onNote: (line: string) => void;

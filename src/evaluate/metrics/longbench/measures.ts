@@ -14,8 +14,7 @@ export const rouge: Measure = (answer, gold) => rougeUnion(answer, gold);
 export const classification: Measure = (answer, gold, classes) => {
   const named = classes.filter((one) => answer.includes(one));
   // As the published script, which skips the class behind each one that it takes out.
-  for (let i = 0; i < named.length; i++) {
-    const one = named[i] ?? "";
+  for (const one of named) {
     if (gold.includes(one) && one !== gold) named.splice(named.indexOf(one), 1);
   }
   return named.includes(gold) ? 1 / named.length : 0;

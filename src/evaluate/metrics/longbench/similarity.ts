@@ -6,8 +6,9 @@
 export function similarity(one: string, other: string): number {
   if (one === other) return 100;
   if (one === "" || other === "") return 0;
-  const a = [...one];
-  const b = [...other];
+  // Characters are code points, as in Python.
+  const a = Array.from(one);
+  const b = Array.from(other);
   return roundHalfEven((100 * 2 * matchingCharacters(a, b)) / (a.length + b.length));
 }
 
