@@ -7,9 +7,20 @@ export { saveKvd } from "./cache/save-kvd.ts";
 export { type CompressOptions, compressIds } from "./compress/compress.ts";
 export { compress, type CompressTextOptions, type Keep } from "./compress/compress-text.ts";
 export { attachAdapter, type LoadedAdapter } from "./compress/loaded-adapter.ts";
-export { METHOD_NAMES, methodNamed, QUESTION_AWARE_METHOD_NAMES, SAVED_METHOD_NAMES } from "./compress/methods/index.ts";
+export {
+  METHOD_NAMES,
+  methodNamed,
+  QUESTION_AWARE_METHOD_NAMES,
+  SAVED_METHOD_NAMES,
+} from "./compress/methods/index.ts";
 export { evaluate, type EvaluateOptions, type EvaluationResult } from "./evaluate/run/evaluate.ts";
+export { fidelityTask } from "./evaluate/tasks/fidelity.ts";
+export { longBenchTask } from "./evaluate/tasks/longbench.ts";
+export { needleTask, type NeedleSettings } from "./evaluate/tasks/needle.ts";
+export { qualityTask } from "./evaluate/tasks/quality.ts";
+export { rulerTask, type RulerFiles, type RulerSettings } from "./evaluate/tasks/ruler/task.ts";
 export { squadTask } from "./evaluate/tasks/squad.ts";
+export { govreportTask, squalityTask } from "./evaluate/tasks/summaries.ts";
 export { type Task } from "./evaluate/tasks/task.ts";
 export { answer, fullCache, generate, type GenerateOptions, readingCache } from "./generate/generate.ts";
 export { openModel } from "./models/open.ts";
