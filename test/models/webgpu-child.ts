@@ -36,8 +36,8 @@ async function resultsOnWebgpu(path: string): Promise<{ results: Results; progra
 }
 
 /** Opens a session as the runtime does, but for the log. */
-async function logPlacements({ bytes, weightsFolder, prepack = false }: OnnxProgram): Promise<void> {
-  const options = sessionOptions({ device: "webgpu", threads: 1 }, { weightsFolder, prepack });
+async function logPlacements({ bytes, name = "program", weightsFolder, prepack = false }: OnnxProgram): Promise<void> {
+  const options = sessionOptions({ device: "webgpu", threads: 1 }, { programId: 0, name, weightsFolder, prepack });
   await (await InferenceSession.create(bytes, { ...options, logSeverityLevel: 0, logVerbosityLevel: 1 })).release();
 }
 

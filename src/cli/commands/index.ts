@@ -4,6 +4,7 @@ import { bench } from "./bench.ts";
 import { compress } from "./compress.ts";
 import { demo } from "./demo.ts";
 import { evaluate } from "./eval.ts";
+import { exportCache } from "./export.ts";
 import { generate } from "./generate.ts";
 import { inspect } from "./inspect.ts";
 import { logits } from "./logits.ts";
@@ -22,6 +23,7 @@ export const COMMANDS: readonly AddCommand[] = [
   generate,
   inspect,
   verify,
+  exportCache,
   logits,
   serve,
   prepare,
