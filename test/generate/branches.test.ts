@@ -100,10 +100,13 @@ describe.each(["llama", "gpt2"])("branches of one cache: %s", (name) => {
     }
   });
 
-  test("a position past the model's limit is refused", async () => {
+  test("more rows than the model reads are refused, learned positions past its limit too", async () => {
     const cache = await gappedCache();
     const branches = new Branches(model, cache);
-    const ids = new Array<number>(model.config.maxPositions - CONTEXT.length + 1).fill(5);
+    const { family, maxPositions } = model.config;
+    const ids = new Array<number>(maxPositions - (family === "gpt2" ? CONTEXT.length : cache.length) + 1).fill(5);
+    await expect(branches.read([{ branch: 0, ids: ids.slice(1), logitsFrom: ids.length }])).resolves.toEqual([[]]);
+    branches.end();
     await expect(branches.read([{ branch: 0, ids, logitsFrom: 0 }])).rejects.toMatchObject({
       code: "context-too-long",
     });
