@@ -36,7 +36,11 @@ module.exports = {
     {
       name: "no-orphans",
       severity: "error",
-      from: { orphan: true, path: "^src/", pathNot: "^src/(index|cli/main|runtime/worker|server/encoder/worker)\\.ts$" },
+      from: {
+        orphan: true,
+        path: "^src/",
+        pathNot: "^src/(index|cli/main|runtime/worker|server/encoder/worker)\\.ts$",
+      },
       to: {},
     },
   ],

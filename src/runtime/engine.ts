@@ -12,7 +12,7 @@ type Handlers = { readonly [K in Kind]: (request: RequestOf<K>) => ResultOf<K> |
 export interface Engine {
   readonly handlers: Handlers;
   /** Writes the traces of all sessions, where `Settings.profile` asks for them. */
-  endTraces(): void;
+  readonly endTraces: () => void;
 }
 
 /** The worker's side: sessions and resident tensors by id. The main thread has checked every request. */

@@ -26,7 +26,11 @@ describe("loading fails", () => {
   test.each<[string, Record<string, unknown>, string]>([
     ["an unknown device", { device: "gpu" }, 'device: expected cpu, webgpu, cuda; got "gpu"'],
     ["no threads", { threads: 0 }, "threads: expected a whole number from 1; got 0"],
-    ["an option that does not exist", { devise: "webgpu" }, "devise: no such option; there are device, threads, profile"],
+    [
+      "an option that does not exist",
+      { devise: "webgpu" },
+      "devise: no such option; there are device, threads, profile",
+    ],
   ])("with bad-argument for %s", async (_, options, fault) => {
     const error = await errorOf(loadModel(tinyModel("llama"), options), "bad-argument");
     expect(error.facts.faults).toEqual([fault]);
