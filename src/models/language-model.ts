@@ -184,6 +184,8 @@ export class LanguageModel {
       return this.runtime.load({ name: graph.name, bytes: writeOnnx(graph, weights), weightsFolder: folder });
     });
     this.programs.set(key, made);
+    // What failed once, for want of memory say, may be tried again.
+    made.catch(() => this.programs.delete(key));
     return made;
   }
 

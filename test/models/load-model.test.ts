@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { LanguageModel } from "../../src/models/language-model.ts";
 import { loadModel } from "../../src/models/load-model.ts";
+import { KvDistillError } from "../../src/util/errors.ts";
 import { needsNoCuda } from "../runtime/cuda-libraries.ts";
 import { errorOf } from "../runtime/expect-error.ts";
 import { useTempHome } from "./temp-home.ts";
@@ -10,6 +12,24 @@ useTempHome();
 test("a loaded model runs on the cpu unless told otherwise", async () => {
   const model = await loadModel(tinyModel("llama"), { threads: 1, onProgress: () => undefined });
   expect([model.runtime.device, model.runtime.threads]).toEqual(["cpu", 1]);
+  await model.close();
+});
+
+test("a graph that could not be compiled once is compiled when it is asked for again", async () => {
+  const model = await loadModel(tinyModel("llama"), { threads: 1 });
+  let memory = false;
+  const failing = new LanguageModel(model.files, {
+    ...model.runtime,
+    load: (program) => {
+      if (memory) return model.runtime.load(program);
+      return Promise.reject(new KvDistillError("out-of-memory", "too little memory"));
+    },
+  });
+  await errorOf(failing.stepProgram({ result: "logits" }), "out-of-memory");
+  memory = true;
+  const program = await failing.stepProgram({ result: "logits" });
+  expect(program.outputs).toContain("logits");
+  expect(await failing.stepProgram({ result: "logits" })).toBe(program);
   await model.close();
 });
 
