@@ -3,7 +3,7 @@ import { contextLimit } from "../models/config.ts";
 import { chatPromptIds } from "../models/chat-prompt.ts";
 import { LayerCache } from "../models/layer-cache.ts";
 import type { LanguageModel } from "../models/language-model.ts";
-import { passagePromptOf } from "../models/load-model.ts";
+import { passagePromptOf } from "../models/passage-prompt-of.ts";
 import type { QuestionStyle } from "../models/passage-prompt.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { randomFromSeed } from "../util/random.ts";
@@ -112,12 +112,14 @@ export function readingCache(model: LanguageModel, cache: KvCache): Promise<Laye
 
 /**
  * The full cache of a compressed one's context: its text read again, where the model runs.
+ * @param onRead told how many tokens have been read
  * @throws KvDistillError `unsupported` when the cache does not hold its tokens, `context-too-long` when it was compressed in folds
  */
 export async function fullCache(
   model: LanguageModel,
   { tokenIds, contextLength }: KvCache,
   signal?: AbortSignal,
+  onRead?: (tokens: number) => void,
 ): Promise<LayerCache> {
   if (tokenIds === undefined) {
     throw new KvDistillError("unsupported", "the cache does not hold the tokens that it was made from", {
@@ -133,8 +135,10 @@ export async function fullCache(
     });
   }
   const rows = await model.newCache();
+  rows.onGrowth = onRead;
   try {
     await model.forward({ ids: Array.from(tokenIds), cache: rows, ...(signal === undefined ? {} : { signal }) });
+    rows.onGrowth = undefined;
     return rows;
   } catch (error) {
     rows.release();

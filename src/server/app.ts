@@ -6,6 +6,7 @@ import { addConversationRoutes } from "./conversations/routes.ts";
 import { problemOf, problemResponse } from "./http/problem.ts";
 import { Refusal } from "./http/refusal.ts";
 import type { Router, RouteTypes } from "./http/router.ts";
+import { addRunRoutes } from "./shared-runs/routes.ts";
 import type { Service } from "./service.ts";
 import { addSystemRoutes } from "./system/routes.ts";
 
@@ -32,6 +33,7 @@ export function createApp({ service, access }: AppOptions): App {
   addContextRoutes(router, service);
   addAnswerRoutes(router, service);
   addConversationRoutes(router, service);
+  addRunRoutes(router, service);
   const routes = router.routes.map(({ method, path }) => `${method} ${path}`);
 
   const failed = (error: unknown): Response => {
@@ -64,10 +66,10 @@ export function createApp({ service, access }: AppOptions): App {
       const { pathname } = new URL(request.url);
       const route = routes.find((own) => own.startsWith(`${request.method} `) && fits(own, pathname));
       // Names of paths that do not exist come from anybody.
-      const label = route?.split(" ")[1] ?? "none";
+      const label = route?.split(" ")[1] ?? (access.page?.paths.includes(pathname) === true ? "page" : "none");
       metrics.requests.inc({
         route: label,
-        method: route === undefined ? "none" : request.method,
+        method: label === "none" ? "none" : request.method,
         status: response.status,
       });
       metrics.seconds.observe({ route: label }, (performance.now() - begun) / 1000);

@@ -19,11 +19,13 @@ export interface ServiceOptions {
   readonly encoder: Encoder;
   /** Folder of the stored contexts. */
   readonly folder: string;
+  /** Folder of training runs and evaluations to show. */
+  readonly runs?: string | undefined;
   readonly limits: Limits;
   readonly log: Logger;
 }
 
-/** Files that are received at once, and that wait. */
+/** Files that are received or read at once, and that wait. */
 const UPLOADS = { active: 2, waiting: 8 };
 
 /**
@@ -35,6 +37,7 @@ export async function createService({
   adapter,
   encoder,
   folder,
+  runs,
   limits,
   log,
 }: ServiceOptions): Promise<Service> {
@@ -69,6 +72,7 @@ export async function createService({
     conversations,
     jobs,
     uploads: new Jobs(new FairQueue(UPLOADS), limits),
+    runs,
     limits,
     metrics,
     log,

@@ -21,8 +21,10 @@ export interface Service {
   readonly conversations: Conversations;
   /** At the model. */
   readonly jobs: Jobs;
-  /** Receiving files. */
+  /** Receiving files, reading whole ones, making reports. */
   readonly uploads: Jobs;
+  /** Folder whose runs everybody who may ask may see. */
+  readonly runs: string | undefined;
   readonly limits: Limits;
   readonly metrics: Metrics;
   readonly log: Logger;

@@ -4,6 +4,9 @@ import { writeFileAtomic } from "../util/atomic-file.ts";
 import { diskError, systemCodeOf } from "../util/disk-error.ts";
 import type { StepReport } from "./trainer.ts";
 
+/** Name of the file in a run's folder. */
+export const METRICS_FILE = "metrics.jsonl";
+
 /** What a loss curve is drawn from. */
 export type CurvePoint = Pick<StepReport, "step" | "loss" | "forwardKl" | "reverseKl">;
 
@@ -48,6 +51,14 @@ export async function openMetrics(path: string, step: number, onNote: (line: str
     sync: () => attempt(path, () => file.sync()),
     close: () => file.close(),
   };
+}
+
+/**
+ * What a run has written so far, in order; a line that is being written is left out.
+ * @throws KvDistillError `disk`
+ */
+export async function readMetrics(path: string): Promise<readonly CurvePoint[]> {
+  return [...linesUpTo(await readText(path), Infinity).values()].map(({ point }) => point);
 }
 
 async function readText(path: string): Promise<string> {

@@ -14,7 +14,7 @@ import {
   type TrainingState,
 } from "./checkpoint.ts";
 import { lossCurve } from "./loss-curve.ts";
-import { type CurvePoint, openMetrics } from "./metrics.ts";
+import { type CurvePoint, METRICS_FILE, openMetrics } from "./metrics.ts";
 import { adapterOf } from "./new-parameters.ts";
 import type { NotFiniteReport } from "./not-finite.ts";
 import { nextRunRecord, type RunFacts, writeRunFiles } from "./run-files.ts";
@@ -73,7 +73,7 @@ export async function openRunFolder(options: RunFolderOptions): Promise<RunFolde
   const session = { ...facts.session, fromStep: state.step };
   const record = await nextRunRecord(out, { ...facts, session, resumed: loaded !== undefined });
   await writeRunFiles(out, identity.config, record);
-  const metrics = await openMetrics(join(out, "metrics.jsonl"), state.step, onNote);
+  const metrics = await openMetrics(join(out, METRICS_FILE), state.step, onNote);
   const adapter = join(out, "adapter");
 
   /** What follows from a checkpoint; behind it after a crash. */

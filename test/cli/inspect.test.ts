@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isPerHead, keyValueBytes, type KvCache } from "../../src/cache/kv-cache.ts";
 import { saveAdapter } from "../../src/cache/save-adapter.ts";
 import { saveKvd } from "../../src/cache/save-kvd.ts";
-import { keptShares, keptTokens } from "../../src/cli/inspect/kept-tokens.ts";
+import { keptShares, keptTokens } from "../../src/compress/kept-in-cache.ts";
 import { LEVELS, markedText, markLevels } from "../../src/util/html/marked-text.ts";
 import { openModel } from "../../src/models/open.ts";
 import { printable } from "../../src/util/printable.ts";

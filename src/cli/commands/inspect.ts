@@ -9,7 +9,7 @@ import { defineCommand } from "../define-command.ts";
 import { adapterFacts, adapterRows } from "../inspect/adapter-facts.ts";
 import { cacheFacts, cacheRows } from "../inspect/cache-facts.ts";
 import { cachePage } from "../inspect/cache-page.ts";
-import { keptTokens } from "../inspect/kept-tokens.ts";
+import { keptTokens } from "../../compress/kept-in-cache.ts";
 import { openModelFiles } from "../model.ts";
 import { isFolder } from "../path-kind.ts";
 import { DEFAULT_MODEL, jsonOption } from "../shared-options.ts";

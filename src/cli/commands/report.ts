@@ -3,6 +3,7 @@ import { compareRuns } from "../../evaluate/report/compare-runs.ts";
 import { comparedTable, comparisonTable, pairingNotes } from "../../evaluate/report/compare-tables.ts";
 import { comparisonPage } from "../../evaluate/report/page/comparison-page.ts";
 import { readRun } from "../../evaluate/report/read-run.ts";
+import { SHOWN_QUESTIONS } from "../../evaluate/report/report-of.ts";
 import { intervalNote, resultsTable } from "../../evaluate/report/tables.ts";
 import { writeFileAtomic } from "../../util/atomic-file.ts";
 import { printable } from "../../util/printable.ts";
@@ -15,8 +16,6 @@ import { flag, option, optionOr, restArguments, text } from "../spec.ts";
 import { type SampleRange, sampleRange } from "../values/sample-range.ts";
 
 const PAGE = "report.html";
-/** Questions of a page by default. */
-const SAMPLES: SampleRange = { start: 0, end: 40 };
 
 export const report = defineCommand({
   name: "report",
@@ -31,7 +30,7 @@ export const report = defineCommand({
       "--samples <n>",
       "questions in the page: the first n, or those from a to b as a-b",
       sampleRange,
-      SAMPLES,
+      SHOWN_QUESTIONS,
       "40",
     ),
     compare: flag("--compare", "compare two runs"),

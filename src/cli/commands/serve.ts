@@ -11,6 +11,8 @@ import { createService } from "../../server/create-service.ts";
 import { threadedEncoder } from "../../server/encoder/threaded-encoder.ts";
 import { listen } from "../../server/listen.ts";
 import { collectProcessMetrics } from "../../server/metrics.ts";
+import { loadPage } from "../../server/page/load-page.ts";
+import { findRuns } from "../../server/shared-runs/find-runs.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { readTextFile } from "../../util/read-text.ts";
 import { defineCommand } from "../define-command.ts";
@@ -26,6 +28,7 @@ const options = {
   adapter: { ...adapterOption, description: `${adapterOption.description}; default: the package's own for this model` },
   ...accessOptions,
   store: option("--store <folder>", "where contexts are kept (default: KV_DISTILL_HOME/contexts)", text),
+  runs: option("--runs <folder>", "training runs and evaluations to show, to everybody who may ask", text),
   ...limitOptions,
   json: jsonOption,
 } as const;
@@ -35,12 +38,13 @@ export const serve = defineCommand({
   summary: "an HTTP server: contexts are compressed, kept and questioned; OpenAI-compatible",
   description:
     "Answers on http://127.0.0.1:8080 as the OpenAI API does (/v1/chat/completions, /v1/completions, /v1/models) and keeps compressed " +
-    "contexts (/v1/contexts) that answers may be read from. Only this machine can reach it unless --host says otherwise; then " +
+    "contexts (/v1/contexts) that answers may be read from. A browser gets a page. Only this machine can reach it unless --host says otherwise; then " +
     "clients must send a token. docs/server.md has every path.",
   arguments: {},
   options,
   examples: [
     ["serve", "on this machine alone"],
+    ["serve --runs runs", "and what lies in runs, to look at in a browser"],
     ["serve --port 9000 --model ./my-model --adapter ./my-adapter", "another model"],
     ["serve --host 0.0.0.0 --token-file tokens.txt --allow-host models.example.org", "for others, who have tokens"],
   ],
@@ -54,14 +58,25 @@ export const serve = defineCommand({
     const { out, log, signal } = context;
     // What is quickly told goes first.
     const tokens = createTokens(await tokensOf(own));
+    if (own.runs !== undefined) await findRuns(own.runs);
+    const page = await loadPage();
+    if (page === undefined) log.warn("there is no page for browsers: npm run build makes it");
     await useModel(own, context, async (model) => {
       const adapter = await adapterOf(model, own.adapter);
       if (adapter === undefined) log.warn(`there is no adapter for ${model.files.name}: contexts need another method`);
       const encoder = threadedEncoder(own.model, model.files.tokenizer);
       const folder = own.store ?? join(cacheHome(), "contexts");
-      const service = await createService({ model, adapter, encoder, folder, limits: limitsOf(own), log });
+      const service = await createService({
+        model,
+        adapter,
+        encoder,
+        folder,
+        runs: own.runs,
+        limits: limitsOf(own),
+        log,
+      });
       collectProcessMetrics(service.metrics);
-      const access = { tokens, hosts: allowedHosts(own.host, own.allowHost), origins: new Set(own.cors) };
+      const access = { tokens, hosts: allowedHosts(own.host, own.allowHost), origins: new Set(own.cors), page };
       const listening = await listen(createApp({ service, access }), own);
       const { url } = listening;
       const { name } = service.model.files;

@@ -2,7 +2,7 @@ import { type AskedKeep, keyValueBytes, type KvCache } from "../../cache/kv-cach
 import type { KeptTokens } from "../../compress/kept-tokens.ts";
 import type { KvdDescription } from "../../cache/load-kvd.ts";
 import { formatBytes, formatCount, formatNumber, formatPercent } from "../../util/format.ts";
-import { keptShares, keptTokens } from "./kept-tokens.ts";
+import { keptShares, keptTokens } from "../../compress/kept-in-cache.ts";
 
 /** What is inside a `.kvd` file, as `inspect --json` prints it. */
 export type CacheFacts = ReturnType<typeof cacheFacts>;

@@ -4,7 +4,7 @@ import { MARK_STYLE, markedText, markSamples, type TokenText } from "../../util/
 import { element, escapeMarkup } from "../../util/svg/element.ts";
 import type { KeptTokens } from "../../compress/kept-tokens.ts";
 import { type CacheFacts, cacheRows } from "./cache-facts.ts";
-import { keptShares } from "./kept-tokens.ts";
+import { keptShares } from "../../compress/kept-in-cache.ts";
 
 const BARS = 60;
 

@@ -1,4 +1,5 @@
 import { Refusal } from "../http/refusal.ts";
+import type { Page } from "../page/page.ts";
 import { hostName } from "./hosts.ts";
 import type { Tenant, Tokens } from "./tokens.ts";
 
@@ -8,6 +9,8 @@ export interface Access {
   readonly hosts: ReadonlySet<string>;
   /** Origins (`https://example.org`) whose pages may ask, beside the server's own. */
   readonly origins: ReadonlySet<string>;
+  /** Files that need no token: the same for everybody, and where a person puts a token in. */
+  readonly page?: Page | undefined;
 }
 
 /** What the gate lets through, and headers that go with whatever is answered. */
@@ -23,11 +26,11 @@ const PREFLIGHT_HEADERS = {
 };
 
 /**
- * Decides about a request from its headers alone, before anything else of the server sees it.
- * @returns who asks; or the answer to a preflight of a listed origin
+ * Decides about a request from its path and headers alone, before anything else of the server sees it.
+ * @returns who asks; or the answer to a preflight of a listed origin, or a file of the page
  * @throws Refusal `forbidden-host`, `forbidden-origin`, `unauthorized`
  */
-export function passGate(request: Request, { tokens, hosts, origins }: Access): Passed | Response {
+export function passGate(request: Request, { tokens, hosts, origins, page }: Access): Passed | Response {
   const { headers } = request;
   const host = headers.get("host") ?? new URL(request.url).host;
   const name = hostName(host);
@@ -39,6 +42,8 @@ export function passGate(request: Request, { tokens, hosts, origins }: Access): 
   if (request.method === "OPTIONS" && origins.has(origin ?? "")) {
     return new Response(null, { status: 204, headers: { ...cors, ...PREFLIGHT_HEADERS } });
   }
+  const file = page?.answer(request);
+  if (file !== undefined) return file;
   const tenant = tokens.tenantOf(headers.get("authorization"));
   if (tenant === undefined) throw new Refusal("unauthorized", "a token is needed: Authorization: Bearer TOKEN");
   return { tenant, headers: cors };

@@ -1,13 +1,12 @@
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
-import type { CompressProgress } from "../../compress/compress.ts";
 import { readJson } from "../http/body.ts";
-import { eventStream, sseEvent } from "../http/event-stream.ts";
-import { told } from "../http/mailbox.ts";
+import { progressStream, wantsEvents } from "../http/event-stream.ts";
 import type { Router } from "../http/router.ts";
 import type { Service } from "../service.ts";
 import { contextFacts } from "./context-facts.ts";
 import { contextRequest } from "./context-request.ts";
+import { markedContext } from "./marked-context.ts";
 import { makeContext, planContext } from "./make-context.ts";
 import { uploadContext } from "./upload-context.ts";
 
@@ -26,17 +25,7 @@ export function addContextRoutes(router: Router, service: Service): void {
       return c.json(made, 201);
     }
     const job = await jobs.begin(tenant, request.signal);
-    const events = told<string>(async (tell) => {
-      const onProgress = (progress: CompressProgress): void => {
-        tell(sseEvent(JSON.stringify(progress), "progress"));
-      };
-      const made = await makeContext(service, tenant, planned, job, onProgress);
-      tell(sseEvent(JSON.stringify(made), "done"));
-    });
-    return eventStream(events, job, {
-      onFailure: ({ error }) => sseEvent(JSON.stringify({ error }), "error"),
-      onError: service.report,
-    });
+    return progressStream(job, service.report, (tell) => makeContext(service, tenant, planned, job, tell));
   });
 
   router.get("/v1/contexts", (c) =>
@@ -58,6 +47,14 @@ export function addContextRoutes(router: Router, service: Service): void {
     return c.json({ id, object: "context", deleted: true });
   });
 
+  router.get("/v1/contexts/:id/text", async (c) => {
+    const { tenant } = c.env;
+    const marked = await uploads.run(tenant, c.req.raw.signal, () =>
+      store.use(tenant, c.req.param("id"), (context) => markedContext(service.model, context)),
+    );
+    return c.json(marked);
+  });
+
   router.get("/v1/contexts/:id/kvd", (c) =>
     store.use(c.env.tenant, c.req.param("id"), async ({ id, path, bytes }) => {
       // Opened while it is held: deleted afterwards, the file stays readable.
@@ -72,8 +69,4 @@ export function addContextRoutes(router: Router, service: Service): void {
       });
     }),
   );
-}
-
-function wantsEvents(request: Request): boolean {
-  return request.headers.get("accept")?.includes("text/event-stream") === true;
 }

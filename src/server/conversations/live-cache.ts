@@ -2,7 +2,7 @@ import { type AskedKeep, type KvCache, slotsOf } from "../../cache/kv-cache.ts";
 import { rowsFor } from "../../compress/budget.ts";
 import { CompressionContext } from "../../compress/context.ts";
 import type { CompressedRows, CompressionMethod } from "../../compress/method.ts";
-import { readingCache } from "../../generate/generate.ts";
+import { fullCache, readingCache } from "../../generate/generate.ts";
 import { contextLimit } from "../../models/config.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
 import { type HostLayer, LayerCache } from "../../models/layer-cache.ts";
@@ -74,6 +74,24 @@ export class LiveCache {
     }
     const whole = { start: 0, end: contextLength, rows: slotsOf(cache), compressed: true };
     return new LiveCache(model, await readingCache(model, cache), Array.from(tokenIds), [whole]);
+  }
+
+  /**
+   * Reads the whole text of a stored context.
+   * @param onRead told how many tokens have been read
+   * @throws KvDistillError as `fullCache`
+   */
+  static async whole(
+    model: LanguageModel,
+    cache: KvCache,
+    signal: AbortSignal,
+    onRead: (tokens: number) => void,
+  ): Promise<LiveCache> {
+    const rows = await fullCache(model, cache, signal, onRead);
+    const { contextLength: end } = cache;
+    return new LiveCache(model, rows, Array.from(cache.tokenIds ?? []), [
+      { start: 0, end, rows: end, compressed: false },
+    ]);
   }
 
   /** Tokens of the text. */

@@ -3,10 +3,18 @@ import { drawingFields } from "../answers/settings.ts";
 import { contentField, contextField, keepField, messageField, methodField } from "../http/fields.ts";
 
 /** Body of POST /v1/conversations. */
-export const conversationRequest = z.strictObject({
-  messages: z.array(messageField).default([]),
-  context: contextField.optional(),
-});
+export const conversationRequest = z
+  .strictObject({
+    messages: z.array(messageField).default([]),
+    context: contextField.optional(),
+    /** The whole of the context is read: nothing is compressed. */
+    full: z.boolean().default(false),
+  })
+  .refine(({ context, full }) => context !== undefined || !full, {
+    message: "full is about a context: name one",
+    path: ["full"],
+  });
+export type ConversationRequest = z.infer<typeof conversationRequest>;
 
 /** Body of POST /v1/conversations/:id/messages. */
 export const turnRequest = z.strictObject({

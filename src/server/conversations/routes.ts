@@ -1,3 +1,4 @@
+import { keyValueBytes } from "../../cache/kv-cache.ts";
 import { loadKvd } from "../../cache/load-kvd.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
 import type { Tenant } from "../access/tokens.ts";
@@ -6,13 +7,14 @@ import { respond } from "../answers/respond.ts";
 import { answerSettings } from "../answers/settings.ts";
 import { askedFacts } from "../contexts/context-facts.ts";
 import { readJson } from "../http/body.ts";
+import { progressStream, wantsEvents } from "../http/event-stream.ts";
 import { Refusal } from "../http/refusal.ts";
 import type { Router } from "../http/router.ts";
 import { chosenMethod, type Service } from "../service.ts";
 import { Conversation } from "./conversation.ts";
 import type { HeldConversation } from "./conversations.ts";
 import { LiveCache } from "./live-cache.ts";
-import { conversationRequest, spanRequest, turnRequest } from "./requests.ts";
+import { type ConversationRequest, conversationRequest, spanRequest, turnRequest } from "./requests.ts";
 
 const DEFAULT_SINKS = 4;
 
@@ -20,35 +22,59 @@ const DEFAULT_SINKS = 4;
 export function addConversationRoutes(router: Router, service: Service): void {
   const { conversations, model, encoder, store, jobs, limits } = service;
 
-  async function start(tenant: Tenant, context: string | undefined): Promise<LiveCache> {
+  async function start(
+    tenant: Tenant,
+    { context, full }: ConversationRequest,
+    signal: AbortSignal,
+    tell: (progress: object) => void,
+  ): Promise<LiveCache> {
     if (context === undefined) return LiveCache.empty(model);
     const { name, hash, tokenizerHash } = model.files;
     return store.use(tenant, context, async ({ path, description }) => {
-      conversations.makeRoom(description.slots);
-      return LiveCache.from(model, await loadKvd(path, { expectModel: { name, hash, tokenizerHash } }));
+      conversations.makeRoom(full ? description.contextLength : description.slots);
+      const cache = await loadKvd(path, { expectModel: { name, hash, tokenizerHash } });
+      if (!full) return LiveCache.from(model, cache);
+      const total = cache.contextLength;
+      tell({ tokens: 0, total });
+      return LiveCache.whole(model, cache, signal, (tokens) => {
+        tell({ tokens, total });
+      });
     });
+  }
+
+  async function begin(
+    tenant: Tenant,
+    request: ConversationRequest,
+    signal: AbortSignal,
+    tell: (progress: object) => void,
+  ): Promise<object> {
+    const conversation = new Conversation(await start(tenant, request, signal, tell), encoder);
+    try {
+      await conversation.begin(request.messages, signal);
+      conversations.checkCount(tenant);
+      conversations.makeRoom(conversation.live.rows.capacity);
+      return conversationFacts(conversations.add(tenant, conversation), model);
+    } catch (error) {
+      conversation.release();
+      throw error;
+    }
   }
 
   router.post("/v1/conversations", async (c) => {
     const { tenant } = c.env;
-    const { messages, context } = await readJson(c.req.raw, conversationRequest, limits.bodyBytes);
-    if (messages.length > limits.messages) {
+    const request = await readJson(c.req.raw, conversationRequest, limits.bodyBytes);
+    if (request.messages.length > limits.messages) {
       throw new Refusal("too-large", `a conversation may have ${limits.messages} messages`, { param: "messages" });
     }
     conversations.checkCount(tenant);
-    const held = await jobs.run(tenant, c.req.raw.signal, async ({ signal }) => {
-      const conversation = new Conversation(await start(tenant, context), encoder);
-      try {
-        await conversation.begin(messages, signal);
-        conversations.checkCount(tenant);
-        conversations.makeRoom(conversation.live.rows.capacity);
-        return conversations.add(tenant, conversation);
-      } catch (error) {
-        conversation.release();
-        throw error;
-      }
-    });
-    return c.json(conversationFacts(held, model), 201);
+    if (wantsEvents(c.req.raw)) {
+      const job = await jobs.begin(tenant, c.req.raw.signal);
+      return progressStream(job, service.report, (tell) => begin(tenant, request, job.signal, tell));
+    }
+    const begun = await jobs.run(tenant, c.req.raw.signal, ({ signal }) =>
+      begin(tenant, request, signal, () => undefined),
+    );
+    return c.json(begun, 201);
   });
 
   router.get("/v1/conversations", (c) =>
@@ -156,7 +182,7 @@ export function addConversationRoutes(router: Router, service: Service): void {
 }
 
 /** A conversation as the API tells it; no message's text. */
-function conversationFacts({ id, created, conversation }: HeldConversation, { files }: LanguageModel): object {
+function conversationFacts({ id, created, conversation }: HeldConversation, { files, config }: LanguageModel): object {
   const { live, messages } = conversation;
   return {
     id,
@@ -167,6 +193,8 @@ function conversationFacts({ id, created, conversation }: HeldConversation, { fi
     tokens: live.tokens,
     /** Rows that the model reads. */
     rows: live.rows.length,
+    /** Of these, where the model runs. */
+    key_value_bytes: keyValueBytes(config, live.rows.length, Float32Array.BYTES_PER_ELEMENT),
     compressed_tokens: live.compressedTokens,
     kept_tokens: live.keptTokens,
     messages: messages.map(({ role, start, end }) => ({ role, tokens: end - start })),

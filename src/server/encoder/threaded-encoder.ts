@@ -1,7 +1,8 @@
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import type { ContextTokens } from "../../models/marked-span.ts";
 import type { TextPart, Tokenizer } from "../../models/tokenizer.ts";
 import { KvDistillError } from "../../util/errors.ts";
+import { spawnThread } from "../../util/spawn-thread.ts";
 import { type Encoder, localEncoder } from "./encoder.ts";
 import type { EncodeReply, EncodeRequest, EncoderData } from "./messages.ts";
 
@@ -30,7 +31,7 @@ export function threadedEncoder(model: string, tokenizer: Pick<Tokenizer, "encod
     pending.clear();
   };
   const start = (): Worker => {
-    const own = spawn({ model });
+    const own = spawnThread(import.meta.url, "worker", { model } satisfies EncoderData);
     own.on("message", (reply: EncodeReply) => {
       pending.get(reply.id)?.settle(reply);
       pending.delete(reply.id);
@@ -85,13 +86,4 @@ function thrown(reply: EncodeReply): never {
     ...(hint === undefined ? {} : { hint }),
     ...(faults === undefined ? {} : { faults }),
   });
-}
-
-/** As the runtime's worker: from its sources through tsx. */
-function spawn(workerData: EncoderData): Worker {
-  if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./worker.js", import.meta.url), { workerData });
-  const tsx = JSON.stringify(import.meta.resolve("tsx/esm/api"));
-  const entry = JSON.stringify(new URL("./worker.ts", import.meta.url).href);
-  const code = `import(${tsx}).then(({ register }) => { register(); return import(${entry}); });`;
-  return new Worker(code, { eval: true, workerData });
 }

@@ -1,4 +1,5 @@
 import type { Job } from "../queue/jobs.ts";
+import { told } from "./mailbox.ts";
 import { type Problem, problemOf } from "./problem.ts";
 
 /** One server-sent event (https://html.spec.whatwg.org/multipage/server-sent-events.html). `data` holds no line ends. */
@@ -11,6 +12,32 @@ export interface EventStreamOptions {
   readonly onFailure: (problem: Problem) => string;
   /** Told of the failure itself. */
   readonly onError: (error: unknown) => void;
+}
+
+/**
+ * A long piece of work as events: `progress` while it goes on, then `done` with what it made, or `error`.
+ * @param work tells how far it is
+ */
+export function progressStream<T extends object>(
+  job: Job,
+  onError: (error: unknown) => void,
+  work: (tell: (progress: object) => void) => Promise<T>,
+): Response {
+  const events = told<string>(async (tell) => {
+    const made = await work((progress) => {
+      tell(sseEvent(JSON.stringify(progress), "progress"));
+    });
+    tell(sseEvent(JSON.stringify(made), "done"));
+  });
+  return eventStream(events, job, {
+    onFailure: ({ error }) => sseEvent(JSON.stringify({ error }), "error"),
+    onError,
+  });
+}
+
+/** Whether a client asks for events instead of one answer. */
+export function wantsEvents(request: Request): boolean {
+  return request.headers.get("accept")?.includes("text/event-stream") === true;
 }
 
 /**

@@ -15,6 +15,7 @@ export type RefusalCode =
   | "time-limit"
   | "shutting-down"
   | "client-gone"
+  | "unreadable" // a run that is not finished, damaged, or of another version
   | "damaged"; // what the server had stored
 
 export interface RefusalFacts {
@@ -42,6 +43,7 @@ const STATUS: Readonly<Record<RefusalCode, number>> = {
   "shutting-down": 503,
   // Nobody reads it; 499 as nginx writes it into its logs.
   "client-gone": 499,
+  unreadable: 422,
   damaged: 500,
 };
 

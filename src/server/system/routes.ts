@@ -1,3 +1,4 @@
+import { SAVED_METHOD_NAMES } from "../../compress/methods/index.ts";
 import { contextLimit } from "../../models/config.ts";
 import { VERSION } from "../../util/version.ts";
 import { Refusal } from "../http/refusal.ts";
@@ -14,6 +15,7 @@ export function addSystemRoutes(router: Router, { model, adapter, jobs, metrics,
     context_length: contextLimit(model.config),
     sha256: model.files.hash,
     adapter: adapter !== undefined,
+    methods: SAVED_METHOD_NAMES.filter((name) => name !== "kv-distill" || adapter !== undefined),
   };
 
   router.get("/health", (c) =>

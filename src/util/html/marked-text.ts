@@ -44,18 +44,14 @@ export function markLevels({ heads, holders, scores }: TokenMarks): Uint8Array {
  * @param detail one mark a token that says its score when pointed at; otherwise neighbours of one level share a mark, which is many times shorter
  */
 export function markedText(text: TokenText, marks: TokenMarks, detail = true): Markup {
-  const levels = markLevels(marks);
-  const pieces = piecesOf(text, levels);
   if (detail) {
-    return pieces
-      .map(({ start, end, token }) => {
-        const said = ` title="${factsOf(token, marks)}"`;
-        return markup(text.text.slice(start, end), levels[token] ?? 0, said);
-      })
+    return markedPieces(text, marks)
+      .map((piece) => markup(piece.text, piece.level, ` title="${factsOf(piece.token, marks)}"`))
       .join("");
   }
+  const levels = markLevels(marks);
   const merged: { start: number; end: number; level: number }[] = [];
-  for (const { start, end, token } of pieces) {
+  for (const { start, end, token } of piecesOf(text, levels)) {
     const level = levels[token] ?? 0;
     const last = merged.at(-1);
     // A piece with a line break stays for itself: its mark shows the break.
@@ -63,6 +59,28 @@ export function markedText(text: TokenText, marks: TokenMarks, detail = true): M
     else merged.push({ start, end, level });
   }
   return merged.map(({ start, end, level }) => markup(text.text.slice(start, end), level, "")).join("");
+}
+
+/** A stretch of a text: what belongs to one kept token, or everything between two. */
+export interface MarkedPiece {
+  readonly text: string;
+  /** 0 for what is not kept. */
+  readonly level: number;
+  /** The kept token; the first of those that are not. */
+  readonly token: number;
+}
+
+/** The text cut at kept tokens; joined, the pieces are the text. */
+export function markedPieces(text: TokenText, marks: TokenMarks): MarkedPiece[] {
+  const levels = markLevels(marks);
+  const cut: { start: number; end: number; level: number; token: number }[] = [];
+  for (const { start, end, token } of piecesOf(text, levels)) {
+    const level = levels[token] ?? 0;
+    const last = cut.at(-1);
+    if (level === 0 && last?.level === 0) last.end = end;
+    else cut.push({ start, end, level, token });
+  }
+  return cut.map(({ start, end, ...piece }) => ({ text: text.text.slice(start, end), ...piece }));
 }
 
 interface Piece {

@@ -1,5 +1,5 @@
-import { isPerHead, type KvCache, positionsOf, slotsOf } from "../../cache/kv-cache.ts";
-import { countKept, type KeptTokens } from "../../compress/kept-tokens.ts";
+import { isPerHead, type KvCache, positionsOf, slotsOf } from "../cache/kv-cache.ts";
+import { countKept, type KeptTokens } from "./kept-tokens.ts";
 
 /** Which tokens of its context a cache holds. */
 export function keptTokens(cache: KvCache): KeptTokens {
