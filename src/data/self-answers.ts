@@ -1,10 +1,9 @@
-import { answerBranches, type BranchAnswer } from "../generate/answer-branches.ts";
-import { Branches } from "../generate/branches.ts";
+import { answerSequences, type SequenceAnswer } from "../generate/answer-sequences.ts";
+import { Sequences, type SequenceStart } from "../generate/sequences.ts";
 import type { LanguageModel } from "../models/language-model.ts";
-import type { LayerCache } from "../models/layer-cache.ts";
 import type { PassagePrompt } from "../models/passage-prompt.ts";
 
-export interface SelfAnswer extends Pick<BranchAnswer, "finish"> {
+export interface SelfAnswer extends Pick<SequenceAnswer, "finish"> {
   /** Without white space around it; may be empty. */
   readonly text: string;
 }
@@ -20,37 +19,52 @@ export async function selfAnswers(
   passage: { readonly context: string; readonly questions: readonly string[] },
   { maxTokens, signal }: { readonly maxTokens: number; readonly signal?: AbortSignal },
 ): Promise<SelfAnswer[]> {
-  const contextIds = prompt.contextIds(passage.context);
+  const stop = signal === undefined ? {} : { signal };
+  const start = await readWhole(model, prompt.contextIds(passage.context), stop);
+  const asked = passage.questions.map((question) => prompt.questionIds(question));
+  return greedyAnswers(model, start, asked, { maxTokens, ...stop });
+}
+
+/** A text that the model has read in full. @throws KvDistillError as `selfAnswers` */
+export async function readWhole(
+  model: LanguageModel,
+  ids: readonly number[],
+  stop: { readonly signal?: AbortSignal },
+): Promise<SequenceStart> {
   const cache = await model.newCache();
   try {
-    await model.forward({ ids: contextIds, cache, ...(signal === undefined ? {} : { signal }) });
-    const asked = passage.questions.map((question) => prompt.questionIds(question));
-    return await greedyAnswers(model, cache, asked, { maxTokens, ...(signal === undefined ? {} : { signal }) });
+    await model.forward({ ids, cache, ...stop });
+    return { layers: await cache.download(), position: cache.position };
   } finally {
     cache.release();
   }
 }
 
 /**
- * Greedy answers to several prompts that each continue a cache on their own; the cache is left as it was.
+ * Greedy answers to several prompts that each continue a text on their own.
  * @param asked ids of each prompt, to the start of the answer or some words into it
  * @throws KvDistillError as `selfAnswers`
  */
 export async function greedyAnswers(
   model: LanguageModel,
-  cache: LayerCache,
+  start: SequenceStart,
   asked: readonly (readonly number[])[],
   { maxTokens, signal }: { readonly maxTokens: number; readonly signal?: AbortSignal },
 ): Promise<SelfAnswer[]> {
-  const branches = new Branches(model, cache);
-  const texts = asked.map((ids, branch) => ({ branch, ids, logitsFrom: ids.length - 1 }));
-  const first = (await branches.read(texts, signal)).map(([logits]) => logits ?? new Float32Array());
   const { tokenizer } = model.files;
-  const answers = await answerBranches(branches, first, {
-    maxTokens,
-    stopIds: tokenizer.eosIds,
-    ...(signal === undefined ? {} : { signal }),
-  });
-  branches.end();
-  return answers.map(({ ids, finish }) => ({ text: tokenizer.decode(ids, { skipSpecial: true }).trim(), finish }));
+  const stop = signal === undefined ? {} : { signal };
+  const sequences = await Sequences.open(
+    model,
+    asked.map(() => start),
+    Math.max(...asked.map(({ length }) => length)) + maxTokens,
+  );
+  try {
+    const texts = asked.map((ids, sequence) => ({ sequence, ids, logitsFrom: ids.length - 1 }));
+    const logits = await sequences.read(texts, signal);
+    const prompted = logits.map(([last = new Float32Array()], sequence) => ({ sequence, logits: last }));
+    const answers = await answerSequences(sequences, prompted, { maxTokens, stopIds: tokenizer.eosIds, ...stop });
+    return answers.map(({ ids, finish }) => ({ text: tokenizer.decode(ids, { skipSpecial: true }).trim(), finish }));
+  } finally {
+    sequences.release();
+  }
 }

@@ -43,7 +43,14 @@ export function sampleToken(logits: Float32Array, { temperature, topP }: Samplin
 
 export function argmax(values: Float32Array | Float64Array): number {
   let best = 0;
-  for (let i = 1; i < values.length; i++) if ((values[i] ?? -Infinity) > (values[best] ?? -Infinity)) best = i;
+  let most = values[0] ?? -Infinity;
+  for (let i = 1; i < values.length; i++) {
+    const value = values[i] ?? -Infinity;
+    if (value > most) {
+      best = i;
+      most = value;
+    }
+  }
   return best;
 }
 
@@ -54,5 +61,7 @@ export function logProbabilities(logits: Float32Array): Float64Array {
   let sum = 0;
   for (const logit of logits) sum += Math.exp(logit - top);
   const total = top + Math.log(sum);
-  return Float64Array.from(logits, (logit) => logit - total);
+  const all = new Float64Array(logits.length);
+  for (let id = 0; id < logits.length; id++) all[id] = (logits[id] ?? NaN) - total;
+  return all;
 }

@@ -1,10 +1,11 @@
-import type { Resident, Runtime } from "../runtime/runtime.ts";
-import { type Tensor, tensor } from "../tensor/tensor.ts";
+import { residentOf } from "../runtime/feeding.ts";
+import type { Program, Resident, Runtime } from "../runtime/runtime.ts";
+import { ints, type Tensor, tensor } from "../tensor/tensor.ts";
 import { KvDistillError } from "../util/errors.ts";
 import type { ModelConfig } from "./config.ts";
 import { MASKED } from "./reading-bias.ts";
 
-/** Keys and values of one layer in host memory, [kvHeads, rows, headDim] each. */
+/** Keys and values of one layer of one sequence in host memory, [kvHeads, rows, headDim] each. */
 export interface HostLayer {
   readonly keys: Float32Array<ArrayBuffer>;
   readonly values: Float32Array<ArrayBuffer>;
@@ -24,13 +25,14 @@ interface LayerRows {
 }
 
 interface CachedLayer extends LayerRows {
-  /** Of a masked cache: added to the scores of its rows, [1, kvHeads, 1, capacity]. */
+  /** Of a masked cache: added to the scores of its rows, [sequences, kvHeads, 1, capacity]. */
   readonly bias: Resident | undefined;
 }
 
 /**
- * The key/value rows that a model reads from, layer by layer, held where the engine runs. Rows beyond `length` are reserved and masked.
- * `position` is where reading continues: after a compressed context it is more than `length`.
+ * The key/value rows that a model reads from, layer by layer, held where the engine runs: of one sequence, or of several side by side that
+ * have equally many. Rows beyond `length` are reserved and masked. `position` is where reading continues: after a compressed context it is
+ * more than `length`.
  */
 export class LayerCache {
   private layers: readonly CachedLayer[] = [];
@@ -43,46 +45,74 @@ export class LayerCache {
   readonly masked: boolean;
   private readonly runtime: Runtime;
   private readonly config: ModelConfig;
+  private count: number;
 
-  private constructor(runtime: Runtime, config: ModelConfig, position: number, masked: boolean) {
+  private constructor(runtime: Runtime, config: ModelConfig, { position = 0, masked = false, sequences = 1 }) {
     this.runtime = runtime;
     this.config = config;
     this.next = position;
     this.masked = masked;
+    this.count = sequences;
   }
 
   /** An empty cache; it grows as needed. */
   static async empty(runtime: Runtime, config: ModelConfig, position = 0): Promise<LayerCache> {
-    const cache = new LayerCache(runtime, config, position, false);
+    const cache = new LayerCache(runtime, config, { position });
     await cache.reserve(1);
     return cache;
   }
 
   /** A cache of given rows, after which reading continues at `position`. */
-  static async from(
+  static from(
     runtime: Runtime,
     config: ModelConfig,
     layers: readonly HostLayer[],
     position: number,
   ): Promise<LayerCache> {
-    const rows = (layers[0]?.keys.length ?? 0) / (config.numKvHeads * config.headDim);
-    const masked = layers.some(({ rowCounts }) => rowCounts !== undefined);
-    const cache = new LayerCache(runtime, config, position, masked);
-    await cache.reserve(rows);
-    const dims = [1, config.numKvHeads, rows, config.headDim];
-    const writes = layers.flatMap(({ keys, values, rowCounts = [] }, i) => {
-      const { bias, ...own } = cache.layer(i);
-      return [
-        runtime.writeSlice(own.keys, 2, 0, tensor("float32", dims, keys)),
-        runtime.writeSlice(own.values, 2, 0, tensor("float32", dims, values)),
-        ...(bias === undefined
-          ? []
-          : [runtime.writeSlice(bias, 3, 0, paddingBias(rowCounts, config.numKvHeads, rows))]),
-      ];
-    });
-    await Promise.all(writes);
+    return LayerCache.stack(runtime, config, [layers], { position });
+  }
+
+  /**
+   * Caches side by side. Sequences with fewer rows than the longest have padding behind them, which the reader has to mask.
+   * @param room rows that are going to be appended: reserved at once, growing would copy
+   */
+  static async stack(
+    runtime: Runtime,
+    config: ModelConfig,
+    sequences: readonly (readonly HostLayer[])[],
+    { position = 0, room = 0 } = {},
+  ): Promise<LayerCache> {
+    const { numKvHeads, headDim } = config;
+    const rows = Math.max(...sequences.map((layers) => rowsOf(layers, config)));
+    const masked = sequences.flat().some(({ rowCounts }) => rowCounts !== undefined);
+    const cache = new LayerCache(runtime, config, { position, masked, sequences: sequences.length });
+    await cache.reserve(rows + room);
+    const dims = [sequences.length, numKvHeads, rows, headDim];
+    // Layer by layer: no more than one is held here beside the sequences' own rows.
+    for (const [i, { keys, values, bias }] of cache.layers.entries()) {
+      const own = sequences.map((layers) => layers[i]);
+      const stacked = (pick: "keys" | "values"): Tensor =>
+        tensor(
+          "float32",
+          dims,
+          stackRows(
+            own.map((layer) => layer?.[pick] ?? new Float32Array()),
+            dims,
+          ),
+        );
+      await runtime.writeSlice(keys, 2, 0, stacked("keys"));
+      await runtime.writeSlice(values, 2, 0, stacked("values"));
+      if (bias === undefined) continue;
+      const counts = own.map((layer) => layer?.rowCounts);
+      await runtime.writeSlice(bias, 3, 0, paddingBias(counts, numKvHeads, rows));
+    }
     cache.used = rows;
     return cache;
+  }
+
+  /** Sequences side by side: the B of step graphs. */
+  get sequences(): number {
+    return this.count;
   }
 
   /** Rows in use. */
@@ -119,18 +149,18 @@ export class LayerCache {
       }
       return larger;
     };
-    const dims = [1, numKvHeads, capacity, headDim];
+    const dims = [this.count, numKvHeads, capacity, headDim];
     this.layers = await Promise.all(
       Array.from({ length: numLayers }, async (_, i) => ({
         keys: await grow(this.layers[i]?.keys, dims, 2),
         values: await grow(this.layers[i]?.values, dims, 2),
-        bias: this.masked ? await grow(this.layers[i]?.bias, [1, numKvHeads, 1, capacity], 3) : undefined,
+        bias: this.masked ? await grow(this.layers[i]?.bias, [this.count, numKvHeads, 1, capacity], 3) : undefined,
       })),
     );
     this.reserved = capacity;
   }
 
-  /** Appends the rows that a step computed for `tokens` new tokens, and releases them. */
+  /** Appends the rows that a step computed for `tokens` new tokens of every sequence, and releases them. */
   async append(own: readonly LayerRows[], tokens: number): Promise<void> {
     await Promise.all(
       own.flatMap(({ keys, values }, i) => [
@@ -154,7 +184,26 @@ export class LayerCache {
   }
 
   /**
-   * Copies of the rows in use, in host memory.
+   * Keeps some of the sequences, in the order given, and frees the others.
+   * @param program of `sequencesGraph`
+   */
+  async keepSequences(program: Program, places: readonly number[]): Promise<void> {
+    const chosen = ints([places.length], places);
+    const pick = async (rows: Resident): Promise<Resident> => {
+      const { residents } = await program.runKeeping({ rows, chosen }, ["kept"]);
+      rows.release();
+      return residentOf(residents, "kept");
+    };
+    const kept: CachedLayer[] = [];
+    for (const { keys, values, bias } of this.layers) {
+      kept.push({ keys: await pick(keys), values: await pick(values), bias: bias && (await pick(bias)) });
+    }
+    this.layers = kept;
+    this.count = places.length;
+  }
+
+  /**
+   * Copies of the rows in use of the only sequence, in host memory.
    * @throws KvDistillError `unsupported` for a masked cache
    */
   async download(): Promise<HostLayer[]> {
@@ -184,9 +233,40 @@ export class LayerCache {
   }
 }
 
-/** 0 for the first rows of each head, as many as it has, and MASKED for the padding after them: [1, kvHeads, 1, rows]. */
-function paddingBias(rowCounts: readonly number[], numKvHeads: number, rows: number): Tensor<"float32"> {
-  const bias = new Float32Array(numKvHeads * rows);
-  rowCounts.forEach((count, head) => bias.fill(MASKED, head * rows + count, (head + 1) * rows));
-  return tensor("float32", [1, numKvHeads, 1, rows], bias);
+function rowsOf([layer]: readonly HostLayer[], { numKvHeads, headDim }: ModelConfig): number {
+  return (layer?.keys.length ?? 0) / (numKvHeads * headDim);
+}
+
+/** Rows of every sequence, [kvHeads, its rows, headDim] each, as [sequences, kvHeads, most rows, headDim]; zeros behind the shorter ones. */
+function stackRows(
+  sequences: readonly Float32Array[],
+  [, heads = 1, rows = 0, headDim = 1]: readonly number[],
+): Float32Array<ArrayBuffer> {
+  const all = new Float32Array(sequences.length * heads * rows * headDim);
+  sequences.forEach((own, sequence) => {
+    const width = own.length / heads;
+    for (let head = 0; head < heads; head++) {
+      all.set(own.subarray(head * width, (head + 1) * width), (sequence * heads + head) * rows * headDim);
+    }
+  });
+  return all;
+}
+
+/**
+ * 0 for the first rows of each head, as many as it has, and MASKED for the padding after them: [sequences, kvHeads, 1, rows].
+ * @param rowCounts of each sequence; undefined where no head has padding of its own
+ */
+function paddingBias(
+  rowCounts: readonly (readonly number[] | undefined)[],
+  numKvHeads: number,
+  rows: number,
+): Tensor<"float32"> {
+  const bias = new Float32Array(rowCounts.length * numKvHeads * rows);
+  rowCounts.forEach((own, sequence) => {
+    own?.forEach((count, head) => {
+      const start = (sequence * numKvHeads + head) * rows;
+      bias.fill(MASKED, start + count, start + rows);
+    });
+  });
+  return tensor("float32", [rowCounts.length, numKvHeads, 1, rows], bias);
 }

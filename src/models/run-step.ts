@@ -11,11 +11,13 @@ import { rotaryTables } from "./rotary.ts";
 export interface StepCall {
   readonly program: Program;
   readonly config: ModelConfig;
-  /** New tokens. */
+  /** New tokens, equally many of every sequence of the cache, sequence by sequence. */
   readonly ids: readonly number[];
   readonly cache: LayerCache;
   /** Blocks that the program computes. */
   readonly layers: number;
+  /** Position of every new token, and who sees what, [sequences, 1, tokens, capacity + tokens]; left out: one sequence is read on. */
+  readonly places?: { readonly positions: readonly number[]; readonly bias: Tensor<"float32"> };
   /** Inputs beside tokens, positions and cache. */
   readonly extra: Readonly<Record<string, Tensor | Resident>>;
 }
@@ -27,20 +29,25 @@ export async function runStep({
   ids,
   cache,
   layers,
+  places,
   extra,
 }: StepCall): Promise<Readonly<Record<string, Tensor>>> {
   if (cache.masked && !program.inputs.includes("layers.0.past.bias")) {
     throw new KvDistillError("bad-argument", "the graph does not mask: it would read padding", { where: "masked" });
   }
-  await cache.reserve(cache.length + ids.length);
-  const positions = ids.map((_, i) => cache.position + i);
+  const tokens = ids.length / cache.sequences;
+  await cache.reserve(cache.length + tokens);
+  const { positions, bias } = places ?? {
+    positions: ids.map((_, i) => cache.position + i),
+    bias: readingBias(tokens, cache.length, cache.capacity),
+  };
   const rows = ids.map((_, i) => i);
   const feeds: Record<string, Tensor | Resident> = {
     ids: ints([ids.length], ids),
     positions: ints([ids.length], positions),
-    bias: readingBias(ids.length, cache.length, cache.capacity),
+    bias,
     ...(config.family === "llama"
-      ? { ...rotaryTables(config, positions), rotaryRows: ints([1, ids.length], rows) }
+      ? { ...rotaryTables(config, positions), rotaryRows: ints([cache.sequences, tokens], rows) }
       : {}),
     ...extra,
   };
@@ -57,6 +64,6 @@ export async function runStep({
     keys: residentOf(residents, `layers.${i}.keys`),
     values: residentOf(residents, `layers.${i}.values`),
   }));
-  await cache.append(own, ids.length);
+  await cache.append(own, tokens);
   return outputs;
 }

@@ -1,5 +1,5 @@
 import { div, gather, input, matMul, mul, reduceMax, reduceSum, sub, transposeLast } from "../graph/build.ts";
-import { addDims, type Dim } from "../graph/dims.ts";
+import { addDims, type Dim, mulDims } from "../graph/dims.ts";
 import { defineGraph, type Graph } from "../graph/graph.ts";
 import type { Node } from "../graph/node.ts";
 import { type AdapterShape, loraInputs } from "./adapter-inputs.ts";
@@ -29,36 +29,38 @@ export interface StepGraphOptions {
 const REDUCE = { sum: reduceSum, max: reduceMax } as const;
 
 /**
- * One step of reading: T new tokens on top of P cached rows, batch 1. Prefill, decoding and encoding are all this graph.
+ * One step of reading: T new tokens on top of P cached rows, in each of B sequences. Prefill, decoding and encoding are all this graph.
  *
- * Inputs: ids, positions int64 [T]; rotaryRows int64 [1,T]; cos, sin [T, headDim/2]; bias [1,1,T,P+T]; layers.{i}.past.keys/.values
- * [1,G,P,D]; logitRows int64 [M]; with an adapter also routed [T,1] and layers.{i}.<module>.lora_A/_B; of a masked cache
- * layers.{i}.past.bias [1,G,1,P]; among [P+T], 0 or 1; for query statistics counted [T,1], 0 or 1, and share [1,T], its part of the ones.
- * Outputs: layers.{i}.keys/.values [1,G,T,D] of the new tokens; logits [M,V] or hidden [T,E]; layers.{i}.attention [1,G,P+T];
- * layers.{i}.queryMean [1,H,1,D] and .queryScatter [1,H,D,D], the sum of outer products of what differs from the mean, of counted tokens.
+ * Inputs: ids, positions int64 [B·T]; rotaryRows int64 [B,T]; cos, sin [B·T, headDim/2]; bias [B,1,T,P+T]; layers.{i}.past.keys/.values
+ * [B,G,P,D]; logitRows int64 [M]; with an adapter also routed [B·T,1] and layers.{i}.<module>.lora_A/_B; of a masked cache
+ * layers.{i}.past.bias [B,G,1,P]; among [P+T], 0 or 1; for query statistics counted [T,1], 0 or 1, and share [1,T], its part of the ones.
+ * Outputs: layers.{i}.keys/.values [B,G,T,D] of the new tokens; logits [M,V] or hidden [B·T,E]; layers.{i}.attention [B,G,P+T];
+ * layers.{i}.queryMean [B,H,1,D] and .queryScatter [B,H,D,D], the sum of outer products of what differs from the mean, of counted tokens.
  */
 export function stepGraph(
   config: ModelConfig,
   { layers = config.numLayers, result, adapter, attention, among, queryStatistics, masked }: StepGraphOptions,
 ): Graph {
   const family = familyOf(config);
+  const batch: Dim = "B";
   const tokens: Dim = "T";
+  const count = mulDims(batch, tokens);
   const keyCount = addDims("P", tokens);
-  const cacheShape = [1, config.numKvHeads, "P", config.headDim];
-  const tableShape = [tokens, config.headDim / 2];
+  const cacheShape = [batch, config.numKvHeads, "P", config.headDim];
+  const tableShape = [count, config.headDim / 2];
   const shared = {
-    batch: 1,
+    batch,
     tokens,
-    rotaryRows: input("rotaryRows", "int64", [1, tokens]),
+    rotaryRows: input("rotaryRows", "int64", [batch, tokens]),
     cos: input("cos", "float32", tableShape),
     sin: input("sin", "float32", tableShape),
-    bias: input("bias", "float32", [1, 1, tokens, keyCount]),
+    bias: input("bias", "float32", [batch, 1, tokens, keyCount]),
   };
-  const routed = input("routed", "float32", [tokens, 1]);
+  const routed = input("routed", "float32", [count, 1]);
   const amongKeys = input("among", "float32", [keyCount]);
   const [share, counted] = [input("share", "float32", [1, tokens]), input("counted", "float32", [tokens, 1])];
   const outputs: Record<string, Node> = {};
-  let x = family.embed(input("ids", "int64", [tokens]), input("positions", "int64", [tokens]));
+  let x = family.embed(input("ids", "int64", [count]), input("positions", "int64", [count]));
   for (let layer = 0; layer < layers; layer++) {
     const prefix = `layers.${layer}.`;
     const context: BlockContext = {
@@ -66,7 +68,9 @@ export function stepGraph(
       past: {
         keys: input(`${prefix}past.keys`, "float32", cacheShape),
         values: input(`${prefix}past.values`, "float32", cacheShape),
-        ...(masked === true ? { bias: input(`${prefix}past.bias`, "float32", [1, config.numKvHeads, 1, "P"]) } : {}),
+        ...(masked === true
+          ? { bias: input(`${prefix}past.bias`, "float32", [batch, config.numKvHeads, 1, "P"]) }
+          : {}),
       },
       ...(adapter === undefined ? {} : { adapter: { lora: loraInputs(config, adapter, prefix), routed } }),
     };

@@ -13,7 +13,7 @@ import {
 } from "../../src/compress/methods/index.ts";
 import { layerCounts } from "../../src/compress/methods/pyramidkv.ts";
 import { headEntries } from "../../src/compress/rows.ts";
-import { Branches } from "../../src/generate/branches.ts";
+import { Sequences } from "../../src/generate/sequences.ts";
 import { type HostLayer, LayerCache } from "../../src/models/layer-cache.ts";
 import { distance, logitsAfter, someIds, tinyAdapter, useTinyModel, withoutUpdates } from "./tiny.ts";
 
@@ -181,19 +181,27 @@ test("unknown names, and kv-distill without an adapter, are refused", () => {
 });
 
 describe("masked rows", () => {
-  /** Logits of a question on rows: read alone, and on two branches at once. */
+  /** Logits of a question on rows: read alone, and beside another sequence that has more rows. */
   async function logitsOf(layers: readonly HostLayer[]): Promise<Float32Array[]> {
     const model = tiny.model();
     const cache = await LayerCache.from(model.runtime, model.config, layers, TOKENS);
     try {
-      const branches = new Branches(model, cache);
-      const both = await branches.read([
-        { branch: 0, ids: questionIds, logitsFrom: questionIds.length - 1 },
-        { branch: 1, ids: ids.slice(0, 5), logitsFrom: 4 },
-      ]);
-      branches.end();
       const { data } = await model.forward({ ids: questionIds, cache, logitRows: [questionIds.length - 1] });
-      return [data, ...both.flat()];
+      const { layers: whole } = await compress(methodNamed("full", undefined), TOKENS);
+      const both = await Sequences.open(
+        model,
+        [
+          { layers: whole, position: TOKENS },
+          { layers, position: TOKENS },
+        ],
+        questionIds.length,
+      );
+      const read = await both.read([
+        { sequence: 0, ids: ids.slice(0, 5), logitsFrom: 4 },
+        { sequence: 1, ids: questionIds, logitsFrom: questionIds.length - 1 },
+      ]);
+      both.release();
+      return [data, ...read.flat()];
     } finally {
       cache.release();
     }

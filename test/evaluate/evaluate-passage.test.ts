@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { CompressionMethod } from "../../src/compress/method.ts";
 import { methodNamed } from "../../src/compress/methods/index.ts";
+import { partsOf } from "../../src/evaluate/run/batches.ts";
 import { conditionsOf } from "../../src/evaluate/run/conditions.ts";
 import { evaluatePassage } from "../../src/evaluate/run/evaluate-passage.ts";
-import { groupQuestions } from "../../src/evaluate/run/question.ts";
 import { shortAnswer, squadTask } from "../../src/evaluate/tasks/squad.ts";
 import type { SampleRow } from "../../src/evaluate/run/sample-row.ts";
 import { KvDistillError } from "../../src/util/errors.ts";
@@ -37,9 +37,12 @@ async function rowsWith(broken: CompressionMethod["compress"]): Promise<SampleRo
 describe("a method that fails", () => {
   test("on a sample: its questions count as failed, the other methods go on", async () => {
     const rows = await rowsWith(() => Promise.reject(new KvDistillError("out-of-memory", "no room")));
-    expect(rows.map(({ sample, method, finish }) => [sample, method, finish === "failure"])).toEqual(
-      ["full", "random", "h2o"].flatMap((method) => [10, 11, 12].map((i) => [i, method, method === "random"])),
+    const seen = rows.map(({ sample, method, finish }) => [sample, method, finish === "failure"]);
+    const all = ["full", "random", "h2o"].flatMap((method) =>
+      [10, 11, 12].map((i) => [i, method, method === "random"]),
     );
+    expect(seen).toHaveLength(all.length);
+    expect(seen).toEqual(expect.arrayContaining(all));
     const failed = rows.filter(({ method }) => method === "random");
     for (const { em, f1, empty, forwardKl, rows: kept, failure } of failed) {
       expect([em, f1, empty, forwardKl, kept]).toEqual([0, 0, 1, null, null]);
@@ -54,9 +57,8 @@ describe("a method that fails", () => {
       return { layers: bad, positions: [Int32Array.from(context.ids.keys())] };
     });
     const failed = rows.filter(({ failure }) => failure !== undefined);
-    expect(failed.map(({ sample, method, failure }) => [sample, method, failure?.code])).toEqual(
-      [10, 11, 12].map((sample) => [sample, "random", "not-finite"]),
-    );
+    const seen = failed.map(({ sample, method, failure }) => [sample, method, failure?.code]);
+    expect(seen.sort()).toEqual([10, 11, 12].map((sample) => [sample, "random", "not-finite"]));
   });
 
   test("by a bug: the run ends", async () => {
@@ -66,19 +68,37 @@ describe("a method that fails", () => {
   });
 });
 
-test("groups keep the order, hold each question once and stay small", () => {
-  const sizes = [20, 300, 300, 30, 700, 1, ...new Array<number>(20).fill(9)];
-  const questions = sizes.map((size, sample) => ({
+describe("what is read together", () => {
+  const config = { numLayers: 2, numKvHeads: 2, headDim: 4, vocabSize: 100 };
+  const questions = [20, 300, 31, 30, 700, 1].map((size, sample) => ({
     sample,
-    questionIds: new Array<number>(size - 1).fill(0),
-    answerIds: [0],
+    question: { id: "", question: "", answers: [], score: () => ({}) },
+    questionIds: new Array<number>(size).fill(0),
+    answerIds: [0, 1],
+    letterIds: [],
   }));
-  const groups = groupQuestions(questions);
-  expect(groups.flat()).toEqual(questions);
-  for (const group of groups) {
-    const tokens = group.reduce((sum, { questionIds }) => sum + questionIds.length + 1, 0);
-    expect(group.length).toBeLessThanOrEqual(8);
-    expect(tokens <= 512 || group.length === 1).toBe(true);
-  }
-  expect(groups.map((group) => group.length)).toEqual([2, 2, 1, 8, 8, 5]);
+  const conditions = [1000, 20, 500, 500, 40, 2000];
+  const bytesOf = (rows: number, size: number): number => 4 * (2 * 2 * 2 * 4 * (rows + size + 4) + 2 * 100);
+
+  test("stays within memory, or is one question on one cache; every pair comes once, in the order of the conditions", () => {
+    for (const mostBytes of [1, 300_000, 1_000_000, 1e9]) {
+      const parts = partsOf(conditions, questions, { config, maxNewTokens: 5, rowsOf: (rows) => rows, mostBytes });
+      expect(parts.flatMap((part) => part.conditions)).toEqual(conditions);
+      for (const part of parts) {
+        expect(new Set(part.batches.flat())).toEqual(new Set(questions));
+        expect(part.batches.flat()).toHaveLength(questions.length);
+        for (const batch of part.batches) {
+          const longest = Math.max(...batch.map(({ questionIds }) => questionIds.length));
+          const bytes = part.conditions.length * batch.length * bytesOf(Math.max(...part.conditions), longest);
+          expect(bytes <= mostBytes || part.conditions.length * batch.length === 1).toBe(true);
+        }
+      }
+    }
+  });
+
+  test("is as much as fits, questions of like length side by side", () => {
+    const [all, ...others] = partsOf(conditions, questions, { config, maxNewTokens: 5, rowsOf: (rows) => rows });
+    expect(others).toEqual([]);
+    expect(all?.batches.map((batch) => batch.map(({ sample }) => sample))).toEqual([[5, 0, 3, 2, 1, 4]]);
+  });
 });

@@ -1,6 +1,6 @@
 import type { LanguageModel } from "../../models/language-model.ts";
 import type { PassagePrompt, QuestionStyle } from "../../models/passage-prompt.ts";
-import { greedyAnswers, type SelfAnswer } from "../self-answers.ts";
+import { greedyAnswers, readWhole, type SelfAnswer } from "../self-answers.ts";
 
 /** Words that questions begin with: greedy decoding asks one question, a different beginning another. */
 export const OPENERS = ["What", "Who", "Where", "When", "Why", "How"] as const;
@@ -34,28 +34,23 @@ export async function askItself(
   const stop = signal === undefined ? {} : { signal };
   const { plain, "short-answer": answering } = prompts;
   const { tokenizer } = model.files;
-  const cache = await model.newCache();
-  try {
-    await model.forward({ ids: plain.contextIds(context), cache, ...stop });
-    const begun = openers.map((opener) => [
-      ...plain.questionIds(ASK),
-      ...tokenizer.encodeParts([{ text: opener, special: "plain" }]),
-    ]);
-    const written = await greedyAnswers(model, cache, begun, { maxTokens: maxQuestionTokens, ...stop });
-    // The decoded text begins after the opener; a letter right there goes on with its word.
-    const questions = openers.map((opener, i) => questionIn(opener, written[i]?.text ?? ""));
-    const different = [...new Set(questions.flatMap((question) => question ?? []))];
-    const ids = different.map((question) => answering.questionIds(question));
-    const answers =
-      ids.length === 0 ? [] : await greedyAnswers(model, cache, ids, { maxTokens: maxAnswerTokens, ...stop });
-    return questions.map((question, i) => {
-      const answer = answers[different.indexOf(question ?? "")];
-      const repeated = questions.indexOf(question) < i;
-      return question === undefined || answer === undefined || repeated ? undefined : { question, ...answer };
-    });
-  } finally {
-    cache.release();
-  }
+  const start = await readWhole(model, plain.contextIds(context), stop);
+  const begun = openers.map((opener) => [
+    ...plain.questionIds(ASK),
+    ...tokenizer.encodeParts([{ text: opener, special: "plain" }]),
+  ]);
+  const written = await greedyAnswers(model, start, begun, { maxTokens: maxQuestionTokens, ...stop });
+  // The decoded text begins after the opener; a letter right there goes on with its word.
+  const questions = openers.map((opener, i) => questionIn(opener, written[i]?.text ?? ""));
+  const different = [...new Set(questions.flatMap((question) => question ?? []))];
+  const ids = different.map((question) => answering.questionIds(question));
+  const answers =
+    ids.length === 0 ? [] : await greedyAnswers(model, start, ids, { maxTokens: maxAnswerTokens, ...stop });
+  return questions.map((question, i) => {
+    const answer = answers[different.indexOf(question ?? "")];
+    const repeated = questions.indexOf(question) < i;
+    return question === undefined || answer === undefined || repeated ? undefined : { question, ...answer };
+  });
 }
 
 /** The first line up to its first question mark; undefined without one, and for a question of no words. */

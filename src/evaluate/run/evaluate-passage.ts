@@ -4,20 +4,21 @@ import { keptCount } from "../../compress/kept-count.ts";
 import type { CompressedRows, CompressionMethod } from "../../compress/method.ts";
 import { planCompression } from "../../compress/plan.ts";
 import { argmax } from "../../generate/sample.ts";
+import type { SequenceStart } from "../../generate/sequences.ts";
 import { contextLimit } from "../../models/config.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
-import { LayerCache } from "../../models/layer-cache.ts";
 import { type ErrorCode, isKvDistillError, KvDistillError } from "../../util/errors.ts";
 import { randomFromSeed } from "../../util/random.ts";
 import { divergence, type Teacher, teacherOf } from "../metrics/divergence.ts";
 import { normalizeAnswer } from "../metrics/squad.ts";
 import type { Task } from "../tasks/task.ts";
-import { type Condition, hasBudget } from "./conditions.ts";
+import { partsOf } from "./batches.ts";
+import { type Condition, conditionName, hasBudget } from "./conditions.ts";
 import type { KeptFile, KeptRows } from "./kept-file.ts";
 import { promptOf } from "./prompt.ts";
-import { type AskedQuestion, askedQuestions, groupQuestions, type PassageTask, tokensNeeded } from "./question.ts";
-import { type Reading, readQuestions } from "./read-questions.ts";
-import type { SampleRow } from "./sample-row.ts";
+import { type AskedQuestion, askedQuestions, type PassageTask, tokensNeeded } from "./question.ts";
+import { type Asking, type Reading, readQuestions } from "./read-questions.ts";
+import { conditionOf, type SampleRow } from "./sample-row.ts";
 
 /** What all passages of a run share. */
 export interface EvaluationSetup {
@@ -47,10 +48,9 @@ const PASSAGE_STREAM = 2;
 const FULL: Condition = { method: "full", keep: undefined };
 
 /**
- * Measures every condition on the questions of one passage. The passage is read once in full; each condition then compresses it once and
- * reads all questions from that cache (a question-aware method: once for each question); no more than one condition's cache is held where
- * the model runs. Rows come in batches, a batch being one condition on questions that are read together. What failed comes as rows that
- * say so.
+ * Measures every condition on the questions of one passage. The passage is read once in full; each condition then compresses it once (a
+ * question-aware method: once for each question), and the questions are put to the caches of several conditions side by side. Rows come in
+ * batches. What failed comes as rows that say so.
  * @param wanted which rows are still to be made; batches are computed whole all the same, so that results do not depend on it
  * @throws KvDistillError `cancelled`, and for faults that are not one sample's
  */
@@ -60,32 +60,40 @@ export async function* evaluatePassage(
   wanted: (sample: number, condition: Condition) => boolean,
 ): AsyncGenerator<SampleRow[], void, undefined> {
   const pass = new PassageRun(setup, task);
-  const left = (condition: Condition, rows: readonly SampleRow[]): SampleRow[] =>
-    rows.filter(({ sample }) => wanted(sample, condition));
-  const anyWanted = (group: readonly AskedQuestion[], conditions: readonly Condition[]): boolean =>
-    group.some(({ sample }) => conditions.some((condition) => wanted(sample, condition)));
+  const left = (rows: readonly SampleRow[]): SampleRow[] => rows.filter((row) => wanted(row.sample, conditionOf(row)));
+  const anyLeft = (questions: readonly AskedQuestion[], conditions: readonly Condition[]): boolean =>
+    questions.some((one) => conditions.some((own) => pass.fits(one, own) && wanted(one.sample, own)));
 
-  for (const condition of setup.conditions) {
-    const rows = left(condition, pass.tooLong(condition));
-    if (rows.length > 0) yield rows;
-  }
-  const open = (condition: Condition): AskedQuestion[][] =>
-    pass.groups(condition).filter((group) => anyWanted(group, [condition]));
-  const pending = setup.conditions.filter((condition) => open(condition).length > 0);
-
-  // The full cache is read first, whether it is asked for or not: the others are compared with it.
-  const compared = pass.groups(FULL).filter((group) => anyWanted(group, pending));
-  const answered = pending.some(({ method }) => method === "full");
-  for await (const rows of pass.measure(FULL, compared, answered)) {
-    const own = left(FULL, rows);
-    if (own.length > 0) yield own;
-  }
-  for (const condition of pending.filter(({ method }) => method !== "full")) {
-    for await (const rows of pass.measure(condition, open(condition), true)) {
-      const own = left(condition, rows);
-      if (own.length > 0) yield own;
+  const tooLong = left(setup.conditions.flatMap((condition) => pass.tooLong(condition)));
+  if (tooLong.length > 0) yield tooLong;
+  for (const [index, { conditions, batches }] of pass.parts().entries()) {
+    const asked = conditions.filter((condition) => setup.conditions.includes(condition));
+    for (const batch of batches) {
+      const answer = anyLeft(batch, asked);
+      // The full cache is in the first part: the others are compared with it.
+      if (!answer && !(index === 0 && anyLeft(batch, setup.conditions))) continue;
+      const rows = left(await pass.measure(conditions, batch, answer ? asked : []));
+      if (rows.length > 0) yield rows;
     }
+    pass.forgetCaches();
   }
+}
+
+/** What a condition made of a passage, or why it did not. */
+interface MadeCache {
+  readonly start?: SequenceStart;
+  readonly failure?: KvDistillError;
+  /** Of making it, for each question that it is put to. */
+  readonly seconds: number;
+}
+
+interface PassageAsking extends Asking {
+  readonly condition: Condition;
+  readonly question: AskedQuestion;
+  /** Of making the cache. */
+  readonly seconds: number;
+  /** Gives a row. */
+  readonly answers: boolean;
 }
 
 /** One passage while its conditions are measured. */
@@ -96,6 +104,7 @@ class PassageRun {
   private readonly questions: readonly AskedQuestion[];
   private readonly maxNewTokens: number;
   private readonly contexts = new Map<string, CompressionContext>();
+  private readonly caches = new Map<string, Promise<MadeCache>>();
   private readonly teachers = new Map<number, Teacher>();
 
   constructor(setup: EvaluationSetup, task: PassageTask) {
@@ -109,9 +118,20 @@ class PassageRun {
     this.maxNewTokens = answerLimit(setup.task, maxNewTokens, setup.maxNewTokens);
   }
 
-  /** The questions that a condition can read, in groups. */
-  groups(condition: Condition): AskedQuestion[][] {
-    return groupQuestions(this.questions.filter((one) => this.rowsNeeded(one, condition) <= this.limit));
+  /** Conditions and questions that are read together, the full cache's first. */
+  parts(): ReturnType<typeof partsOf<Condition>> {
+    const { conditions, model } = this.setup;
+    const all = conditions.some(({ method }) => method === "full") ? conditions : [FULL, ...conditions];
+    return partsOf(all, this.questions, {
+      config: model.config,
+      maxNewTokens: this.maxNewTokens,
+      rowsOf: (condition) => this.mostRows(condition),
+    });
+  }
+
+  /** Whether a condition can read a question. */
+  fits(question: AskedQuestion, condition: Condition): boolean {
+    return this.rowsNeeded(question, condition) <= this.limit;
   }
 
   /** Rows of the questions that a condition cannot read. */
@@ -129,41 +149,58 @@ class PassageRun {
   }
 
   /**
-   * Rows of one condition, group by group.
-   * @param answer false to read the gold answers of the full cache alone: no rows then
+   * Puts questions to the caches of several conditions.
+   * @param answering the conditions that answer, and give rows; the others read the gold answers alone
    */
-  async *measure(
-    condition: Condition,
-    groups: readonly (readonly AskedQuestion[])[],
-    answer: boolean,
-  ): AsyncGenerator<SampleRow[], void, undefined> {
-    const aware = this.setup.methods.get(condition.method)?.questionAware === true;
-    const caches = aware ? groups.flat().map((one) => [[one]]) : groups.length > 0 ? [groups] : [];
-    for (const own of caches) yield* this.measureOn(condition, own, answer, aware);
+  async measure(
+    conditions: readonly Condition[],
+    questions: readonly AskedQuestion[],
+    answering: readonly Condition[],
+  ): Promise<SampleRow[]> {
+    const rows: SampleRow[] = [];
+    const askings: PassageAsking[] = [];
+    for (const question of questions) {
+      for (const condition of conditions.filter((own) => this.fits(question, own))) {
+        const answers = answering.includes(condition);
+        const { start, seconds, failure } = await this.cacheOf(condition, question);
+        if (start !== undefined) {
+          const maxNewTokens = answers ? this.maxNewTokens : 0;
+          askings.push({ condition, question, start, seconds, maxNewTokens, answers });
+        } else if (failure !== undefined && answers) rows.push(this.failedRow(question, condition, failure));
+      }
+    }
+    return [...rows, ...(await this.measureTogether(askings))];
   }
 
-  /** Rows of the groups that read one cache. */
-  private async *measureOn(
+  /** Forgets what the conditions made of the passage. */
+  forgetCaches(): void {
+    this.caches.clear();
+  }
+
+  /** What a condition makes of the passage; a question-aware method makes it for the question alone. */
+  private cacheOf(condition: Condition, question: AskedQuestion): Promise<MadeCache> {
+    const aware = this.setup.methods.get(condition.method)?.questionAware === true;
+    const key = aware ? `${conditionName(condition)} ${question.sample}` : conditionName(condition);
+    const known = this.caches.get(key);
+    if (known !== undefined) return known;
+    const sharers = aware ? 1 : this.questions.filter((one) => this.fits(one, condition)).length;
+    const made = this.makeCache(condition, aware ? question : undefined, sharers);
+    this.caches.set(key, made);
+    return made;
+  }
+
+  private async makeCache(
     condition: Condition,
-    groups: readonly (readonly AskedQuestion[])[],
-    answer: boolean,
-    aware: boolean,
-  ): AsyncGenerator<SampleRow[], void, undefined> {
+    question: AskedQuestion | undefined,
+    sharers: number,
+  ): Promise<MadeCache> {
     const begun = performance.now();
-    const count = groups.reduce((sum, group) => sum + group.length, 0);
-    let cache: LayerCache;
     try {
-      cache = await this.compressed(condition, aware ? groups[0]?.[0] : undefined);
+      const { layers } = await this.compressed(condition, question);
+      const seconds = (performance.now() - begun) / 1000 / sharers;
+      return { start: { layers, position: this.contextIds.length }, seconds };
     } catch (error) {
-      const failure = sampleFailure(error);
-      if (answer) yield* groups.map((group) => group.map((one) => this.failedRow(one, condition, failure)));
-      return;
-    }
-    try {
-      const compressSeconds = (performance.now() - begun) / 1000 / count;
-      for (const group of groups) yield await this.measureGroup(condition, cache, group, answer, compressSeconds);
-    } finally {
-      cache.release();
+      return { failure: sampleFailure(error), seconds: 0 };
     }
   }
 
@@ -172,14 +209,23 @@ class PassageRun {
   }
 
   /** Rows that are in the cache when a question's longest answer ends. */
-  private rowsNeeded(question: AskedQuestion, { method, keep }: Condition): number {
-    const tokens = this.contextIds.length;
+  private rowsNeeded(question: AskedQuestion, condition: Condition): number {
     // In one piece the context has to be read as a whole, whatever is kept of it.
-    const whole = this.setup.fold === undefined || method === "full";
-    const { sinks } = this.setup;
-    // Without a budget and not full: the floor, which keeps the sinks.
-    const rows = whole ? tokens : keep === undefined ? Math.max(1, sinks) : keptCount(tokens, keep, sinks);
+    const whole = this.setup.fold === undefined || condition.method === "full";
+    const rows = whole ? this.contextIds.length : this.budget(condition);
     return rows + tokensNeeded(question, this.maxNewTokens);
+  }
+
+  /** Rows of a condition's cache at most. */
+  private mostRows(condition: Condition): number {
+    const padded = this.setup.methods.get(condition.method)?.masked === true;
+    return padded || condition.method === "full" ? this.contextIds.length : this.budget(condition);
+  }
+
+  private budget({ keep }: Condition): number {
+    const { sinks } = this.setup;
+    // Without a budget: the floor, which keeps the sinks.
+    return keep === undefined ? Math.max(1, sinks) : keptCount(this.contextIds.length, keep, sinks);
   }
 
   private plan(fraction: number | undefined): ReturnType<typeof planCompression> {
@@ -214,7 +260,7 @@ class PassageRun {
     };
   }
 
-  private async compressed(condition: Condition, question: AskedQuestion | undefined): Promise<LayerCache> {
+  private async compressed(condition: Condition, question: AskedQuestion | undefined): Promise<KeptRows> {
     const { kept, model } = this.setup;
     const rows: KeptRows =
       condition.method === "full" ? await this.whole().full() : await this.chosen(condition, question);
@@ -223,7 +269,7 @@ class PassageRun {
       sample: question?.sample,
       text: () => model.files.tokenizer.spans(this.contextIds),
     });
-    return LayerCache.from(model.runtime, model.config, rows.layers, this.contextIds.length);
+    return rows;
   }
 
   /** What a method keeps, of each fold its share. */
@@ -266,47 +312,37 @@ class PassageRun {
     return made;
   }
 
-  private async measureGroup(
-    condition: Condition,
-    cache: LayerCache,
-    group: readonly AskedQuestion[],
-    answer: boolean,
-    compressSeconds: number,
-  ): Promise<SampleRow[]> {
+  private async measureTogether(askings: readonly PassageAsking[]): Promise<SampleRow[]> {
+    if (askings.length === 0) return [];
     const { model, signal } = this.setup;
     const begun = performance.now();
-    const rows = cache.length;
     try {
-      const readings = await readQuestions(model, cache, group, {
-        maxNewTokens: answer ? this.maxNewTokens : 0,
-        ...(signal === undefined ? {} : { signal }),
-      });
-      if (condition.method === "full") {
-        group.forEach(({ sample }, i) => this.teachers.set(sample, teacherOf(readings[i]?.goldLogits ?? [])));
+      const readings = await readQuestions(model, askings, signal);
+      const read = askings.flatMap((asking, i) =>
+        readings[i] === undefined ? [] : [{ asking, reading: readings[i] }],
+      );
+      for (const { asking, reading } of read) {
+        if (asking.condition.method !== "full") continue;
+        this.teachers.set(asking.question.sample, teacherOf(reading.goldLogits));
       }
-      if (!answer) return [];
-      const made = readings.flatMap((reading, i) => {
-        const question = group[i];
-        return question === undefined ? [] : [this.row(question, condition, rows, reading)];
-      });
-      const seconds = compressSeconds + (performance.now() - begun) / 1000 / group.length;
-      return made.map((row) => ({ ...row, seconds }));
+      const rows = read.flatMap(({ asking, reading }) => (asking.answers ? [this.row(asking, reading)] : []));
+      const seconds = (performance.now() - begun) / 1000 / askings.length;
+      return rows.map((row) => ({ ...row, seconds: row.seconds + seconds }));
     } catch (error) {
       const failure = sampleFailure(error);
-      const [only, ...others] = group;
-      // Each for itself, so that one question's failure is not its neighbours'.
-      if (others.length > 0) {
-        const single: SampleRow[] = [];
-        for (const one of group) {
-          single.push(...(await this.measureGroup(condition, cache, [one], answer, compressSeconds)));
-        }
-        return single;
+      const [only, ...others] = askings;
+      if (others.length === 0) {
+        return only?.answers === true ? [this.failedRow(only.question, only.condition, failure)] : [];
       }
-      return answer && only !== undefined ? [this.failedRow(only, condition, failure)] : [];
+      // Each for itself, so that one question's failure is not its neighbours'.
+      const rows: SampleRow[] = [];
+      for (const asking of askings) rows.push(...(await this.measureTogether([asking])));
+      return rows;
     }
   }
 
-  private row(asked: AskedQuestion, condition: Condition, rows: number, reading: Reading): SampleRow {
+  private row({ question: asked, condition, start, seconds }: PassageAsking, reading: Reading): SampleRow {
+    const { numKvHeads, headDim } = this.setup.model.config;
     const written = this.setup.model.files.tokenizer.decode(reading.answerIds, { skipSpecial: true });
     const answer = written.trim();
     const teacher = this.teachers.get(asked.sample);
@@ -314,7 +350,7 @@ class PassageRun {
     const choice = likeliest(asked.letterIds, reading.goldLogits[0]);
     return {
       ...this.rowStart(asked, condition),
-      rows,
+      rows: (start.layers[0]?.keys.length ?? 0) / (numKvHeads * headDim),
       answer,
       newTokens: reading.answerIds.length,
       finish: this.maxNewTokens === 0 ? "none" : reading.finish,
@@ -323,7 +359,7 @@ class PassageRun {
       ...this.emptiness(answer),
       ...(teacher === undefined ? none : divergence(teacher, reading.goldLogits, asked.answerIds)),
       answerTokens: asked.answerIds.length,
-      seconds: 0,
+      seconds,
     };
   }
 

@@ -43,7 +43,21 @@ export interface EvaluateOptions {
   /** Rows that are there, of how many, and those that just came. */
   readonly onProgress?: (done: number, total: number, latest: readonly SampleRow[]) => void;
   readonly onNote?: (line: string) => void;
+  /** Who measures passages; absent: this process, one after the other. */
+  readonly measure?: MeasurePassages;
 }
+
+/** What was measured of some passages: rows, and lines of kept.jsonl. */
+export interface MeasuredPassages {
+  readonly rows: readonly SampleRow[];
+  readonly kept: readonly string[];
+}
+
+/** Measures every condition on passages, in their order. */
+export type MeasurePassages = (
+  setup: EvaluationSetup,
+  tasks: readonly PassageTask[],
+) => AsyncIterable<MeasuredPassages>;
 
 /** A finished evaluation: result.json (docs/formats/evaluation.md). */
 export interface EvaluationResult extends Summary {
@@ -120,7 +134,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       ...(opened === undefined ? {} : { kept: opened.kept }),
       ...(signal === undefined ? {} : { signal }),
     };
-    const rows = await measureAll(setup, tasks, opened?.rows, onProgress);
+    const rows = await measureAll(setup, tasks, opened?.rows, options.measure, onProgress);
     const summary = summarise(rows, conditions, {
       metrics: task.metrics,
       seed: config.seed,
@@ -173,18 +187,28 @@ async function measureAll(
   setup: EvaluationSetup,
   tasks: readonly PassageTask[],
   file: RowFile | undefined,
+  measure: MeasurePassages | undefined,
   onProgress: EvaluateOptions["onProgress"],
 ): Promise<SampleRow[]> {
   const rows = [...(file?.rows ?? [])];
   const there = new Set(rows.map((row) => rowKey(row.sample, conditionOf(row))));
+  const wanted: Parameters<typeof evaluatePassage>[2] = (sample, condition) => !there.has(rowKey(sample, condition));
   const total = questionCount(tasks) * setup.conditions.length;
   onProgress?.(rows.length, total, []);
-  for (const task of tasks) {
-    const wanted: Parameters<typeof evaluatePassage>[2] = (sample, condition) => !there.has(rowKey(sample, condition));
-    for await (const batch of evaluatePassage(setup, task, wanted)) {
-      await file?.append(batch);
-      rows.push(...batch);
-      onProgress?.(rows.length, total, batch);
+  const add = async (batch: readonly SampleRow[]): Promise<void> => {
+    await file?.append(batch);
+    rows.push(...batch);
+    onProgress?.(rows.length, total, batch);
+  };
+  if (measure === undefined) {
+    for (const task of tasks) for await (const batch of evaluatePassage(setup, task, wanted)) await add(batch);
+  } else {
+    const open = tasks.filter(({ firstSample, passage: { questions } }) =>
+      questions.some((_, i) => setup.conditions.some((condition) => wanted(firstSample + i, condition))),
+    );
+    for await (const { rows: made, kept } of open.length === 0 ? [] : measure(setup, open)) {
+      await setup.kept?.appendLines(kept);
+      await add(made.filter((row) => wanted(row.sample, conditionOf(row))));
     }
   }
   return rows.sort((a, b) => a.sample - b.sample);

@@ -44,6 +44,8 @@ export type KeptLine = Readonly<z.infer<typeof keptLineSchema>>;
 export interface KeptFile {
   /** Writes what is not there yet and waits until it is on the disk. */
   append(passage: number, condition: Condition, kept: ConditionKept): Promise<void>;
+  /** The same for lines that another file holds. @throws KvDistillError `bad-file` for other lines */
+  appendLines(lines: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -73,6 +75,15 @@ export async function openKeptFile(path: string): Promise<KeptFile> {
       const missing = lines.filter((line) => !there.has(keyOf(line)));
       await file.append(missing.map((line) => JSON.stringify(line)));
       for (const line of missing) there.add(keyOf(line));
+    },
+    appendLines: async (lines) => {
+      const missing = lines.filter((line, i) => {
+        const key = keyOf(parseKeptLine(line, `line ${i + 1} of what was kept`));
+        if (there.has(key)) return false;
+        there.add(key);
+        return true;
+      });
+      await file.append(missing);
     },
     close: file.close,
   };

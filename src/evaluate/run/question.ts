@@ -70,30 +70,3 @@ export function tokensNeeded(
   // The last token of an answer is never read.
   return questionIds.length + Math.max(answerIds.length, maxNewTokens) - 1;
 }
-
-/** More side by side save little: from here on the step is bound by arithmetic. */
-const MOST_TOGETHER = 8;
-const MOST_TOKENS = 512;
-
-/**
- * Cuts the questions of a passage into groups. It depends on the questions alone, never on what is left to do: how many are read
- * together shifts logits in the last digits, and a resumed run must give what the straight run gives.
- */
-export function groupQuestions<T extends Pick<AskedQuestion, "questionIds" | "answerIds">>(
-  questions: readonly T[],
-): T[][] {
-  const groups: T[][] = [];
-  let tokens = 0;
-  for (const question of questions) {
-    const own = question.questionIds.length + question.answerIds.length;
-    const last = groups.at(-1);
-    if (last !== undefined && last.length < MOST_TOGETHER && tokens + own <= MOST_TOKENS) {
-      last.push(question);
-      tokens += own;
-    } else {
-      groups.push([question]);
-      tokens = own;
-    }
-  }
-  return groups;
-}

@@ -1,8 +1,15 @@
-import { answerBranches } from "../../generate/answer-branches.ts";
-import { Branches } from "../../generate/branches.ts";
+import { answerSequences } from "../../generate/answer-sequences.ts";
+import { Sequences, type SequenceStart } from "../../generate/sequences.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
-import type { LayerCache } from "../../models/layer-cache.ts";
 import type { AskedQuestion } from "./question.ts";
+
+/** A question that is put to one cache. */
+export interface Asking {
+  readonly start: SequenceStart;
+  readonly question: Pick<AskedQuestion, "questionIds" | "answerIds">;
+  /** 0 for the gold answer's logits alone. */
+  readonly maxNewTokens: number;
+}
 
 /** What a cache makes of one question. */
 export interface Reading {
@@ -12,43 +19,51 @@ export interface Reading {
   readonly finish: "stop" | "length";
 }
 
-export interface ReadingOptions {
-  /** 0 for the gold answer's logits alone. */
-  readonly maxNewTokens: number;
-  readonly signal?: AbortSignal;
-}
-
 /**
- * Reads questions side by side on one cache, which is as before afterwards: first each with its gold answer, then, the gold answer
- * forgotten, greedily on from the question.
+ * Reads questions side by side, each on its own cache: first with its gold answer, then, the gold answer forgotten, greedily on from the
+ * question.
+ * @param askings those that answer have the same limit
  */
 export async function readQuestions(
   model: LanguageModel,
-  cache: LayerCache,
-  questions: readonly Pick<AskedQuestion, "questionIds" | "answerIds">[],
-  { maxNewTokens, signal }: ReadingOptions,
+  askings: readonly Asking[],
+  signal?: AbortSignal,
 ): Promise<Reading[]> {
-  const branches = new Branches(model, cache);
+  const goldTokens = Math.max(
+    ...askings.map(({ question: { questionIds, answerIds } }) => questionIds.length + answerIds.length),
+  );
+  const maxTokens = Math.max(...askings.map(({ maxNewTokens }) => maxNewTokens));
+  const sequences = await Sequences.open(
+    model,
+    askings.map(({ start }) => start),
+    goldTokens + maxTokens,
+  );
   try {
-    const logits = await branches.read(
-      questions.map(({ questionIds, answerIds }, branch) => ({
-        branch,
+    const logits = await sequences.read(
+      askings.map(({ question: { questionIds, answerIds } }, sequence) => ({
+        sequence,
         ids: [...questionIds, ...answerIds.slice(0, -1)],
         logitsFrom: questionIds.length - 1,
       })),
       signal,
     );
-    questions.forEach(({ answerIds }, branch) => {
-      branches.forget(branch, answerIds.length - 1);
+    const readings = logits.map((goldLogits): Reading => ({ goldLogits, answerIds: [], finish: "length" }));
+    const answering = askings.flatMap(({ question: { answerIds }, maxNewTokens }, sequence) => {
+      if (maxNewTokens === 0) return [];
+      sequences.forget(sequence, answerIds.length - 1);
+      return [{ sequence, logits: logits[sequence]?.[0] ?? new Float32Array() }];
     });
-    const first = logits.map((rows) => rows[0] ?? new Float32Array());
-    const answers = await answerBranches(branches, first, {
-      maxTokens: maxNewTokens,
+    const answers = await answerSequences(sequences, answering, {
+      maxTokens,
       stopIds: model.files.tokenizer.eosIds,
       ...(signal === undefined ? {} : { signal }),
     });
-    return answers.map(({ ids, finish }, i) => ({ goldLogits: logits[i] ?? [], answerIds: ids, finish }));
+    answering.forEach(({ sequence }, i) => {
+      const { ids, finish } = answers[i] ?? { ids: [], finish: "length" };
+      readings[sequence] = { goldLogits: logits[sequence] ?? [], answerIds: ids, finish };
+    });
+    return readings;
   } finally {
-    branches.end();
+    sequences.release();
   }
 }

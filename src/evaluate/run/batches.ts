@@ -1,0 +1,75 @@
+import type { ModelConfig } from "../../models/config.ts";
+import { type AskedQuestion, tokensNeeded } from "./question.ts";
+
+/** Of caches and logits that are held at once while questions are read. */
+const MOST_BYTES = 2 ** 30;
+
+export interface BatchLimits<T> {
+  /** Rows that a condition's cache has at most. */
+  readonly rowsOf: (condition: T) => number;
+  readonly config: Pick<ModelConfig, "numLayers" | "numKvHeads" | "headDim" | "vocabSize">;
+  readonly maxNewTokens: number;
+  readonly mostBytes?: number;
+}
+
+/**
+ * Cuts a passage's conditions into parts, each small enough for its caches to answer a question side by side, and its questions, short ones
+ * first, into batches for each part. It depends on sizes alone, never on what is left to do: how many are read together shifts logits in
+ * the last digits, and a resumed run must give what the straight run gives.
+ */
+export function partsOf<T>(
+  conditions: readonly T[],
+  questions: readonly AskedQuestion[],
+  limits: BatchLimits<T>,
+): { readonly conditions: readonly T[]; readonly batches: readonly (readonly AskedQuestion[])[] }[] {
+  const largest = questions.reduce((most, one) => Math.max(most, bytesOf(0, one, limits)), 0);
+  const parts: T[][] = [];
+  for (const condition of conditions) {
+    const last = parts.at(-1);
+    const together = [...(last ?? []), condition];
+    // Shorter caches are padded to the longest.
+    const each = largest + rowBytes(limits) * mostRows(together, limits);
+    if (last !== undefined && together.length * each <= mostBytes(limits)) last.push(condition);
+    else parts.push([condition]);
+  }
+  return parts.map((part) => ({ conditions: part, batches: batchesOf(part, questions, limits) }));
+}
+
+function batchesOf<T>(
+  part: readonly T[],
+  questions: readonly AskedQuestion[],
+  limits: BatchLimits<T>,
+): AskedQuestion[][] {
+  const length = ({ questionIds, answerIds }: AskedQuestion): number => questionIds.length + answerIds.length;
+  const batches: AskedQuestion[][] = [];
+  for (const question of [...questions].sort((a, b) => length(a) - length(b) || a.sample - b.sample)) {
+    const last = batches.at(-1);
+    const together = [...(last ?? []), question];
+    const each = Math.max(...together.map((one) => bytesOf(mostRows(part, limits), one, limits)));
+    if (last !== undefined && together.length * part.length * each <= mostBytes(limits)) last.push(question);
+    else batches.push([question]);
+  }
+  return batches;
+}
+
+function mostBytes({ mostBytes: most = MOST_BYTES }: Pick<BatchLimits<never>, "mostBytes">): number {
+  return most;
+}
+
+function mostRows<T>(conditions: readonly T[], { rowsOf }: Pick<BatchLimits<T>, "rowsOf">): number {
+  return Math.max(...conditions.map(rowsOf));
+}
+
+function rowBytes({ config: { numLayers, numKvHeads, headDim } }: Pick<BatchLimits<never>, "config">): number {
+  return 4 * 2 * numLayers * numKvHeads * headDim;
+}
+
+/** Of one question on a cache. */
+function bytesOf(
+  rows: number,
+  question: AskedQuestion,
+  limits: Pick<BatchLimits<never>, "config" | "maxNewTokens">,
+): number {
+  const tokens = rows + tokensNeeded(question, limits.maxNewTokens);
+  return tokens * rowBytes(limits) + 4 * question.answerIds.length * limits.config.vocabSize;
+}
