@@ -3,6 +3,7 @@ const layers = [
   ["cli"],
   ["server"],
   ["bench"],
+  ["distribute"],
   ["evaluate"],
   ["train"],
   ["data"],

@@ -7,10 +7,20 @@ export default defineConfig({
         test: {
           name: "fast",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/weights/**"],
+          exclude: ["test/weights/**", "test/queue/**"],
           // A busy machine takes seconds to start a worker thread with ONNX Runtime in it.
           testTimeout: 30_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          // Several processes around a Redis server of the test's own.
+          name: "queue",
+          include: ["test/queue/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
         },
       },
       {

@@ -13,6 +13,7 @@ import { prepare } from "./prepare.ts";
 import { serve } from "./serve.ts";
 import { report } from "./report.ts";
 import { train } from "./train.ts";
+import { worker } from "./worker.ts";
 import { verify } from "./verify.ts";
 
 /** Every command, in the order of the help. */
@@ -30,6 +31,7 @@ export const COMMANDS: readonly AddCommand[] = [
   train,
   evaluate,
   report,
+  worker,
   bench,
   demo,
 ];

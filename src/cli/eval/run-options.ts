@@ -2,6 +2,7 @@ import { FOLD_TOKENS } from "../../compress/fold.ts";
 import { DEFAULT_GOLD_TOKENS, MEASURED_METHOD_NAMES } from "../../evaluate/run/config.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { quote } from "../../util/quote.ts";
+import { queueFaults, queueOptions } from "../queue-options.ts";
 import { adapterOption, jsonOption, modelOptions } from "../shared-options.ts";
 import { flag, option, optionOr, type OptionValues, type Parser, text } from "../spec.ts";
 import { keepFractions } from "../values/keep.ts";
@@ -44,12 +45,17 @@ export const runOptions = {
   seed: optionOr("--seed <n>", "for random, the bootstrap and generated tasks", seed, 0),
   out: option("--out <folder>", "write rows as they come, and reports: result.json, predictions.csv, plots", text),
   resume: flag("--resume", "go on with the run in --out"),
+  ...queueOptions,
   json: jsonOption,
 } as const;
 
 export type RunOptions = OptionValues<typeof runOptions>;
 
 /** What is wrong with options that are good each for itself. */
-export function runFaults({ resume, out }: RunOptions): string[] {
-  return resume && out === undefined ? ["--resume needs --out, the folder of the run"] : [];
+export function runFaults(options: RunOptions): string[] {
+  const { resume, out } = options;
+  return [
+    ...(resume && out === undefined ? ["--resume needs --out, the folder of the run"] : []),
+    ...queueFaults(options),
+  ];
 }

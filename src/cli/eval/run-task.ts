@@ -1,6 +1,12 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { findShippedAdapter } from "../../cache/shipped-adapter.ts";
 import { FOLD_TOKENS } from "../../compress/fold.ts";
+import type { LoadedAdapter } from "../../compress/loaded-adapter.ts";
 import { METHOD_NAMES } from "../../compress/methods/index.ts";
+import { evalByQueue } from "../../distribute/eval-by-queue.ts";
+import { withLink } from "../../distribute/link.ts";
+import { fileMemory } from "../../distribute/run/memory.ts";
 import { breakdownTable, differencesTable, intervalNote, resultsTable } from "../../evaluate/report/tables.ts";
 import { evaluate, type EvaluateOptions, type EvaluationResult } from "../../evaluate/run/evaluate.ts";
 import type { Task } from "../../evaluate/tasks/task.ts";
@@ -13,6 +19,8 @@ import { type Progress, startProgress } from "../../util/progress.ts";
 import { renderTable } from "../../util/table.ts";
 import type { CommandContext } from "../context.ts";
 import { openAdapter, useModel } from "../model.ts";
+import { linkSettings, typedCommand } from "../queue-options.ts";
+import { withRunProgress } from "../run-progress.ts";
 import type { RunOptions } from "./run-options.ts";
 
 const FAILURES_SHOWN = 10;
@@ -31,7 +39,7 @@ export async function runTask(task: Task, options: RunOptions, context: CommandC
     }
     const adapter = methods.includes("kv-distill") ? await openAdapter(model, options.adapter) : undefined;
     try {
-      const result = await withAnswerProgress(context, options, (onProgress) =>
+      const result = await withMeasuring(task, options, adapter, context, (measuring) =>
         evaluate({
           model,
           task,
@@ -47,9 +55,9 @@ export async function runTask(task: Task, options: RunOptions, context: CommandC
           ...(adapter === undefined ? {} : { adapter }),
           ...(options.out === undefined ? {} : { out: options.out }),
           resume: options.resume,
-          command: ["kv-distill", ...process.argv.slice(2)].join(" "),
+          command: typedCommand(),
           signal: context.signal,
-          onProgress,
+          ...measuring,
           onNote: (line) => {
             log.warn(line);
           },
@@ -68,6 +76,38 @@ export async function runTask(task: Task, options: RunOptions, context: CommandC
       adapter?.release();
     }
   });
+}
+
+/** Runs `work` with who measures, here or by the workers of a queue, and shows how far it is. */
+function withMeasuring<T>(
+  task: Task,
+  options: RunOptions,
+  adapter: LoadedAdapter | undefined,
+  context: CommandContext,
+  work: (measuring: Pick<EvaluateOptions, "measure" | "onProgress">) => Promise<T>,
+): Promise<T> {
+  const settings = linkSettings(options);
+  if (settings === undefined) {
+    return withAnswerProgress(context, options, (onProgress) => work({ onProgress }));
+  }
+  const { out, resume, shard } = options;
+  return withLink(settings, context.log, (link) =>
+    withRunProgress(context, "eval", async (follow) => {
+      const path = out === undefined ? undefined : join(out, "queue.json");
+      // Rows of an earlier run are not these: only --resume goes on with one.
+      if (path !== undefined && !resume) await rm(path, { force: true });
+      return work({
+        measure: evalByQueue({
+          link,
+          ...(adapter === undefined ? {} : { adapter }),
+          title: `eval ${task.name}`,
+          shardSize: shard,
+          ...(path === undefined ? {} : { memory: fileMemory(path) }),
+          ...follow,
+        }),
+      });
+    }),
+  );
 }
 
 /** All methods; kv-distill only where there is an adapter for it. */

@@ -1,0 +1,51 @@
+import { KvDistillError, messageOf } from "../../util/errors.ts";
+import type { RedisAddress } from "./address.ts";
+
+const FIRST_CONNECTION_SECONDS = 10;
+const LONGEST_PAUSE_MILLISECONDS = 5000;
+/** Silence for so long after a command means that the network is cut without a sign: connect anew. Blocking reads last 5 seconds. */
+const SILENCE_SECONDS = 20;
+
+/** How every connection is made: lost ones are tried again for ever, so that a run outlives its Redis server's restart. */
+export function connectionOptions(address: RedisAddress) {
+  const { host, port, username, password, database: db, tls } = address;
+  return {
+    host,
+    port,
+    db,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls ? { tls: { servername: host } } : {}),
+    maxRetriesPerRequest: null,
+    connectTimeout: FIRST_CONNECTION_SECONDS * 1000,
+    socketTimeout: SILENCE_SECONDS * 1000,
+    keepAlive: 10_000,
+    retryStrategy: (times: number) => Math.min(times * 200, LONGEST_PAUSE_MILLISECONDS),
+  };
+}
+
+/**
+ * Sees whether the server is there and lets us in, so that a wrong address is told at once and not waited for.
+ * @throws KvDistillError `network`
+ */
+export async function checkConnection(address: RedisAddress): Promise<void> {
+  const { Redis } = await import("ioredis");
+  const client = new Redis({ ...connectionOptions(address), lazyConnect: true, retryStrategy: () => null });
+  let fault: unknown;
+  client.on("error", (error: unknown) => {
+    fault = error;
+  });
+  try {
+    await client.connect();
+    await client.ping();
+  } catch (error) {
+    throw new KvDistillError("network", "the queue cannot be reached", {
+      where: address.shown,
+      got: messageOf(fault ?? error),
+      hint: "is the Redis server running there, and are user, password and TLS right?",
+      cause: error,
+    });
+  } finally {
+    client.disconnect();
+  }
+}

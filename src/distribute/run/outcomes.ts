@@ -1,0 +1,53 @@
+import { z } from "zod";
+import { type Failure, failureSchema, failureOf, jobResultSchema, openSealed, parseFailure } from "../jobs/payload.ts";
+import { KvDistillError } from "../../util/errors.ts";
+import type { QueueToken } from "../token.ts";
+
+/** How a job of a run ended. */
+export const outcomeSchema = z.union([
+  z.strictObject({ result: z.unknown() }),
+  z.strictObject({ failure: failureSchema }),
+]);
+export type Outcome = Readonly<z.infer<typeof outcomeSchema>>;
+
+/** What BullMQ fails a job with whose workers died. */
+const STALLED = /^job stalled more than allowable limit/;
+
+export function jobId(run: string, index: number): string {
+  return `${run}-${index}`;
+}
+
+/**
+ * The outcomes of a run's jobs in their order, each exactly once.
+ * @param values what jobs returned, by id
+ * @param failures why others failed, by id
+ * @throws KvDistillError `bad-argument` when a job has neither or both
+ */
+export function orderedOutcomes(
+  run: string,
+  jobs: number,
+  values: ReadonlyMap<string, unknown>,
+  failures: ReadonlyMap<string, string>,
+  token: QueueToken,
+): Outcome[] {
+  const outcomes = Array.from({ length: jobs }, (_, index): Outcome => {
+    const id = jobId(run, index);
+    const failure = failures.get(id);
+    if (values.has(id) === (failure !== undefined)) {
+      throw new KvDistillError("bad-argument", "the queue does not know how a job ended", { where: id });
+    }
+    if (failure !== undefined) return { failure: toldFailure(failure) };
+    try {
+      return { result: openSealed(token, "result", jobResultSchema, id, values.get(id)).result };
+    } catch (error) {
+      return { failure: failureOf(error) };
+    }
+  });
+  if (values.size + failures.size === jobs) return outcomes;
+  throw new KvDistillError("bad-argument", "the queue has results of jobs that the run has not", { where: run });
+}
+
+function toldFailure(reason: string): Failure {
+  if (!STALLED.test(reason)) return parseFailure(reason);
+  return { code: "out-of-memory", message: "its workers died, one after the other, while they did it" };
+}
