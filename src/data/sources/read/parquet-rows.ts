@@ -52,12 +52,18 @@ function metadataOf(file: AsyncBuffer): Promise<FileMetaData> {
 }
 
 function bufferOf(handle: FileHandle, size: number, path: string): AsyncBuffer {
+  async function readPart(from: number, end: number): Promise<ArrayBuffer> {
+    if (!(from >= 0 && from <= end && end <= size)) throw new RangeError("a part lies outside the file");
+    return (await readRange(handle, from, end - from, path)).buffer;
+  }
   return {
     byteLength: size,
-    slice: async (start, end = size) => {
+    slice: (start, end = size) => {
       const from = start < 0 ? size + start : start;
-      if (!(from >= 0 && from <= end && end <= size)) throw new RangeError("a part lies outside the file");
-      return (await readRange(handle, from, end - from, path)).buffer;
+      const part = readPart(from, end);
+      // The reader asks for many parts before it waits for one: what fails meanwhile must not end the process.
+      part.catch(() => undefined);
+      return part;
     },
   };
 }

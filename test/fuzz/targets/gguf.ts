@@ -1,0 +1,105 @@
+import { dequantize } from "../../../src/formats/gguf/dequantize.ts";
+import { type GgufFile, parseGgufHeader } from "../../../src/formats/gguf/header.ts";
+import { GGUF_LIMITS } from "../../../src/formats/gguf/limits.ts";
+import { readGgufModel } from "../../../src/models/gguf/source.ts";
+import { describeModel } from "../../../src/models/loading/describe.ts";
+import { matchWeights } from "../../../src/models/loading/match-weights.ts";
+import { isKvDistillError } from "../../../src/util/errors.ts";
+import { damages, mutateBytes } from "../make/bytes.ts";
+import { bytesCase, filesCase, golden } from "../make/case.ts";
+import type { Dice } from "../make/dice.ts";
+import { ggufParts } from "../make/gguf-parts.ts";
+import { mutateParts, type Part, partsBytes } from "../make/parts.ts";
+import { must, type Target } from "../target.ts";
+import { elementsOf } from "./elements.ts";
+
+const mutated = (parts: readonly Part[], whole: Uint8Array, dice: Dice): Uint8Array =>
+  dice.chance(0.85) ? partsBytes(mutateParts(parts, dice)) : mutateBytes(whole, dice);
+
+/** The header of a GGUF file in memory, and its tensors dequantised. */
+export const ggufHeader: Target = {
+  name: "gguf-header",
+  share: 150,
+  open: () => {
+    const files = ["gguf/small.gguf", "gguf-models/qwen2.gguf"].map((path) => golden(path));
+    // Of the model only what stands in front of its tensors: its vocabulary is long enough.
+    const samples = files.map((whole, i) => ({
+      whole: i === 0 ? whole : whole.subarray(0, 9000),
+      parts: ggufParts(whole),
+    }));
+    return Promise.resolve({
+      make: (dice) => {
+        const { parts, whole } = dice.pick(samples);
+        return bytesCase(mutated(parts, whole, dice), checkHeader);
+      },
+      edges: function* () {
+        for (const bytes of damages(files[0] ?? new Uint8Array())) yield bytesCase(bytes, checkHeader);
+      },
+      close: () => Promise.resolve(),
+    });
+  },
+};
+
+function checkHeader(bytes: Uint8Array): void {
+  const read = (offset: number, length: number): Uint8Array => {
+    must(
+      offset >= 0 && length >= 0 && offset + length <= bytes.length,
+      `read ${length} bytes at ${offset} of ${bytes.length}`,
+    );
+    return bytes.slice(offset, offset + length);
+  };
+  const file = parseGgufHeader({ size: bytes.length, read }, "file.gguf", GGUF_LIMITS);
+  checkTensors(file, bytes.length);
+  for (const { type, offset, byteLength, elements } of file.tensors.values()) {
+    try {
+      must(
+        dequantize(type, bytes.subarray(offset, offset + byteLength), "tensor").length === elements,
+        "elements of a tensor",
+      );
+    } catch (error) {
+      if (!isKvDistillError(error) || error.code !== "unsupported") throw error;
+    }
+  }
+}
+
+function checkTensors({ tensors }: GgufFile, size: number): void {
+  let covered = 0;
+  for (const { name, shape, elements, offset, byteLength } of [...tensors.values()].sort(
+    (a, b) => a.offset - b.offset,
+  )) {
+    must(offset >= covered && offset + byteLength <= size, `tensor ${name} does not lie alone in the file`);
+    must(elementsOf(shape) === elements && shape.length <= 4, `elements of tensor ${name}`);
+    covered = offset + byteLength;
+  }
+}
+
+/** A GGUF file opened as a model: configuration, tokenizer, template, every weight. */
+export const ggufModel: Target = {
+  name: "gguf-model",
+  share: 20,
+  open: (scratch) => {
+    const samples = ["llama", "llama3", "gpt2"].map((name) => {
+      const whole = golden(`gguf-models/${name}.gguf`);
+      return { whole, parts: ggufParts(whole) };
+    });
+    return Promise.resolve({
+      make: (dice) => {
+        const { parts, whole } = dice.pick(samples);
+        return filesCase(scratch, { "model.gguf": mutated(parts, whole, dice) }, (folder) =>
+          checkModel(`${folder}/model.gguf`),
+        );
+      },
+      edges: () => [],
+      close: () => Promise.resolve(),
+    });
+  },
+};
+
+async function checkModel(path: string): Promise<void> {
+  const source = await readGgufModel(path);
+  const { config, tokenizer } = describeModel(source);
+  must(tokenizer.idLimit <= config.vocabSize, "ids beyond the vocabulary");
+  for (const { name, dims, read } of matchWeights(config, source.weights, path).values()) {
+    must((await read()).length === elementsOf(dims), `elements of ${name}`);
+  }
+}

@@ -1,0 +1,38 @@
+import type { Target } from "../target.ts";
+import { adapter } from "./adapter.ts";
+import { checkpoint, runFiles } from "./checkpoint.ts";
+import { evaluationLines, evaluationRun } from "./evaluation.ts";
+import { ggufHeader, ggufModel } from "./gguf.ts";
+import { http } from "./http.ts";
+import { kvd } from "./kvd.ts";
+import { safetensorsFolder, safetensorsHeader } from "./safetensors.ts";
+import { smallFiles, strictJson } from "./small-files.ts";
+import { parquet, rowReaders, sources } from "./sources.ts";
+import { tokenStore } from "./store.ts";
+import { chatTemplate, promptTemplates } from "./templates.ts";
+import { modelConfig, tokenizerJson } from "./tokenizer.ts";
+
+/** Every parser of what comes from outside. A target's place is its stream of dice: new ones go to the end. */
+export const TARGETS: readonly Target[] = [
+  ggufHeader,
+  ggufModel,
+  safetensorsHeader,
+  safetensorsFolder,
+  kvd,
+  adapter,
+  tokenizerJson,
+  modelConfig,
+  chatTemplate,
+  promptTemplates,
+  sources,
+  parquet,
+  rowReaders,
+  tokenStore,
+  checkpoint,
+  runFiles,
+  evaluationRun,
+  evaluationLines,
+  strictJson,
+  smallFiles,
+  http,
+];
