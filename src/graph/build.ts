@@ -1,13 +1,14 @@
 import type { DType } from "../tensor/tensor.ts";
 import { type Dim, type Shape, sameShape } from "./dims.ts";
 import { apply, type Node } from "./node.ts";
+import type { OpAttributes } from "./operators.ts";
 
 /** One function per operator: the words in which models are written. All throw `shape-mismatch` when inputs do not fit. */
 
 export const input = (name: string, dtype: DType, shape: Shape): Node<"Input"> =>
   apply("Input", [], { name, type: { dtype, shape } });
-export const weight = (name: string, shape: readonly number[]): Node<"Weight"> =>
-  apply("Weight", [], { name, type: { dtype: "float32", shape } });
+export const weight = (name: string, shape: readonly number[], dtype: DType = "float32"): Node<"Weight"> =>
+  apply("Weight", [], { name, type: { dtype, shape } });
 export const constant = (value: number): Node => apply("Constant", [], { dtype: "float32", dims: [], values: [value] });
 export const integers = (values: readonly number[]): Node =>
   apply("Constant", [], { dtype: "int64", dims: [values.length], values });
@@ -50,6 +51,10 @@ export interface GemmOptions {
 export function gemm(a: Node, b: Node, { transA = false, transB = false, alpha = 1, addend }: GemmOptions = {}): Node {
   return apply("Gemm", addend === undefined ? [a, b] : [a, b, addend], { transA, transB, alpha });
 }
+
+/** x [M, K] times the transpose of a matrix [N, K] that is stored in blocks. */
+export const matMulNBits = (x: Node, packed: Node, scales: Node, attributes: OpAttributes["MatMulNBits"]): Node =>
+  apply("MatMulNBits", [x, packed, scales], attributes);
 
 export const reduceSum = (x: Node, axes: readonly number[], keepDims = false): Node =>
   apply("ReduceSum", [x], { axes, keepDims });

@@ -45,6 +45,12 @@ export interface OpAttributes {
   MatMul: None;
   /** alpha · op(A) · op(B) [+ C], all of rank 2 but C, which broadcasts to the result. */
   Gemm: { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
+  /**
+   * x [M, K], packed uint8 [N, K / blockSize, blockSize · bits / 8], scales [N · K / blockSize]: x times the transpose of a matrix [N, K] of
+   * (packed − 2^(bits − 1)) · scale, a scale for every block of a row, low bits first. ONNX Runtime's own, for inference alone: no derivative.
+   * At `accuracyLevel` 1 x stays as it is, at 4 it is rounded to 8 bits, block by block.
+   */
+  MatMulNBits: { readonly bits: 4 | 8; readonly blockSize: number; readonly accuracyLevel: 1 | 4 };
   // Reductions and normalisations
   ReduceSum: { readonly axes: readonly number[]; readonly keepDims: boolean };
   ReduceMean: { readonly axes: readonly number[]; readonly keepDims: boolean };

@@ -27,7 +27,7 @@ def whole(values):
     return torch.tensor(values, dtype=torch.int64)
 
 
-NAMES = {torch.float64: "float32", torch.int64: "int64", torch.bool: "bool"}
+NAMES = {torch.float64: "float32", torch.int64: "int64", torch.bool: "bool", torch.uint8: "uint8"}
 
 
 def array(value):
@@ -39,7 +39,7 @@ def case(op, inputs, function, **attributes):
     floats = [x.requires_grad_() for x in inputs if x.dtype == torch.float64]
     y = function(*inputs)
     one = {"op": op, "attributes": attributes, "inputs": [array(x) for x in inputs], "result": array(y)}
-    if y.dtype == torch.float64 and floats:
+    if y.requires_grad:
         seed = normal(*y.shape)
         arrived = dict(zip(map(id, floats), torch.autograd.grad(y, floats, seed, allow_unused=True)))
         one["seed"] = array(seed)
@@ -122,6 +122,25 @@ case(
 )
 case("ConstantOfShape", [], lambda: torch.full((2, 2), 1.5, dtype=torch.float64), dtype="float32", shape=[2, 2], value=1.5)
 case("Constant", [], lambda: whole([1, 2]), dtype="int64", dims=[2], values=[1, 2])
+
+
+
+def from_blocks(packed, scales, bits):
+    """The matrix of packed numbers [rows, blocks, bytes], low bits first."""
+    numbers = torch.stack([packed >> shift & 2**bits - 1 for shift in range(0, 8, bits)], -1).flatten(2)
+    return ((numbers.double() - 2 ** (bits - 1)) * scales.detach().reshape(*numbers.shape[:2], 1)).flatten(1)
+
+
+for bits in (4, 8):
+    packed = torch.tensor(random.integers(0, 256, size=(3, 2, 2 * bits)), dtype=torch.uint8)
+    case(
+        "MatMulNBits",
+        [normal(2, 32), packed, between(0.1, 1, 6)],
+        lambda x, packed, scales, bits=bits: x.detach() @ from_blocks(packed, scales, bits).T,
+        bits=bits,
+        blockSize=16,
+        accuracyLevel=1,
+    )
 
 json.dump(cases, sys.stdout, separators=(",", ":"))
 print()

@@ -6,8 +6,9 @@ import { movementGradients } from "./movement.ts";
 import { normalisationGradients } from "./normalisation.ts";
 import type { GradientRule, GradientRules } from "./rule.ts";
 
-/** Operators without a derivative: leaves and comparisons. */
-type NonDifferentiableOp = "Input" | "Weight" | "Constant" | "ConstantOfShape" | "Equal" | "LessOrEqual";
+/** Operators without a derivative: leaves, comparisons, and what only inference uses. */
+type NonDifferentiableOp =
+  "Input" | "Weight" | "Constant" | "ConstantOfShape" | "Equal" | "LessOrEqual" | "MatMulNBits";
 export type DifferentiableOp = Exclude<OpName, NonDifferentiableOp>;
 
 /** Total over the differentiable operators: an operator without a rule does not compile. */

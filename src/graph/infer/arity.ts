@@ -25,6 +25,7 @@ const ARITY: Readonly<Record<OpName, readonly [number, number]>> = {
   Cast: [1, 1],
   MatMul: [2, 2],
   Gemm: [2, 3],
+  MatMulNBits: [3, 3],
   ReduceSum: [1, 1],
   ReduceMean: [1, 1],
   ReduceMax: [1, 1],

@@ -1,8 +1,8 @@
-import { sameShape } from "../dims.ts";
+import { mulDims, sameShape } from "../dims.ts";
 import { broadcastShapes } from "./elementwise.ts";
 import { check, dimAt, type InferenceRules, inputAt } from "./faults.ts";
 
-export const inferLinear: InferenceRules<"MatMul" | "Gemm"> = {
+export const inferLinear: InferenceRules<"MatMul" | "Gemm" | "MatMulNBits"> = {
   MatMul: (inputs) => {
     const [a, b] = [inputAt(inputs, 0), inputAt(inputs, 1)];
     check(a.dtype === "float32" && b.dtype === "float32", "takes float32");
@@ -27,5 +27,19 @@ export const inferLinear: InferenceRules<"MatMul" | "Gemm"> = {
       check(sameShape(joined, shape), "the addend is larger than the product");
     }
     return { dtype: "float32", shape };
+  },
+  MatMulNBits: (inputs, { bits, blockSize }) => {
+    const [x, packed, scales] = [inputAt(inputs, 0), inputAt(inputs, 1), inputAt(inputs, 2)];
+    check(x.dtype === "float32" && scales.dtype === "float32", "takes float32 numbers and scales");
+    check(packed.dtype === "uint8", "takes a packed matrix of uint8");
+    check(x.shape.length === 2 && packed.shape.length === 3 && scales.shape.length === 1, "takes ranks 2, 3 and 1");
+    const [outputs, blocks, bytes] = [dimAt(packed, 0), dimAt(packed, 1), dimAt(packed, 2)];
+    check(
+      bytes === (blockSize * bits) / 8,
+      `blocks of ${blockSize} numbers of ${bits} bits do not take ${bytes} bytes`,
+    );
+    check(dimAt(x, 1) === mulDims(blocks, blockSize), `inner dimensions ${dimAt(x, 1)} and ${blocks} blocks differ`);
+    check(dimAt(scales, 0) === mulDims(outputs, blocks), `there are ${dimAt(scales, 0)} scales`);
+    return { dtype: "float32", shape: [dimAt(x, 0), outputs] };
   },
 };

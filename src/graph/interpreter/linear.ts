@@ -7,7 +7,7 @@ function dot(length: number, a: (k: number) => number, b: (k: number) => number)
   return sum;
 }
 
-export const evaluateLinear: EvaluationRules<"MatMul" | "Gemm"> = {
+export const evaluateLinear: EvaluationRules<"MatMul" | "Gemm" | "MatMulNBits"> = {
   MatMul: ({ inputs, dims }): Array64 => {
     const [a, b] = [at(inputs, 0), at(inputs, 1)];
     const inner = a.dims.at(-1) ?? 0;
@@ -34,4 +34,34 @@ export const evaluateLinear: EvaluationRules<"MatMul" | "Gemm"> = {
       return alpha * product + (c === undefined ? 0 : readBroadcast(c, [row, column]));
     });
   },
+  MatMulNBits: ({ inputs, attributes, dims }): Array64 => {
+    const [x, packed, scales] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];
+    const { bits, blockSize, accuracyLevel } = attributes;
+    const blocks = packed.dims[1] ?? 0;
+    const matrix = (row: number, k: number): number => {
+      const [block, place] = [Math.floor(k / blockSize), k % blockSize];
+      const byte = read(packed, [row, block, Math.floor((place * bits) / 8)]);
+      const number = Math.floor(byte / 2 ** ((place * bits) % 8)) % 2 ** bits;
+      return (number - 2 ** (bits - 1)) * read(scales, [row * blocks + block]);
+    };
+    const rounded = accuracyLevel === 4 ? roundBlocks(x, blockSize) : x;
+    return generate(dims, ([row = 0, column = 0]) =>
+      dot(
+        blocks * blockSize,
+        (k) => read(rounded, [row, k]),
+        (k) => matrix(column, k),
+      ),
+    );
+  },
 };
+
+/** Every block of a row as multiples of a 127th of its largest magnitude. */
+function roundBlocks(x: Array64, blockSize: number): Array64 {
+  const blocks = (x.dims[1] ?? 0) / blockSize;
+  return generate(x.dims, ([row = 0, k = 0]) => {
+    const start = (row * blocks + Math.floor(k / blockSize)) * blockSize;
+    const step =
+      x.data.subarray(start, start + blockSize).reduce((most, one) => Math.max(most, Math.abs(one)), 0) / 127;
+    return step === 0 ? 0 : Math.round(read(x, [row, k]) / step) * step;
+  });
+}

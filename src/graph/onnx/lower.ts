@@ -56,6 +56,19 @@ const rules: { readonly [Op in LoweredOp]: LoweringRule<Op> } = {
       floatAttribute("alpha", attributes.alpha),
     ],
   }),
+  MatMulNBits: ({ inputs: [, packed], attributes: { bits, blockSize, accuracyLevel } }) => {
+    const [outputs, blocks] = packed?.shape ?? [];
+    return {
+      domain: "com.microsoft",
+      attributes: [
+        intAttribute("K", Number(blocks) * blockSize),
+        intAttribute("N", Number(outputs)),
+        intAttribute("bits", bits),
+        intAttribute("block_size", blockSize),
+        intAttribute("accuracy_level", accuracyLevel),
+      ],
+    };
+  },
   ReduceSum: reduce,
   ReduceMean: reduce,
   ReduceMax: reduce,

@@ -1,5 +1,13 @@
-import { gemm, matMul, transposeLast } from "../../../src/graph/build.ts";
-import { normal, opCase, type OpCase } from "./case.ts";
+import { gemm, matMul, matMulNBits, transposeLast } from "../../../src/graph/build.ts";
+import { data, given, normal, opCase, type OpCase } from "./case.ts";
+
+/** Bytes that differ, every value among them. */
+const packed = (...shape: readonly [number, number, number]): ReturnType<typeof given> =>
+  given(
+    "uint8",
+    shape,
+    Array.from({ length: shape[0] * shape[1] * shape[2] }, (_, i) => (i * 37 + 11) % 256),
+  );
 
 export const linearCases = {
   MatMul: [
@@ -48,5 +56,20 @@ export const linearCases = {
         P: 0,
       },
     ),
+  ],
+  MatMulNBits: [
+    opCase("4 bits", [data("T", 64), packed(3, 2, 16), data(6)], (x, matrix, scales) =>
+      matMulNBits(x, matrix, scales, { bits: 4, blockSize: 32, accuracyLevel: 1 }),
+    ),
+    opCase("8 bits", [data("T", 64), packed(3, 2, 32), data(6)], (x, matrix, scales) =>
+      matMulNBits(x, matrix, scales, { bits: 8, blockSize: 32, accuracyLevel: 1 }),
+    ),
+    {
+      ...opCase("4 bits, one row rounded to 8", [data(1, 64), packed(16, 2, 16), data(32)], (x, m, scales) =>
+        matMulNBits(x, m, scales, { bits: 4, blockSize: 32, accuracyLevel: 4 }),
+      ),
+      // Engines round halves each in their own way.
+      tolerance: 0.01,
+    },
   ],
 } as const satisfies Record<string, readonly OpCase[]>;

@@ -15,6 +15,7 @@ function type(text: string): Type {
 type Row = { readonly [Op in OpName]: readonly [Op, readonly string[], OpAttributes[Op], string] }[OpName];
 const gemm = { transA: false, transB: false, alpha: 1 };
 const add = { reduction: "add" } as const;
+const fourBits = { bits: 4, blockSize: 32, accuracyLevel: 4 } as const;
 
 const results: readonly Row[] = [
   ["Input", [], { name: "x", type: type("int64[T+P,2]") }, "int64[P+T,2]"],
@@ -29,6 +30,7 @@ const results: readonly Row[] = [
   ["Cast", ["bool[T]"], { to: "float32" }, "float32[T]"],
   ["MatMul", ["float32[B,1,T,4]", "float32[3,4,P+T]"], {}, "float32[B,3,T,P+T]"],
   ["Gemm", ["float32[4,T]", "float32[8,4]", "float32[8]"], { ...gemm, transA: true, transB: true }, "float32[T,8]"],
+  ["MatMulNBits", ["float32[T,64]", "uint8[5,2,16]", "float32[10]"], fourBits, "float32[T,5]"],
   ["ReduceSum", ["float32[B,T,4]"], { axes: [-1, 0], keepDims: false }, "float32[T]"],
   ["ReduceMean", ["float32[B,T,4]"], { axes: [-1, 0], keepDims: true }, "float32[1,T,1]"],
   ["ReduceMax", ["float32[B,T,4]"], { axes: [1], keepDims: false }, "float32[B,4]"],
@@ -55,6 +57,20 @@ const faults: readonly Row[] = [
   ["Neg", [], {}, "takes 1 input"],
   ["Add", ["float32[2]"], {}, "takes 2 inputs"],
   ["Gemm", ["float32[2,2]"], gemm, "takes 2 or 3 inputs"],
+  ["MatMulNBits", ["float32[T,64]", "float32[5,2,16]", "float32[10]"], fourBits, "takes a packed matrix of uint8"],
+  [
+    "MatMulNBits",
+    ["float32[T,64]", "uint8[5,2,32]", "float32[10]"],
+    fourBits,
+    "blocks of 32 numbers of 4 bits do not take 32 bytes",
+  ],
+  [
+    "MatMulNBits",
+    ["float32[T,32]", "uint8[5,2,16]", "float32[10]"],
+    fourBits,
+    "inner dimensions 32 and 2 blocks differ",
+  ],
+  ["MatMulNBits", ["float32[T,64]", "uint8[5,2,16]", "float32[5]"], fourBits, "there are 5 scales"],
   ["Concat", [], { axis: 0 }, "takes 1 or more inputs"],
   ["Input", ["float32[2]"], { name: "x", type: type("float32[2]") }, "takes 0 inputs"],
   ["Constant", [], { dtype: "float32", dims: [2], values: [1] }, "1 values do not fill [2]"],

@@ -15,6 +15,7 @@ export interface Example<Op extends ComputedOp = ComputedOp> {
 
 const f = (dims: readonly number[], ...values: readonly number[]): Literal => ({ dtype: "float32", dims, values });
 const i = (dims: readonly number[], ...values: readonly number[]): Literal => ({ dtype: "int64", dims, values });
+const u = (dims: readonly number[], ...values: readonly number[]): Literal => ({ dtype: "uint8", dims, values });
 const b = (dims: readonly number[], ...values: readonly number[]): Literal => ({ dtype: "bool", dims, values });
 const plain = (inputs: readonly Literal[], result: Literal) => ({ attributes: {}, inputs, result });
 
@@ -79,6 +80,28 @@ export const examples: { readonly [Op in ComputedOp]: readonly [Example<Op>, ...
       attributes: { transA: true, transB: true, alpha: -1 },
       inputs: [f([2, 1], 1, 2), f([1, 2], 3, 4), f([1, 1], 0.5)],
       result: f([1, 1], -10.5),
+    },
+  ],
+  // Low nibbles first, 8 is zero: the row of the matrix is 2, −1, 0, … and the second block is scaled by 10.
+  MatMulNBits: [
+    {
+      attributes: { bits: 4, blockSize: 16, accuracyLevel: 1 },
+      inputs: [
+        f([1, 32], 3, 5, ...new Array<number>(14).fill(9), 1, ...new Array<number>(15).fill(7)),
+        u([1, 2, 8], 0x7a, ...new Array<number>(7).fill(0x88), 0x89, ...new Array<number>(7).fill(0x88)),
+        f([2], 1, 10),
+      ],
+      result: f([1, 1], 3 * 2 - 5 + 10),
+    },
+    // Largest magnitude 127: multiples of 1.
+    {
+      attributes: { bits: 8, blockSize: 16, accuracyLevel: 4 },
+      inputs: [
+        f([1, 16], 127, 1.4, ...new Array<number>(14).fill(0)),
+        u([2, 1, 16], 129, 128 + 100, ...new Array<number>(14).fill(0), ...new Array<number>(16).fill(127)),
+        f([2], 0.5, 1),
+      ],
+      result: f([1, 2], 0.5 * (127 + 100), -128),
     },
   ],
   ReduceSum: [
