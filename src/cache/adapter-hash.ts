@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Adapter } from "./adapter.ts";
+import { sha256 } from "../util/sha256.ts";
 import { adapterArrays } from "./adapter-tensors.ts";
 
 /**
@@ -23,9 +23,9 @@ export function adapterHash(adapter: Adapter): string {
     num_kv_heads: targets.numKvHeads,
     modules: targets.modules.map(({ path, inputs, outputs }) => ({ path, inputs, outputs })),
   };
-  const sum = createHash("sha256").update(JSON.stringify(settings));
+  const sum = sha256().update(JSON.stringify(settings));
   for (const { values } of adapterArrays(adapter)) {
     if (values !== undefined) sum.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   }
-  return sum.digest("hex");
+  return sum.hex();
 }

@@ -1,56 +1,42 @@
 import { join } from "node:path";
-import type { z } from "zod";
-import { KvDistillError } from "../util/errors.ts";
-import { faultList } from "../util/fault-list.ts";
+import { openSafetensors } from "../formats/safetensors/open.ts";
+import { readTensorFloats } from "../formats/safetensors/read.ts";
 import { readTextFile } from "../util/read-text.ts";
-import { isJsonObject, parseStrictJson } from "../util/strict-json.ts";
 import type { Adapter } from "./adapter.ts";
-import { adapterHash } from "./adapter-hash.ts";
-import { activeSettings, contradictions, decodeKvDistillJson, kvDistillSchema, peftSchema } from "./adapter-json.ts";
-import { checkAdapter, configFaults } from "./check-adapter.ts";
-import { openAdapterFiles, readAdapterTensors } from "./read-adapter-tensors.ts";
+import {
+  ADAPTER_LIMITS,
+  type LoadAdapterOptions,
+  MAX_JSON_BYTES,
+  parseSmallJson,
+  readAdapter,
+} from "./read-adapter.ts";
+import type { AdapterFiles } from "./read-adapter-tensors.ts";
 
-const MAX_JSON_BYTES = 1 << 20;
-
-export interface LoadAdapterOptions {
-  /** The model to use the adapter with. */
-  readonly expectModel?: { readonly name: string; readonly hash: string };
+/**
+ * Loads an adapter folder from disk; see `readAdapter`.
+ * @throws KvDistillError as `readAdapter`, and `not-found`, `disk`
+ */
+export async function loadAdapter(folder: string, options: LoadAdapterOptions = {}): Promise<Adapter> {
+  return readAdapter(
+    {
+      where: folder,
+      json: (name) => readJson(join(folder, name)),
+      tensors: () => openAdapterFiles(folder),
+    },
+    options,
+  );
 }
 
 /**
- * Loads an adapter folder (docs/formats/adapter.md), all of it or nothing. Other files in the folder are not looked at.
- * @throws KvDistillError `bad-file` listing all faults of settings and tensors at once; `checksum-mismatch` when a value
- * differs from what was saved; `model-mismatch`; `not-found`, `disk`, `too-large`, `not-finite`, `out-of-memory`.
+ * Opens the two safetensors files of an adapter folder.
+ * @throws KvDistillError as `openSafetensors`.
  */
-export async function loadAdapter(folder: string, options: LoadAdapterOptions = {}): Promise<Adapter> {
-  const own = await readJson(join(folder, "kv-distill.json"));
-  if (isJsonObject(own) && !("format" in own)) {
-    throw new KvDistillError("bad-file", "a bare adapter: its kv-distill.json does not say what it fits", {
-      where: folder,
-      hint: "load it as a bare adapter, naming the model that it was made for",
-    });
-  }
-  const settings = kvDistillSchema.safeParse(own);
-  const peft = peftSchema.safeParse(await readJson(join(folder, "adapter_config.json")));
-  const faults = [...schemaFaults("kv-distill.json", settings), ...schemaFaults("adapter_config.json", peft)];
-  if (peft.success) faults.push(...activeSettings(peft.data));
-  const config = settings.success ? decodeKvDistillJson(settings.data) : undefined;
-  if (config !== undefined) faults.push(...configFaults(config));
-  if (config !== undefined && peft.success) faults.push(...contradictions(config, peft.data));
-  if (config === undefined || !settings.success || configFaults(config).length > 0) throw wrong(folder, faults);
-
-  const adapter = await readAdapterTensors(folder, await openAdapterFiles(folder), config, faults);
-  checkAdapter(adapter, folder);
-  checkHash(adapter, settings.data.adapter_hash, folder);
-  const { expectModel } = options;
-  if (expectModel !== undefined && expectModel.hash !== config.baseModel.hash) {
-    throw new KvDistillError("model-mismatch", "the adapter belongs to another model", {
-      where: folder,
-      expected: `${expectModel.name} (sha256 ${expectModel.hash})`,
-      got: `${config.baseModel.name} (sha256 ${config.baseModel.hash})`,
-    });
-  }
-  return adapter;
+export async function openAdapterFiles(folder: string): Promise<AdapterFiles> {
+  const open = async (name: string) => ({
+    file: await openSafetensors(join(folder, name), ADAPTER_LIMITS),
+    floats: readTensorFloats,
+  });
+  return { lora: await open("adapter_model.safetensors"), scorer: await open("scorer.safetensors") };
 }
 
 /**
@@ -58,26 +44,5 @@ export async function loadAdapter(folder: string, options: LoadAdapterOptions = 
  * @throws KvDistillError `not-found`, `disk`, `too-large`, `bad-file`.
  */
 export async function readJson(path: string): Promise<unknown> {
-  return parseStrictJson(await readTextFile(path, MAX_JSON_BYTES), path, { maxDepth: 8, maxKeys: 10_000 });
-}
-
-/** What a schema found wrong in a file, as `FILE FIELD: MESSAGE`. */
-export function schemaFaults(file: string, result: z.ZodSafeParseResult<unknown>): string[] {
-  if (result.success) return [];
-  return result.error.issues.map((issue) => `${[file, issue.path.join(".")].join(" ").trim()}: ${issue.message}`);
-}
-
-function checkHash(adapter: Adapter, expected: string, where: string): void {
-  const got = adapterHash(adapter);
-  if (got === expected) return;
-  throw new KvDistillError("checksum-mismatch", "settings or values differ from those that were saved", {
-    where,
-    expected,
-    got,
-    hint: "copy the folder again",
-  });
-}
-
-function wrong(where: string, faults: readonly string[]): KvDistillError {
-  return new KvDistillError("bad-file", "the adapter is wrong", { where, faults: faultList(faults) });
+  return parseSmallJson(await readTextFile(path, MAX_JSON_BYTES), path);
 }

@@ -4,8 +4,9 @@ import { KvDistillError } from "../util/errors.ts";
 import type { Adapter, AdapterConfig, AdapterTargets } from "./adapter.ts";
 import { loraPairs } from "./adapter-tensors.ts";
 import { checkAdapter } from "./check-adapter.ts";
-import { readJson, schemaFaults } from "./load-adapter.ts";
-import { openAdapterFiles, readAdapterTensors } from "./read-adapter-tensors.ts";
+import { openAdapterFiles, readJson } from "./load-adapter.ts";
+import { schemaFaults } from "./read-adapter.ts";
+import { readAdapterTensors } from "./read-adapter-tensors.ts";
 
 /** The whole of a bare adapter's kv-distill.json. */
 const schema = z.strictObject({
@@ -35,7 +36,7 @@ export async function loadBareAdapter(folder: string, options: BareAdapterOption
   const files = await openAdapterFiles(folder);
   const { eta, sink, alpha } = settings.data;
   const config: AdapterConfig = {
-    rank: rankOf(files.lora.entries, options.targets),
+    rank: rankOf(files.lora.file.entries, options.targets),
     alpha,
     useRslora: true,
     fanInFanOut: false,

@@ -1,34 +1,11 @@
-import { createHash } from "node:crypto";
-import type { FileHandle } from "node:fs/promises";
-import { readSafetensorsHeader, type SafetensorsFile } from "../formats/safetensors/open.ts";
-import { floatsFromBytes, readEntryBytes } from "../formats/safetensors/read.ts";
-import { KvDistillError } from "../util/errors.ts";
-import { readRange } from "../util/read-range.ts";
 import { withFile } from "../util/with-file.ts";
-import { checkKvCache } from "./check-kv-cache.ts";
-import { obtainedKeep, slotsOf, type CacheLayer, type KvCache } from "./kv-cache.ts";
-import { EMPTY_CHECKSUM, replaceChecksum } from "./kvd-checksum.ts";
-import { parseKvdLayout, type KvdLayout } from "./kvd-layout.ts";
-import { parseKvdMetadata, type KvdFacts } from "./kvd-metadata.ts";
+import { checkKvdModel, type ExpectedModel, type KvdDescription, readKvdCache, readKvdHeader } from "./decode-kvd.ts";
+import type { KvCache } from "./kv-cache.ts";
 
-/** Two tensors for each layer and three more; no model comes near. */
-const LIMITS = { maxHeaderBytes: 4 << 20, maxTensors: 20_000, maxRank: 3 };
-
-/** The model that is about to read a cache. */
-export interface ExpectedModel {
-  readonly name: string;
-  readonly hash: string;
-  readonly tokenizerHash?: string;
-}
+export type { KvdDescription } from "./decode-kvd.ts";
 
 export interface LoadKvdOptions {
   readonly expectModel?: ExpectedModel;
-}
-
-/** What a cache file is, from its header alone: nothing of the data is read or verified. */
-export interface KvdDescription extends KvdLayout, KvdFacts {
-  readonly path: string;
-  readonly fileSize: number;
 }
 
 /**
@@ -36,7 +13,7 @@ export interface KvdDescription extends KvdLayout, KvdFacts {
  * @throws KvDistillError `not-found`, `disk`, `bad-file`, `too-large`, `unsupported`.
  */
 export async function describeKvd(path: string): Promise<KvdDescription> {
-  return withFile(path, async (file, size) => (await readHeader(file, size, path)).description);
+  return withFile(path, async (file, size) => (await readKvdHeader(file, size, path)).description);
 }
 
 /**
@@ -45,8 +22,8 @@ export async function describeKvd(path: string): Promise<KvdDescription> {
  */
 export async function verifyKvd(path: string): Promise<KvdDescription> {
   return withFile(path, async (file, size) => {
-    const header = await readHeader(file, size, path);
-    await readCache(file, header);
+    const header = await readKvdHeader(file, size, path);
+    await readKvdCache(file, header);
     return header.description;
   });
 }
@@ -58,108 +35,9 @@ export async function verifyKvd(path: string): Promise<KvdDescription> {
  */
 export async function loadKvd(path: string, options: LoadKvdOptions = {}): Promise<KvCache> {
   return withFile(path, async (file, size) => {
-    const header = await readHeader(file, size, path);
-    const cache = await readCache(file, header);
-    if (options.expectModel !== undefined) checkModel(header.description, options.expectModel);
+    const header = await readKvdHeader(file, size, path);
+    const cache = await readKvdCache(file, header);
+    if (options.expectModel !== undefined) checkKvdModel(header.description, options.expectModel);
     return cache;
   });
-}
-
-interface Header {
-  readonly tensors: SafetensorsFile;
-  readonly description: KvdDescription;
-}
-
-async function readHeader(file: FileHandle, fileSize: number, path: string): Promise<Header> {
-  const tensors = await readSafetensorsHeader(file, fileSize, path, LIMITS);
-  const facts = parseKvdMetadata(tensors.metadata, path);
-  const layout = parseKvdLayout(tensors, facts.contextLength);
-  return { tensors, description: { ...facts, ...layout, path, fileSize } };
-}
-
-/** Reads the data once, in file order, summing and decoding each tensor. */
-async function readCache(file: FileHandle, { tensors, description }: Header): Promise<KvCache> {
-  const { path, sha256 } = description;
-  const rawHeader = await readRange(file, 0, tensors.dataOffset, path);
-  const sum = createHash("sha256").update(replaceChecksum(rawHeader, sha256, EMPTY_CHECKSUM, path));
-  const arrays = new Map<string, Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>();
-  for (const entry of tensors.entries.values()) {
-    const bytes = await readEntryBytes(file, entry);
-    sum.update(bytes);
-    const decoded = entry.dtype === "I32" ? new Int32Array(bytes.buffer) : floatsFromBytes(bytes, entry.dtype, path);
-    arrays.set(entry.name, decoded);
-  }
-  const actual = sum.digest("hex");
-  if (actual !== sha256) {
-    throw new KvDistillError("checksum-mismatch", "the cache is damaged", {
-      where: path,
-      expected: sha256,
-      got: actual,
-      hint: "copy the file again, or compress the text again",
-    });
-  }
-  return assemble(arrays, description);
-}
-
-function assemble(
-  arrays: ReadonlyMap<string, Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>,
-  { path, numLayers, numKvHeads, headDim, contextLength, provenance, obtained }: KvdDescription,
-): KvCache {
-  const floats = (name: string): Float32Array<ArrayBuffer> => arrays.get(name) as Float32Array<ArrayBuffer>;
-  const ints = (name: string): Int32Array<ArrayBuffer> => arrays.get(name) as Int32Array<ArrayBuffer>;
-  const layers: CacheLayer[] = [];
-  for (let i = 0; i < numLayers; i++) layers.push({ keys: floats(`layers.${i}.k`), values: floats(`layers.${i}.v`) });
-  const positions = ints("positions");
-  const cache: KvCache = {
-    layers,
-    numKvHeads,
-    headDim,
-    positions,
-    ...(arrays.has("scores") ? { scores: floats("scores") } : {}),
-    ...(arrays.has("token_ids") ? { tokenIds: ints("token_ids") } : {}),
-    contextLength,
-    provenance,
-  };
-  checkLoaded(cache, path, obtained);
-  return cache;
-}
-
-/** Numbers that break the cache's rules are the file's fault here, not the caller's. */
-function checkLoaded(cache: KvCache, where: string, obtained: number): void {
-  try {
-    checkKvCache(cache, where);
-  } catch (cause) {
-    if (!(cause instanceof KvDistillError)) throw cause;
-    throw new KvDistillError("bad-file", "the cache breaks its rules", {
-      where,
-      faults: cause.facts.faults ?? [cause.message],
-      cause,
-    });
-  }
-  const actual = obtainedKeep(cache.positions, slotsOf(cache), cache.provenance.span);
-  if (actual !== obtained) {
-    throw new KvDistillError("bad-file", "keep_obtained does not fit the positions", {
-      where,
-      expected: actual.toString(),
-      got: obtained.toString(),
-    });
-  }
-}
-
-function checkModel({ path, provenance }: KvdDescription, expected: ExpectedModel): void {
-  if (provenance.modelHash !== expected.hash) {
-    throw new KvDistillError("model-mismatch", "the cache belongs to another model", {
-      where: path,
-      expected: `${expected.name} (sha256 ${expected.hash})`,
-      got: `${provenance.modelName} (sha256 ${provenance.modelHash})`,
-      hint: `read it with ${provenance.modelName}, or compress the text with ${expected.name}`,
-    });
-  }
-  if (expected.tokenizerHash !== undefined && provenance.tokenizerHash !== expected.tokenizerHash) {
-    throw new KvDistillError("model-mismatch", "the cache was made with another tokenizer", {
-      where: path,
-      expected: `sha256 ${expected.tokenizerHash}`,
-      got: `sha256 ${provenance.tokenizerHash}`,
-    });
-  }
 }

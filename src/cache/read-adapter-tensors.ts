@@ -1,28 +1,21 @@
-import { join } from "node:path";
-import { openSafetensors, type SafetensorsFile } from "../formats/safetensors/open.ts";
-import { findEntry, readTensorFloats } from "../formats/safetensors/read.ts";
+import { findEntry } from "../formats/safetensors/decode.ts";
+import type { SafetensorsEntry, SafetensorsFile } from "../formats/safetensors/read-header.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { faultList } from "../util/fault-list.ts";
 import { quote } from "../util/quote.ts";
 import type { Adapter, AdapterConfig, LoraMatrices } from "./adapter.ts";
 import { loraPairs, scorerShapes, type AdapterTensor } from "./adapter-tensors.ts";
 
-/** The two safetensors files of an adapter folder, headers only. */
-export interface AdapterFiles {
-  readonly lora: SafetensorsFile;
-  readonly scorer: SafetensorsFile;
+/** A safetensors file whose header was read, wherever it lies, and a way to its floating-point tensors. */
+export interface FloatFile {
+  readonly file: SafetensorsFile;
+  floats(entry: SafetensorsEntry): Promise<Float32Array<ArrayBuffer>>;
 }
 
-const LIMITS = { maxHeaderBytes: 16 << 20, maxTensors: 20_000 };
-
-/**
- * Opens both files.
- * @throws KvDistillError as `openSafetensors`.
- */
-export async function openAdapterFiles(folder: string): Promise<AdapterFiles> {
-  const lora = await openSafetensors(join(folder, "adapter_model.safetensors"), LIMITS);
-  const scorer = await openSafetensors(join(folder, "scorer.safetensors"), LIMITS);
-  return { lora, scorer };
+/** The two safetensors files of an adapter folder. */
+export interface AdapterFiles {
+  readonly lora: FloatFile;
+  readonly scorer: FloatFile;
 }
 
 /**
@@ -41,19 +34,19 @@ export async function readAdapterTensors(
   const faults = [
     ...otherFaults,
     ...tensorFaults(
-      files.lora,
+      files.lora.file,
       pairs.flatMap(({ a, b }) => [a, b]),
     ),
     ...tensorFaults(
-      files.scorer,
+      files.scorer.file,
       Object.entries(shapes).map(([name, shape]) => ({ name, shape })),
     ),
   ];
   if (faults.length > 0) {
     throw new KvDistillError("bad-file", "the adapter is wrong", { where: folder, faults: faultList(faults) });
   }
-  const floats = (file: SafetensorsFile, name: string): Promise<Float32Array<ArrayBuffer>> =>
-    readTensorFloats(findEntry(file, name));
+  const floats = (from: FloatFile, name: string): Promise<Float32Array<ArrayBuffer>> =>
+    from.floats(findEntry(from.file, name));
   const lora = new Map<string, LoraMatrices>();
   for (const { key, a, b } of pairs) {
     lora.set(key, { a: await floats(files.lora, a.name), b: await floats(files.lora, b.name) });

@@ -1,68 +1,14 @@
-import { createHash } from "node:crypto";
-import type { SafetensorsDType } from "../formats/safetensors/dtypes.ts";
-import { encodeFloats } from "../formats/safetensors/float-tensor.ts";
-import { encodeSafetensorsHeader, inFileOrder } from "../formats/safetensors/write.ts";
 import { writeFileAtomic } from "../util/atomic-file.ts";
-import { checkKvCache } from "./check-kv-cache.ts";
-import { isPerHead, obtainedKeep, slotsOf, type KvCache } from "./kv-cache.ts";
-import { EMPTY_CHECKSUM, replaceChecksum } from "./kvd-checksum.ts";
-import type { KvdDType } from "./kvd-layout.ts";
-import { encodeKvdMetadata } from "./kvd-metadata.ts";
-
-export interface SaveKvdOptions {
-  /** How keys and values are stored; F16 by default. */
-  readonly dtype?: KvdDType;
-}
-
-interface EncodedTensor {
-  readonly name: string;
-  readonly dtype: SafetensorsDType;
-  readonly shape: readonly number[];
-  readonly bytes: Uint8Array;
-}
+import { encodeKvd, type EncodeKvdOptions } from "./encode-kvd.ts";
+import type { KvCache } from "./kv-cache.ts";
 
 /**
  * Writes a cache as a `.kvd` file (docs/formats/kvd.md), whole or not at all, readable by its owner only.
  * @returns bytes written
- * @throws KvDistillError `shape-mismatch` or `not-finite` (see `checkKvCache`; also a value too large for F16), `disk`, `not-found`.
+ * @throws KvDistillError as `encodeKvd`, `disk`, `not-found`.
  */
-export async function saveKvd(path: string, cache: KvCache, options: SaveKvdOptions = {}): Promise<number> {
-  checkKvCache(cache, path);
-  const tensors = inFileOrder(encodeTensors(cache, options.dtype ?? "F16", path));
-  const { provenance, contextLength, positions } = cache;
-  const obtained = obtainedKeep(positions, slotsOf(cache), provenance.span);
-  const metadata = encodeKvdMetadata({ provenance, contextLength, obtained, sha256: EMPTY_CHECKSUM });
-  const unsigned = encodeSafetensorsHeader(tensors, metadata);
-  const sum = createHash("sha256").update(unsigned);
-  for (const { bytes } of tensors) sum.update(bytes);
-  const header = replaceChecksum(unsigned, EMPTY_CHECKSUM, sum.digest("hex"), path);
-  const chunks = [header, ...tensors.map(({ bytes }) => bytes)];
+export async function saveKvd(path: string, cache: KvCache, options: EncodeKvdOptions = {}): Promise<number> {
+  const chunks = encodeKvd(cache, path, options);
   await writeFileAtomic(path, chunks, { mode: 0o600 });
   return chunks.reduce((total, chunk) => total + chunk.length, 0);
-}
-
-function encodeTensors(cache: KvCache, dtype: KvdDType, path: string): EncodedTensor[] {
-  const { layers, numKvHeads, headDim, positions, scores, tokenIds } = cache;
-  const slots = slotsOf(cache);
-  const shape = [numKvHeads, slots, headDim];
-  const tokenShape = isPerHead(cache) ? [layers.length, numKvHeads, slots] : [slots];
-  const floats = (name: string, values: Float32Array): EncodedTensor => {
-    return { name, dtype, shape, bytes: encodeFloats(values, dtype, `${path}: ${name}`) };
-  };
-  const tensors = layers.flatMap(({ keys, values }, i) => [
-    floats(`layers.${i}.k`, keys),
-    floats(`layers.${i}.v`, values),
-  ]);
-  tensors.push({ name: "positions", dtype: "I32", shape: tokenShape, bytes: bytesOf(positions) });
-  if (scores !== undefined) {
-    tensors.push({ name: "scores", dtype: "F32", shape: tokenShape, bytes: bytesOf(scores) });
-  }
-  if (tokenIds !== undefined) {
-    tensors.push({ name: "token_ids", dtype: "I32", shape: [tokenIds.length], bytes: bytesOf(tokenIds) });
-  }
-  return tensors;
-}
-
-function bytesOf(array: Int32Array | Float32Array): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -1,6 +1,6 @@
-import { runInNewContext } from "node:vm";
 import { systemCodeOf } from "../util/disk-error.ts";
 import { KvDistillError, messageOf } from "../util/errors.ts";
+import { nodeBuiltin } from "../util/node-builtin.ts";
 import { quote } from "../util/quote.ts";
 import { BoundedInterpreter } from "./chat/bounded-interpreter.ts";
 import { setGlobals } from "./chat/globals.ts";
@@ -34,7 +34,8 @@ export interface RenderOptions {
 /**
  * The messages as the one text that the model was trained to read, as transformers' `apply_chat_template` renders it.
  * The template runs in an interpreter without access to anything else, within `TEMPLATE_LIMITS`. One operation
- * inside the interpreter can still allocate up to JavaScript's largest string before it is stopped.
+ * inside the interpreter can still allocate up to JavaScript's largest string before it is stopped; outside Node the time is
+ * looked at between operations only.
  * @throws KvDistillError `bad-file` for a template that is not Jinja or fails, `bad-argument` when the template refuses the
  * messages, `too-large` when it exceeds a limit.
  */
@@ -53,7 +54,7 @@ export function renderChat(
   }
   const variables = { ...template.specialTokens, messages, add_generation_prompt: addGenerationPrompt };
   try {
-    return withinTime(() => render(text, variables, now, sizeOf(messages)), timeLimit);
+    return withinTime((deadline) => render(text, variables, now, { size: sizeOf(messages), deadline }), timeLimit);
   } catch (error) {
     throw explain(error, where, timeLimit);
   }
@@ -63,19 +64,34 @@ function sizeOf(messages: readonly ChatMessage[]): number {
   return messages.reduce((sum, message) => sum + message.role.length + message.content.length, 0);
 }
 
-function render(text: string, variables: Readonly<Record<string, unknown>>, now: Date, size: number): string {
+interface Bounds {
+  /** UTF-16 units of the messages. */
+  readonly size: number;
+  /** When to stop, on the clock of `performance.now()`. */
+  readonly deadline: number;
+}
+
+function render(
+  text: string,
+  variables: Readonly<Record<string, unknown>>,
+  now: Date,
+  { size, deadline }: Bounds,
+): string {
   const listLength = TEMPLATE_LIMITS.listLength + 2 * size;
   const environment = new Environment();
   setGlobals(environment, now, listLength);
   for (const [name, value] of Object.entries(variables)) environment.set(name, value);
   const program = parse(tokenize(text, { lstrip_blocks: true, trim_blocks: true }));
-  const limits = { textLength: TEMPLATE_LIMITS.textLength + 16 * size, listLength };
+  const limits = { textLength: TEMPLATE_LIMITS.textLength + 16 * size, listLength, deadline };
   return String(new BoundedInterpreter(environment, limits).run(program).value);
 }
 
-/** Node stops code started by its `vm` module after a time, also where that code calls back out of it. */
-function withinTime(work: () => string, timeout: number): string {
-  return runInNewContext("work()", { work }, { timeout }) as string;
+/** Node stops code started by its `vm` module after a time, also where that code calls back out of it. Elsewhere the deadline has to do. */
+function withinTime(work: (deadline: number) => string, timeout: number): string {
+  const deadline = performance.now() + timeout;
+  const vm = nodeBuiltin("node:vm");
+  if (vm === undefined) return work(deadline);
+  return vm.runInNewContext("work()", { work: () => work(deadline) }, { timeout }) as string;
 }
 
 function explain(error: unknown, where: string, timeLimit: number): KvDistillError {

@@ -1,6 +1,7 @@
 import type { Graph } from "../graph/graph.ts";
 import { writeOnnx } from "../graph/onnx/writer.ts";
-import type { Program, Runtime } from "../runtime/runtime.ts";
+import type { Program } from "../runtime/program.ts";
+import type { Runtime } from "../runtime/runtime-over.ts";
 import { asDType, ints, type Tensor, tensor } from "../tensor/tensor.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { contextLimit, type ModelConfig } from "./config.ts";
@@ -178,10 +179,10 @@ export class LanguageModel {
   compile(key: string, build: () => Graph): Promise<Program> {
     const known = this.programs.get(key);
     if (known !== undefined) return known;
-    const { weights, folder } = externalWeights(this.files);
+    const { weights, where } = externalWeights(this.files);
     const made = Promise.resolve().then(() => {
       const graph = build();
-      return this.runtime.load({ name: graph.name, bytes: writeOnnx(graph, weights), weightsFolder: folder });
+      return this.runtime.load({ name: graph.name, bytes: writeOnnx(graph, weights), ...where });
     });
     this.programs.set(key, made);
     // What failed once, for want of memory say, may be tried again.

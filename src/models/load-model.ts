@@ -1,10 +1,9 @@
 import { createRuntime, type RuntimeOptions } from "../runtime/runtime.ts";
 import { LanguageModel } from "./language-model.ts";
-import type { ModelFiles } from "./model-files.ts";
 import { openModel } from "./open.ts";
-import { createPassagePrompt, type PassagePrompt, QUESTION_STYLES, type QuestionStyle } from "./passage-prompt.ts";
 import type { ModelReporter } from "./progress.ts";
-import { rendererOf } from "./renderer-of.ts";
+
+export { passagePromptOf } from "./passage-prompt-of.ts";
 
 export interface LoadModelOptions extends RuntimeOptions, ModelReporter {}
 
@@ -25,18 +24,4 @@ export async function loadModel(
     await runtime.close();
     throw error;
   }
-}
-
-/**
- * How a model is asked about a document: its chat template, cut where the document ends. Models without a template are asked in plain text.
- * @throws KvDistillError `unsupported` when the template cannot be cut
- */
-export function passagePromptOf(files: ModelFiles, style: QuestionStyle): PassagePrompt {
-  const { tokenizer } = files;
-  return createPassagePrompt({
-    render: rendererOf(files),
-    encode: (parts) => tokenizer.encodeParts(parts),
-    stopIds: tokenizer.eosIds,
-    ask: QUESTION_STYLES[style],
-  });
 }

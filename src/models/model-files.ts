@@ -1,4 +1,5 @@
 import type { ChatTemplate } from "./chat-template.ts";
+import type { Resident } from "../runtime/residents.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -11,7 +12,7 @@ export interface WeightLocation {
   readonly dims: readonly number[];
 }
 
-/** A model on disk, checked and ready to run. */
+/** A model, checked and ready to run. */
 export interface ModelFiles {
   readonly name: string;
   readonly folder: string;
@@ -24,6 +25,8 @@ export interface ModelFiles {
    * `transformer.h.0.…`). There is no `lm_head.weight` when the embeddings are tied.
    */
   readonly weights: ReadonlyMap<string, WeightLocation>;
+  /** The same where the engine maps no files, as in a browser: tensors that it holds. `weights` is empty then. */
+  readonly residents?: ReadonlyMap<string, Resident>;
   /** sha256 over what the model computes: configuration and float32 weights, whatever files they came in. */
   readonly hash: string;
   /** sha256 over what turns text into ids and back. */

@@ -1,6 +1,4 @@
-import type { Worker } from "node:worker_threads";
 import { KvDistillError, messageOf } from "../util/errors.ts";
-import { type GateFlags, closeGate, waitUntilIdle } from "./busy-gate.ts";
 import { engineError } from "./engine-error.ts";
 import type { Kind, Message, Reply, RequestOf, ResultOf } from "./messages.ts";
 
@@ -27,27 +25,31 @@ interface Pending {
   fail(error: KvDistillError): void;
 }
 
-const openGates = new Set<GateFlags>();
-
-/** A process that ends during a run waits for its end: see busy-gate.ts. */
-function onProcessExit(): void {
-  for (const gate of openGates) closeGate(gate);
-  for (const gate of openGates) waitUntilIdle(gate);
+/** A worker that answers `Message` with `Reply`, as a channel sees it. */
+export interface Port {
+  /** @param transfer memory that is handed over */
+  post(message: Message, transfer: readonly ArrayBuffer[]): void;
+  /** Called once, before anything is posted. */
+  listen(listeners: {
+    readonly reply: (reply: Reply) => void;
+    /** The worker is gone. */
+    readonly crash: (got: string, cause?: unknown) => void;
+  }): void;
+  /** Whether the worker keeps the process alive. */
+  hold(held: boolean): void;
+  /** Ends the worker once the work in progress is done; called once. */
+  end(): Promise<void>;
 }
 
 /**
- * Talks to a worker that answers `Message` with `Reply`. A worker without pending calls does not keep the process alive.
+ * Talks to a worker. A worker without pending calls does not keep the process alive.
  * Calls fail with `bad-argument` after `close`, with `engine` once the worker has crashed.
  */
-export function openChannel(worker: Worker, gate: GateFlags): Channel {
+export function openChannel(port: Port): Channel {
   const pending = new Map<number, Pending>();
   let nextCall = 0;
   let gone: KvDistillError | undefined;
   let closing: Promise<void> | undefined;
-
-  if (openGates.size === 0) process.on("exit", onProcessExit);
-  openGates.add(gate);
-  worker.unref();
 
   const end = (pendingError: KvDistillError, laterError: KvDistillError): void => {
     if (gone !== undefined) return;
@@ -56,24 +58,17 @@ export function openChannel(worker: Worker, gate: GateFlags): Channel {
     pending.clear();
   };
 
-  worker.on("message", (reply: Reply) => {
-    pending.get(reply.callId)?.settle(reply);
-    pending.delete(reply.callId);
-    // Answers to calls that closing has given up must not let the process end before the worker does.
-    if (pending.size === 0 && closing === undefined) worker.unref();
-  });
-  worker.on("error", (error) => {
-    const crash = crashError(messageOf(error), error);
-    end(crash, crash);
-  });
-  const exited = new Promise<void>((resolve) => {
-    worker.on("exit", (exitCode) => {
-      const crash = crashError(`exit code ${exitCode}`);
+  port.listen({
+    reply: (reply) => {
+      pending.get(reply.callId)?.settle(reply);
+      pending.delete(reply.callId);
+      // Answers to calls that closing has given up must not let the process end before the worker does.
+      if (pending.size === 0 && closing === undefined) port.hold(false);
+    },
+    crash: (got, cause) => {
+      const crash = crashError(got, cause);
       end(crash, crash);
-      openGates.delete(gate);
-      if (openGates.size === 0) process.off("exit", onProcessExit);
-      resolve();
-    });
+    },
   });
 
   function call<K extends Kind>(kind: K, request: RequestOf<K>, facts: CallFacts): Promise<ResultOf<K>> {
@@ -81,8 +76,8 @@ export function openChannel(worker: Worker, gate: GateFlags): Channel {
     const callId = nextCall++;
     return new Promise((resolve, fail) => {
       const message: Message<K> = { callId, kind, request };
-      worker.postMessage(message, facts.transfer ?? []);
-      if (pending.size === 0) worker.ref();
+      port.post(message, facts.transfer ?? []);
+      if (pending.size === 0) port.hold(true);
       const settle = (reply: Reply): void => {
         if ("thrown" in reply) fail(engineError(reply.thrown, facts.where, facts.askedBytes));
         else resolve(reply.result);
@@ -101,12 +96,7 @@ export function openChannel(worker: Worker, gate: GateFlags): Channel {
       new KvDistillError("cancelled", "the runtime was closed before the call was done"),
       new KvDistillError("bad-argument", "the runtime is closed", { hint: "create another with createRuntime()" }),
     );
-    closing ??= (async () => {
-      closeGate(gate);
-      worker.ref();
-      worker.postMessage("wake up and see the gate closed");
-      await exited;
-    })();
+    closing ??= port.end();
     return closing;
   }
 

@@ -1,13 +1,25 @@
-import { InferenceSession, listSupportedBackends } from "onnxruntime-node";
-import { copyOf } from "../tensor/bytes.ts";
+import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { bytesOf, copyOf } from "../tensor/bytes.ts";
 import { type Tensor, zeros } from "../tensor/tensor.ts";
 import type { Feed, Kind, RequestOf, ResultOf, Signature, TensorType, ValueType } from "./messages.ts";
 import type { Settings } from "./options.ts";
 import { fromOrt, toOrt } from "./ort-tensor.ts";
-import { sessionOptions } from "./session-options.ts";
 import { copySlice } from "./slice.ts";
 
 type Handlers = { readonly [K in Kind]: (request: RequestOf<K>) => ResultOf<K> | Promise<ResultOf<K>> };
+
+/** A build of ONNX Runtime: for Node or for browsers. */
+export interface OrtBuild {
+  readonly createSession: (
+    bytes: Uint8Array,
+    request: Omit<RequestOf<"load">, "bytes" | "weights">,
+    /** External-data files that are in memory, by name. */
+    weights: ReadonlyMap<string, Uint8Array<ArrayBuffer>>,
+  ) => Promise<InferenceSession>;
+  readonly Tensor: typeof OrtTensor;
+  /** Names of the devices that it was built for, whether they work or not. */
+  readonly devices: () => readonly string[];
+}
 
 export interface Engine {
   readonly handlers: Handlers;
@@ -16,29 +28,32 @@ export interface Engine {
 }
 
 /** The worker's side: sessions and resident tensors by id. The main thread has checked every request. */
-export function createEngine(settings: Settings): Engine {
+export function createEngine({ profile }: Pick<Settings, "profile">, ort: OrtBuild): Engine {
   const sessions = new Map<number, InferenceSession>();
   const residents = new Map<number, Tensor>();
   const valueOf = (feed: Feed): Tensor => ("residentId" in feed ? present(residents, feed.residentId) : feed);
 
   const handlers: Handlers = {
-    devices: () => listSupportedBackends().map(({ name }) => name),
+    devices: () => ort.devices(),
 
-    load: async ({ bytes, ...request }) => {
-      const session = await InferenceSession.create(bytes, sessionOptions(settings, request));
+    load: async ({ bytes, weights, ...request }) => {
+      const files = Object.entries(weights).map(([name, id]) => [name, bytesOf(present(residents, id))] as const);
+      const session = await ort.createSession(bytes, request, new Map(files));
       sessions.set(request.programId, session);
       return signatureOf(session);
     },
 
     unload: async ({ programId }) => {
       const session = present(sessions, programId);
-      if (settings.profile !== undefined) session.endProfiling();
+      if (profile !== undefined) session.endProfiling();
       await session.release();
       sessions.delete(programId);
     },
 
     run: async ({ programId, feeds, keep }) => {
-      const values = Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, toOrt(valueOf(feed))]));
+      const values = Object.fromEntries(
+        Object.entries(feeds).map(([name, feed]) => [name, toOrt(ort.Tensor, valueOf(feed))]),
+      );
       const tensors: Record<string, Tensor> = {};
       const kept: Record<string, TensorType> = {};
       for (const [name, value] of Object.entries(await present(sessions, programId).run(values))) {
@@ -75,7 +90,7 @@ export function createEngine(settings: Settings): Engine {
   return {
     handlers,
     endTraces: () => {
-      if (settings.profile === undefined) return;
+      if (profile === undefined) return;
       for (const session of sessions.values()) session.endProfiling();
     },
   };

@@ -12,6 +12,8 @@ export interface Calls {
       readonly bytes: Uint8Array;
       /** Real path (no links) of the folder of the external-data files. */
       readonly weightsFolder: string | undefined;
+      /** Ids of residents that stand for external-data files, by the names that the program gives these. */
+      readonly weights: Readonly<Record<string, number>>;
       readonly prepack: boolean;
     };
     result: Signature;

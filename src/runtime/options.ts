@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { KvDistillError } from "../util/errors.ts";
 
 /** Where graphs run. `cpu` works everywhere; see docs/decisions/0002-runtime-in-a-worker.md for the others. */
@@ -15,14 +14,21 @@ export interface RuntimeOptions {
   readonly profile?: string;
 }
 
-export type Settings = Required<Omit<RuntimeOptions, "profile">> & Pick<RuntimeOptions, "profile">;
+/** `wasm` is ONNX Runtime's name for the processor in a browser. */
+export type EngineDevice = Device | "wasm";
+
+export interface Settings extends Pick<RuntimeOptions, "profile"> {
+  readonly device: EngineDevice;
+  readonly threads: number;
+}
 
 /**
  * Options with their defaults filled in.
+ * @param defaultThreads as many as the process may use
  * @throws KvDistillError `bad-argument` with every fault at once.
  */
-export function checkOptions(options: RuntimeOptions): Settings {
-  const { device = "cpu", threads = availableParallelism(), profile, ...others } = options;
+export function checkOptions(options: RuntimeOptions, defaultThreads: number): Settings {
+  const { device = "cpu", threads = defaultThreads, profile, ...others } = options;
   const faults = Object.keys(others).map((name) => `${name}: no such option; there are device, threads, profile`);
   if (!DEVICES.includes(device)) faults.push(`device: expected ${DEVICES.join(", ")}; got ${JSON.stringify(device)}`);
   if (!Number.isSafeInteger(threads) || threads < 1) {

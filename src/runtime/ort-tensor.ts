@@ -1,11 +1,11 @@
-import { Tensor as OrtTensor } from "onnxruntime-node";
+import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { tensorOverBytes } from "../tensor/bytes.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { isDType } from "./signature.ts";
 
-/** The same memory as ONNX Runtime takes it. */
-export function toOrt(value: Tensor): OrtTensor {
-  return new OrtTensor(value.dtype, value.data, value.dims);
+/** The same memory as a build of ONNX Runtime takes it. */
+export function toOrt(Ort: typeof OrtTensor, value: Tensor): OrtTensor {
+  return new Ort(value.dtype, value.data, value.dims);
 }
 
 /** An output of ONNX Runtime, without a copy. The binding gives each output a buffer of its own, just as long as needed. */

@@ -1,147 +1,45 @@
 import { realpath } from "node:fs/promises";
-import { byteCount, copyOf } from "../tensor/bytes.ts";
-import { type DType, type Tensor, tensor as checkedTensor } from "../tensor/tensor.ts";
+import { availableParallelism } from "node:os";
 import { diskError } from "../util/disk-error.ts";
 import { createGate } from "./busy-gate.ts";
-import { type Channel, openChannel } from "./channel.ts";
-import { checkDims } from "./dims.ts";
-import { allocating } from "./engine-error.ts";
-import { checkOptions, type Device, type RuntimeOptions, type Settings } from "./options.ts";
-import { probeDevice } from "./probe.ts";
-import { createProgram, type Program } from "./program.ts";
-import { type FileSource, readTensor } from "./read-tensor.ts";
-import { createResidents, type Resident } from "./residents.ts";
-import { checkSignature } from "./signature.ts";
-import { checkSlice } from "./slice.ts";
+import { openChannel } from "./channel.ts";
+import { nodePort } from "./node-port.ts";
+import { checkOptions, type RuntimeOptions } from "./options.ts";
+import { type DeviceFacts, probeDevice } from "./probe.ts";
+import { readTensor } from "./read-tensor.ts";
+import { type Runtime, runtimeOver } from "./runtime-over.ts";
 import { spawnWorker } from "./spawn-worker.ts";
 
 export type { Device, RuntimeOptions } from "./options.ts";
 export type { Feeds, KeptRun, Program } from "./program.ts";
 export type { FileSource } from "./read-tensor.ts";
 export type { Resident } from "./residents.ts";
+export type { OnnxProgram, Runtime } from "./runtime-over.ts";
 
-export interface OnnxProgram {
-  readonly bytes: Uint8Array;
-  /** What errors call it. Default `program`. */
-  readonly name?: string;
-  /**
-   * Folder of the external-data files, which the program names without a folder. The folder may be a link, the files
-   * in it may not: give the folder and name of the file that a link leads to.
-   */
-  readonly weightsFolder?: string;
-  /**
-   * Whether matrices are rearranged for speed when loading. Off by default: rearranged weights are private to the
-   * session, while untouched external data is memory-mapped and shared by all sessions.
-   */
-  readonly prepack?: boolean;
-}
-
-/**
- * ONNX Runtime in a thread of its own. Calls are executed one after the other, in the order in which they are made, and
- * never block the caller's event loop. An idle runtime does not keep the process alive.
- *
- * Any call may fail with `out-of-memory`, `engine`, `cancelled` (closed meanwhile) and `bad-argument` (closed before).
- */
-export interface Runtime {
-  readonly device: Device;
-  readonly threads: number;
-  /** @throws KvDistillError `not-found` for the weights' folder, `engine` for a bad program, `unsupported` */
-  load(program: OnnxProgram): Promise<Program>;
-  /** @throws KvDistillError `shape-mismatch` when the data does not fill the shape */
-  upload(tensor: Tensor): Promise<Resident>;
-  /** @throws KvDistillError `not-found`, `disk`, `bad-file`, `bad-argument` */
-  uploadFromFile(source: FileSource): Promise<Resident>;
-  /** Zeros. */
-  allocate(dtype: DType, dims: readonly number[]): Promise<Resident>;
-  /**
-   * target[..., at : at + n, ...] = source along `axis`, n = source.dims[axis]; nothing else of the target is copied.
-   * @throws KvDistillError `bad-argument` for axis and position, `shape-mismatch`
-   */
-  writeSlice(target: Resident, axis: number, at: number, source: Tensor | Resident): Promise<void>;
-  /** A copy. */
-  download(resident: Resident): Promise<Tensor>;
-  /** Frees everything and ends the thread, after the run in progress. Pending calls fail with `cancelled` at once. */
-  close(): Promise<void>;
-}
+const NODE_DEVICES: DeviceFacts = {
+  engine: "onnxruntime-node",
+  always: "cpu",
+  hints: {
+    cpu: "onnxruntime-node has no build for this platform",
+    webgpu: "it needs a graphics driver for Vulkan, Metal or Direct3D 12",
+    cuda:
+      "it needs an NVIDIA driver, CUDA 12 with cuDNN 9, and the provider libraries that onnxruntime-node downloads when " +
+      "it is installed on linux-x64 without onnxruntime-node-install=skip",
+  },
+};
 
 /** @throws KvDistillError `bad-argument` with all faults, `device-unavailable`, `engine` when ONNX Runtime does not start */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  const settings = checkOptions(options);
+  const settings = checkOptions(options, availableParallelism());
   const gate = createGate();
-  const channel = openChannel(spawnWorker({ settings, gate }), gate);
+  const channel = openChannel(nodePort(spawnWorker({ settings, gate }), gate));
   try {
-    await probeDevice(channel, settings.device);
+    await probeDevice(channel, settings.device, NODE_DEVICES);
   } catch (error) {
     await channel.close();
     throw error;
   }
-  return runtimeOver(channel, settings);
-}
-
-function runtimeOver(channel: Channel, settings: Settings): Runtime {
-  const table = createResidents((residentId) => void channel.free("release", { residentId }));
-  let nextProgram = 0;
-
-  async function load({ bytes, name = "program", weightsFolder, prepack = false }: OnnxProgram): Promise<Program> {
-    const folder = weightsFolder === undefined ? undefined : await realFolder(weightsFolder);
-    const programId = nextProgram++;
-    const sent = allocating(name, bytes.length, () => new Uint8Array(bytes));
-    const request = { programId, name, bytes: sent, weightsFolder: folder, prepack };
-    const signature = await channel.call("load", request, { where: name, transfer: [sent.buffer] });
-    try {
-      checkSignature(name, signature);
-    } catch (error) {
-      await channel.free("unload", { programId });
-      throw error;
-    }
-    return createProgram(channel, table, { where: name, programId, signature });
-  }
-
-  /** Hands the tensor's memory over to the worker. */
-  async function handOver(tensor: Tensor): Promise<Resident> {
-    const residentId = table.newId();
-    await channel.call("upload", { residentId, tensor }, { where: "upload", transfer: [tensor.data.buffer] });
-    return table.handle(residentId, tensor);
-  }
-
-  async function upload({ dtype, dims, data }: Tensor): Promise<Resident> {
-    const tensor = checkedTensor(dtype, dims, data);
-    return handOver(allocating("upload", data.byteLength, () => copyOf(tensor)));
-  }
-
-  async function allocate(dtype: DType, dims: readonly number[]): Promise<Resident> {
-    checkDims("allocate", dims);
-    const residentId = table.newId();
-    const facts = { where: "allocate", askedBytes: byteCount(dtype, dims) };
-    await channel.call("allocate", { residentId, dtype, dims }, facts);
-    return table.handle(residentId, { dtype, dims });
-  }
-
-  async function writeSlice(target: Resident, axis: number, at: number, source: Tensor | Resident): Promise<void> {
-    const where = "writeSlice";
-    const targetId = table.idOf(target, where);
-    checkSlice(target, axis, at, source);
-    if (!("data" in source)) {
-      await channel.call(where, { targetId, axis, at, source: { residentId: table.idOf(source, where) } }, { where });
-      return;
-    }
-    const { dtype, dims, data } = source;
-    const tensor = checkedTensor(dtype, dims, data);
-    const copy = allocating(where, data.byteLength, () => copyOf(tensor));
-    await channel.call(where, { targetId, axis, at, source: copy }, { where, transfer: [copy.data.buffer] });
-  }
-
-  return {
-    ...settings,
-    load,
-    upload,
-    uploadFromFile: async (source) => handOver(await readTensor(source)),
-    allocate,
-    writeSlice,
-    download: async (resident) =>
-      channel.call("download", { residentId: table.idOf(resident, "download") }, { where: "download" }),
-    close: () => channel.close(),
-  };
+  return runtimeOver(channel, settings, { realFolder, readTensor });
 }
 
 async function realFolder(path: string): Promise<string> {

@@ -12,7 +12,7 @@ import type { Settings } from "./options.ts";
  */
 export function sessionOptions(
   { device, threads, profile }: Settings,
-  { name, programId, weightsFolder, prepack }: Omit<RequestOf<"load">, "bytes">,
+  { name, programId, weightsFolder, prepack }: Omit<RequestOf<"load">, "bytes" | "weights">,
 ): InferenceSession.SessionOptions {
   const folder = weightsFolder === undefined ? {} : { model_external_initializers_file_folder_path: weightsFolder };
   return {

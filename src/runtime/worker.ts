@@ -1,10 +1,11 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { env } from "onnxruntime-node";
+import { env, InferenceSession, listSupportedBackends, Tensor } from "onnxruntime-node";
+import { answerTo } from "./answer-to.ts";
 import { enter, leave } from "./busy-gate.ts";
 import { createEngine } from "./engine.ts";
-import type { Kind, Message, Reply, ResultOf } from "./messages.ts";
+import type { Message } from "./messages.ts";
+import { sessionOptions } from "./session-options.ts";
 import type { WorkerData } from "./spawn-worker.ts";
-import { messageOf } from "../util/errors.ts";
 
 const port = parentPort;
 if (port === null) throw new Error("worker.ts runs in a worker thread only");
@@ -13,31 +14,26 @@ const { gate, settings } = workerData as WorkerData;
 env.logLevel = "fatal";
 // From Node 24 on ONNX Runtime's JavaScript turns float16 tensors into Float16Array, which its native side then refuses.
 Reflect.deleteProperty(globalThis, "Float16Array");
-const { handlers, endTraces } = createEngine(settings);
+const { handlers, endTraces } = createEngine(settings, {
+  Tensor,
+  devices: () => listSupportedBackends().map(({ name }) => name),
+  createSession: (bytes, request, weights) => {
+    if (weights.size > 0) throw new Error("in Node external data lies in files");
+    return InferenceSession.create(bytes, sessionOptions(settings, request));
+  },
+});
 let last = Promise.resolve();
 port.on("message", (message: Message) => {
   last = last.then(() => answer(message));
 });
 
 /** One request at a time, in the order in which they came; once the gate is closed the thread ends. */
-async function answer<K extends Kind>({ callId, kind, request }: Message<K>): Promise<void> {
+async function answer(message: Message): Promise<void> {
   if (!enter(gate)) {
     endTraces();
     process.exit();
   }
-  let reply: Reply;
-  try {
-    reply = { callId, result: await handlers[kind](request) };
-  } catch (error) {
-    reply = { callId, thrown: messageOf(error) };
-  }
+  const { reply, transfer } = await answerTo(handlers, message);
   leave(gate);
-  port?.postMessage(reply, "result" in reply ? buffersOf(reply.result) : []);
-}
-
-/** Memory of a result that is handed over rather than copied. */
-function buffersOf(result: ResultOf<Kind>): ArrayBuffer[] {
-  if (result === undefined) return [];
-  if ("data" in result) return [result.data.buffer];
-  return "tensors" in result ? Object.values(result.tensors).map(({ data }) => data.buffer) : [];
+  port?.postMessage(reply, transfer);
 }

@@ -1,6 +1,11 @@
-import type { FileHandle } from "node:fs/promises";
 import { diskError, isSystemError } from "./disk-error.ts";
 import { KvDistillError } from "./errors.ts";
+
+/** An open file, as far as reading goes: Node's `FileHandle` is one, bytes that lie elsewhere may be another. */
+export interface ReadableFile {
+  /** Reads up to `length` bytes at `position` of the file into `target`, from `at` on; `bytesRead` is 0 at the end of the file. */
+  read(target: Uint8Array, at: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
+}
 
 /** Node reads at most 2 GiB in one call. */
 const AT_ONCE = 1 << 30;
@@ -11,7 +16,7 @@ const AT_ONCE = 1 << 30;
  * @throws KvDistillError `bad-file` when the file has become shorter, `out-of-memory`, `disk`.
  */
 export async function readRange(
-  file: FileHandle,
+  file: ReadableFile,
   offset: number,
   length: number,
   where: string,
@@ -33,7 +38,7 @@ export async function readRange(
 }
 
 async function readSome(
-  file: FileHandle,
+  file: ReadableFile,
   bytes: Uint8Array,
   at: number,
   position: number,

@@ -1,3 +1,4 @@
+import { utf8Bytes } from "./bytes.ts";
 import { KvDistillError } from "./errors.ts";
 
 /**
@@ -27,7 +28,7 @@ function firstFault(bytes: Uint8Array): number {
     if (prefixOf(bytes, middle) === undefined) bad = middle;
     else good = middle;
   }
-  return Buffer.byteLength(prefixOf(bytes, good) ?? "");
+  return utf8Bytes(prefixOf(bytes, good) ?? "").length;
 }
 
 /** The whole characters among the first `length` bytes; undefined when there is a fault among them. */

@@ -4,6 +4,7 @@ import { Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
 import { createGate } from "../../src/runtime/busy-gate.ts";
 import { openChannel } from "../../src/runtime/channel.ts";
+import { nodePort } from "../../src/runtime/node-port.ts";
 import { createRuntime } from "../../src/runtime/runtime.ts";
 import { floats, zeros } from "../../src/tensor/tensor.ts";
 import { errorOf } from "./expect-error.ts";
@@ -42,7 +43,7 @@ describe("close", () => {
 function channelTo(script: string) {
   const gate = createGate();
   const worker = new Worker(`const { parentPort } = require("node:worker_threads"); ${script}`, { eval: true });
-  return openChannel(worker, gate);
+  return openChannel(nodePort(worker, gate));
 }
 
 describe("a worker that crashes", () => {

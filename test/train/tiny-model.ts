@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { openSafetensors } from "../../src/formats/safetensors/open.ts";
-import { findEntry, readTensorFloats } from "../../src/formats/safetensors/read.ts";
+import { findEntry } from "../../src/formats/safetensors/decode.ts";
+import { readTensorFloats } from "../../src/formats/safetensors/read.ts";
 import { readModelConfig } from "../../src/models/read-config.ts";
 import type { ModelFiles } from "../../src/models/model-files.ts";
 import { tensor } from "../../src/tensor/tensor.ts";

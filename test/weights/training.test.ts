@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openSafetensors } from "../../src/formats/safetensors/open.ts";
-import { findEntry, readTensorFloats } from "../../src/formats/safetensors/read.ts";
+import { findEntry } from "../../src/formats/safetensors/decode.ts";
+import { readTensorFloats } from "../../src/formats/safetensors/read.ts";
 import type { LlamaConfig, ModelConfig } from "../../src/models/config.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import { layOut, type TrainingPassage } from "../../src/train/batch.ts";

@@ -1,15 +1,13 @@
 import { join } from "node:path";
 import { KvDistillError } from "../../util/errors.ts";
-import { faultList } from "../../util/fault-list.ts";
 import { pathExists } from "../../util/path-exists.ts";
-import { quote } from "../../util/quote.ts";
 import { readTextFile } from "../../util/read-text.ts";
-import { isJsonObject, parseStrictJson } from "../../util/strict-json.ts";
 import { SAFETENSORS_LIMITS, type SafetensorsLimits } from "./limits.ts";
-import { openSafetensors, type SafetensorsEntry } from "./open.ts";
+import { openSafetensors } from "./open.ts";
+import type { SafetensorsEntry } from "./read-header.ts";
+import { joinShards, parseWeightMap, type SafetensorsCheckpoint } from "./shard-index.ts";
 
-/** The tensors of a checkpoint, whichever of its files they lie in. */
-export type SafetensorsCheckpoint = ReadonlyMap<string, SafetensorsEntry>;
+export type { SafetensorsCheckpoint } from "./shard-index.ts";
 
 /**
  * Opens the weights of a model folder: `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
@@ -40,22 +38,9 @@ export async function openSafetensorsShards(
   const { maxHeaderBytes, maxTensors } = { ...SAFETENSORS_LIMITS, ...limits };
   const weightMap = parseWeightMap(await readTextFile(indexPath, maxHeaderBytes), indexPath, maxTensors);
   const shards = [...new Set(weightMap.values())].sort();
-  const checkpoint = new Map<string, SafetensorsEntry>();
-  const faults: string[] = [];
-  for (const shard of shards) {
-    const { entries } = await openSafetensors(join(indexPath, "..", shard), limits);
-    for (const [name, entry] of entries) {
-      if (weightMap.get(name) === shard) checkpoint.set(name, entry);
-      else faults.push(`${shard} holds ${quote(name)}, which the index does not place there`);
-    }
-  }
-  for (const [name, shard] of weightMap) {
-    if (!checkpoint.has(name)) faults.push(`${shard} lacks ${quote(name)}`);
-  }
-  if (faults.length > 0) {
-    throw new KvDistillError("bad-file", "index and shards differ", { where: indexPath, faults: faultList(faults) });
-  }
-  return checkpoint;
+  const opened = new Map<string, ReadonlyMap<string, SafetensorsEntry>>();
+  for (const shard of shards) opened.set(shard, (await openSafetensors(join(indexPath, "..", shard), limits)).entries);
+  return joinShards(weightMap, opened, indexPath);
 }
 
 /**
@@ -66,27 +51,4 @@ export async function shardNames(indexPath: string): Promise<string[]> {
   const { maxHeaderBytes, maxTensors } = SAFETENSORS_LIMITS;
   const text = await readTextFile(indexPath, maxHeaderBytes);
   return [...new Set(parseWeightMap(text, indexPath, maxTensors).values())].sort();
-}
-
-function parseWeightMap(text: string, where: string, maxTensors: number): Map<string, string> {
-  const root = parseStrictJson(text, where, { maxDepth: 3, maxKeys: maxTensors + 1000 });
-  const raw = isJsonObject(root) ? root.weight_map : undefined;
-  if (!isJsonObject(raw)) throw new KvDistillError("bad-file", "weight_map is not an object", { where });
-  const weightMap = new Map<string, string>();
-  for (const [name, shard] of Object.entries(raw)) {
-    if (typeof shard !== "string" || !isPlainFileName(shard)) {
-      throw new KvDistillError("bad-file", "a shard is not a file name", {
-        where: `${where}: weight_map ${quote(name)}`,
-        expected: "the name of a .safetensors file beside the index",
-        got: quote(String(shard)),
-      });
-    }
-    weightMap.set(name, shard);
-  }
-  return weightMap;
-}
-
-/** No separators, drives or parents: a shard lies beside its index. */
-function isPlainFileName(name: string): boolean {
-  return /^[^/\\:\0]+\.safetensors$/.test(name) && !name.startsWith(".");
 }

@@ -1,8 +1,8 @@
 import type { GgufFile } from "../../formats/gguf/header.ts";
 import { optionalMetadata, requiredMetadata } from "../../formats/gguf/lookup.ts";
-import { readGgufFloats } from "../../formats/gguf/read.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import type { Architecture } from "./architectures.ts";
+import type { ReadGgufTensor } from "./read-tensor.ts";
 import { ROPE_FACTORS, ropeScalingFromFactors } from "./rope-factors.ts";
 
 /** A config.json with the fields of a GGUF file's metadata. What it means is checked when it is read as one. */
@@ -12,7 +12,11 @@ export type ConfigJson = Readonly<Record<string, unknown>>;
  * The Hugging Face configuration of a GGUF model.
  * @throws KvDistillError `bad-file` for missing or mistyped metadata, `unsupported` for metadata that changes the mathematics.
  */
-export async function ggufConfig(file: GgufFile, architecture: Architecture): Promise<ConfigJson> {
+export async function ggufConfig(
+  file: GgufFile,
+  architecture: Architecture,
+  read: ReadGgufTensor,
+): Promise<ConfigJson> {
   refuse(file);
   const shared = {
     architectures: [architecture.family === "gpt2" ? "GPT2LMHeadModel" : "LlamaForCausalLM"],
@@ -23,7 +27,7 @@ export async function ggufConfig(file: GgufFile, architecture: Architecture): Pr
     eos_token_id: optionalMetadata(file, "tokenizer.ggml.eos_token_id", "integer"),
     torch_dtype: "float32",
   };
-  const own = architecture.family === "gpt2" ? gpt2Fields(file) : await llamaFields(file, architecture);
+  const own = architecture.family === "gpt2" ? gpt2Fields(file) : await llamaFields(file, architecture, read);
   return { ...shared, ...own };
 }
 
@@ -53,7 +57,7 @@ function vocabularySize(file: GgufFile): number {
   return rows;
 }
 
-async function llamaFields(file: GgufFile, { modelType }: Architecture): Promise<ConfigJson> {
+async function llamaFields(file: GgufFile, { modelType }: Architecture, read: ReadGgufTensor): Promise<ConfigJson> {
   const integer = (name: string) => requiredMetadata(file, keyOf(file, name), "integer");
   const optional = (name: string) => optionalMetadata(file, keyOf(file, name), "integer");
   const hidden = integer("embedding_length");
@@ -79,17 +83,17 @@ async function llamaFields(file: GgufFile, { modelType }: Architecture): Promise
     hidden_act: "silu",
     attention_bias: file.tensors.has("blk.0.attn_q.bias"),
     mlp_bias: file.tensors.has("blk.0.ffn_up.bias"),
-    ...(await ropeFields(file)),
+    ...(await ropeFields(file, read)),
     ...(rotated === headDim ? {} : { partial_rotary_factor: rotated / headDim }),
     ...windowFields(optional("attention.sliding_window"), modelType),
   };
 }
 
-async function ropeFields(file: GgufFile): Promise<ConfigJson> {
+async function ropeFields(file: GgufFile, read: ReadGgufTensor): Promise<ConfigJson> {
   const theta = optionalMetadata(file, keyOf(file, "rope.freq_base"), "number") ?? 10_000;
   const factors = file.tensors.get(ROPE_FACTORS);
   if (factors !== undefined) {
-    return { rope_theta: theta, rope_scaling: ropeScalingFromFactors(await readGgufFloats(factors), theta, file.path) };
+    return { rope_theta: theta, rope_scaling: ropeScalingFromFactors(await read(factors), theta, file.path) };
   }
   const type = optionalMetadata(file, keyOf(file, "rope.scaling.type"), "string") ?? "none";
   const older = optionalMetadata(file, keyOf(file, "rope.scale_linear"), "number");

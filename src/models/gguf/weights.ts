@@ -1,9 +1,9 @@
 import type { GgufFile, GgufTensor } from "../../formats/gguf/header.ts";
-import { readGgufFloats } from "../../formats/gguf/read.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { quote } from "../../util/quote.ts";
 import type { SourceWeight } from "../loading/model-source.ts";
 import { huggingfaceName, type Architecture, type Rearrangement } from "./architectures.ts";
+import type { ReadGgufTensor } from "./read-tensor.ts";
 import { transpose, undoRotaryInterleave } from "./rearrange.ts";
 import { ROPE_FACTORS } from "./rope-factors.ts";
 
@@ -16,14 +16,19 @@ export interface HeadCounts {
  * A GGUF file's tensors under their Hugging Face names, dequantised and in Hugging Face's order when read.
  * @throws KvDistillError `unsupported` for tensors that the architecture does not have.
  */
-export function ggufWeights(file: GgufFile, architecture: Architecture, heads: HeadCounts): SourceWeight[] {
+export function ggufWeights(
+  file: GgufFile,
+  architecture: Architecture,
+  heads: HeadCounts,
+  read: ReadGgufTensor,
+): SourceWeight[] {
   const unknown: string[] = [];
   const weights: SourceWeight[] = [];
   for (const tensor of file.tensors.values()) {
     if (tensor.name === ROPE_FACTORS) continue; // part of the configuration
     const found = huggingfaceName(architecture, tensor.name);
     if (found === undefined) unknown.push(quote(tensor.name));
-    else weights.push(sourceWeight(tensor, found.name, found.rearranged, heads));
+    else weights.push(sourceWeight(tensor, found, heads, read));
   }
   if (unknown.length > 0) {
     throw new KvDistillError("unsupported", `tensors that a ${architecture.modelType} model does not have`, {
@@ -34,7 +39,12 @@ export function ggufWeights(file: GgufFile, architecture: Architecture, heads: H
   return weights;
 }
 
-function sourceWeight(tensor: GgufTensor, name: string, how: Rearrangement, heads: HeadCounts): SourceWeight {
+function sourceWeight(
+  tensor: GgufTensor,
+  { name, rearranged }: { readonly name: string; readonly rearranged: Rearrangement },
+  heads: HeadCounts,
+  read: ReadGgufTensor,
+): SourceWeight {
   const { shape } = tensor;
   const [rows = 1, columns = 1] = shape;
   const rotary = (count: number) => {
@@ -45,17 +55,17 @@ function sourceWeight(tensor: GgufTensor, name: string, how: Rearrangement, head
         got: rows.toString(),
       });
     }
-    return async () => undoRotaryInterleave(await readGgufFloats(tensor), count, columns);
+    return async () => undoRotaryInterleave(await read(tensor), count, columns);
   };
   const reading = { name, dims: shape, location: undefined };
-  switch (how) {
+  switch (rearranged) {
     case "none":
-      return { ...reading, read: () => readGgufFloats(tensor) };
+      return { ...reading, read: () => read(tensor) };
     case "transposed":
       return {
         ...reading,
         dims: [columns, rows],
-        read: async () => transpose(await readGgufFloats(tensor), rows, columns),
+        read: async () => transpose(await read(tensor), rows, columns),
       };
     case "rotary-query":
       return { ...reading, read: rotary(heads.queries) };

@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
+import { sha256 } from "../../util/sha256.ts";
 import type { ModelConfig } from "../config.ts";
 
 /** The sha256 of one weight's float32 values, little-endian, row-major; as hex. */
 export function weightDigest(values: Uint8Array): string {
-  return createHash("sha256").update(values).digest("hex");
+  return sha256().update(values).hex();
 }
 
 /**
@@ -15,13 +15,13 @@ export function modelHash(
   config: ModelConfig,
   weights: ReadonlyMap<string, { readonly dims: readonly number[]; readonly digest: string }>,
 ): string {
-  const hash = createHash("sha256");
+  const hash = sha256();
   hash.update(`${JSON.stringify(mathematics(config))}\n`);
   for (const name of [...weights.keys()].sort()) {
     const weight = weights.get(name);
     hash.update(`${JSON.stringify([name, weight?.dims, weight?.digest])}\n`);
   }
-  return hash.digest("hex");
+  return hash.hex();
 }
 
 /**

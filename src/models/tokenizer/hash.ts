@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256 } from "../../util/sha256.ts";
 import type { Step, TokenizerJson } from "./schema.ts";
 
 /**
@@ -27,7 +27,7 @@ export function tokenizerHash(json: TokenizerJson, preTokenizer: Step | null): s
     merges,
     added,
   };
-  return createHash("sha256").update(JSON.stringify(hashed)).digest("hex");
+  return sha256().update(JSON.stringify(hashed)).hex();
 }
 
 function splitOnce(merge: string): [string, string] {

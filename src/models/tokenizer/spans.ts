@@ -1,3 +1,4 @@
+import { joinBytes } from "../../util/bytes.ts";
 import type { TokenBytes } from "./token-bytes.ts";
 
 /** A token's part of a text, in UTF-16 units: `text.slice(start, end)`. */
@@ -16,7 +17,7 @@ export interface TokenSpans {
 /** Decodes `ids`, special tokens included, and says which characters each of them is part of. */
 export function tokenSpans(bytes: TokenBytes, ids: readonly number[]): TokenSpans {
   const pieces = ids.map((id) => bytes.of(id));
-  const whole = Buffer.concat(pieces);
+  const whole = joinBytes(pieces);
   const full = new TextDecoder("utf-8", { ignoreBOM: true }).decode(whole);
   const { first, last } = characterAtByte(whole);
   const dropped = bytes.dropsFirstSpace && full.startsWith(" ") ? 1 : 0;

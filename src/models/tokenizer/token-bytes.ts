@@ -1,3 +1,4 @@
+import { utf8Bytes } from "../../util/bytes.ts";
 import { bytesOfToken } from "./byte-level.ts";
 import { isByteLevel } from "./exact-steps.ts";
 import type { TokenizerJson } from "./schema.ts";
@@ -26,7 +27,7 @@ export function tokenBytes(json: TokenizerJson, unsupported: string[]): TokenByt
   const cache = new Map<number, Uint8Array>();
   const make = (id: number): Uint8Array => {
     const content = added.get(id);
-    if (content !== undefined) return Buffer.from(content);
+    if (content !== undefined) return utf8Bytes(content);
     const token = tokens.get(id);
     return token === undefined ? NOTHING : bytesOf(token);
   };
@@ -41,12 +42,12 @@ export function tokenBytes(json: TokenizerJson, unsupported: string[]): TokenByt
 }
 
 function byteLevelBytes(token: string): Uint8Array {
-  return bytesOfToken(token) ?? Buffer.from(token);
+  return bytesOfToken(token) ?? utf8Bytes(token);
 }
 
 function sentencePieceBytes(token: string): Uint8Array {
   const byte = BYTE_TOKEN.exec(token)?.[1];
-  return byte === undefined ? Buffer.from(token.replaceAll("▁", " ")) : Uint8Array.of(Number.parseInt(byte, 16));
+  return byte === undefined ? utf8Bytes(token.replaceAll("▁", " ")) : Uint8Array.of(Number.parseInt(byte, 16));
 }
 
 /** Checks that the decoder does what `of` does; true when it also strips one leading space. */

@@ -7,7 +7,8 @@ import { optionalMetadata, requiredMetadata } from "../../../src/formats/gguf/lo
 import { openGguf } from "../../../src/formats/gguf/open.ts";
 import { findGgufTensor, readGgufFloats } from "../../../src/formats/gguf/read.ts";
 import { openSafetensors } from "../../../src/formats/safetensors/open.ts";
-import { findEntry, readTensorBytes, readTensorFloats } from "../../../src/formats/safetensors/read.ts";
+import { findEntry } from "../../../src/formats/safetensors/decode.ts";
+import { readTensorBytes, readTensorFloats } from "../../../src/formats/safetensors/read.ts";
 
 const golden = join(import.meta.dirname, "../../golden/gguf");
 const small = await openGguf(join(golden, "small.gguf"));

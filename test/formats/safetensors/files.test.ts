@@ -4,12 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { floatTensor } from "../../../src/formats/safetensors/float-tensor.ts";
 import { openSafetensors, type SafetensorsEntry } from "../../../src/formats/safetensors/open.ts";
-import {
-  findEntry,
-  readTensorBytes,
-  readTensorFloats,
-  readTensorIntegers,
-} from "../../../src/formats/safetensors/read.ts";
+import { findEntry } from "../../../src/formats/safetensors/decode.ts";
+import { readTensorBytes, readTensorFloats, readTensorIntegers } from "../../../src/formats/safetensors/read.ts";
 import { openSafetensorsFolder } from "../../../src/formats/safetensors/sharded.ts";
 import { writeSafetensors, type TensorSource } from "../../../src/formats/safetensors/write.ts";
 
