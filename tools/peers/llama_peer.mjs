@@ -1,18 +1,6 @@
 // llama.cpp through node-llama-cpp, on the GGUF file that the weights came from.
-import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { getLlama, LlamaLogLevel, version } from "./node_llama_cpp.mjs";
 import { measure, serve } from "./serve.mjs";
-
-const packageFolder = join(
-  dirname(fileURLToPath(import.meta.url)),
-  ".installed",
-  "node-llama-cpp",
-  "node_modules",
-  "node-llama-cpp",
-);
-const { version } = JSON.parse(readFileSync(join(packageFolder, "package.json"), "utf8"));
-const { getLlama, LlamaLogLevel } = await import(pathToFileURL(join(packageFolder, "dist", "index.js")));
 
 let sequence;
 let prepared = "";

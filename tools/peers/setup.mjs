@@ -1,6 +1,7 @@
-// Installs the programs that `kv-distill bench` measures beside this package, each into a folder of its own below .installed:
+// Installs the programs that `kv-distill bench` measures beside this package and that prove-exports.mjs asks, each into a folder of its
+// own below .installed:
 //
-//   node tools/peers/setup.mjs [torch] [kvpress] [transformers-js] [node-llama-cpp] [--python PROGRAM]
+//   node tools/peers/setup.mjs [torch] [kvpress] [transformers-js] [node-llama-cpp] [mlx] [--python PROGRAM]
 //
 // None is a dependency of the package. With --python the interpreter's own packages are used where they are there already (torch above
 // all, which is gigabytes); without it Python peers get everything anew. Exit code 1 when one of them could not be installed.
@@ -34,6 +35,12 @@ const PROGRAMS = {
   "node-llama-cpp": () => {
     npm("node-llama-cpp", "node-llama-cpp@3.22.1");
     writePeer("node-llama-cpp", [process.execPath, join(here, "llama_peer.mjs")]);
+  },
+  mlx: (python) => {
+    const mlx = process.platform === "darwin" ? "mlx==0.32.4" : "mlx[cpu]==0.32.4";
+    const interpreter = venv("mlx", python, [mlx, "mlx-lm==0.32.2", "numpy"]);
+    must(interpreter, ["-c", "import mlx_lm"]);
+    writePeer("mlx", [interpreter]);
   },
 };
 

@@ -1,48 +1,14 @@
-// transformers.js in Node, float32, on an ONNX export of the same weights (optimum, text generation with past). The export is made when
-// a model is first opened, and kept.
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+// transformers.js in Node, float32, on an ONNX export of the same weights.
 import { measure, serve } from "./serve.mjs";
+import { library, openModel, version } from "./transformers_js_model.mjs";
 
-const installed = join(dirname(fileURLToPath(import.meta.url)), ".installed");
-const packageFolder = join(installed, "transformers-js", "node_modules", "@huggingface", "transformers");
-const { version, exports } = JSON.parse(readFileSync(join(packageFolder, "package.json"), "utf8"));
-const entry = exports.node.import.default ?? exports.node.import;
-const { AutoModelForCausalLM, DynamicCache, env, Tensor } = await import(pathToFileURL(join(packageFolder, entry)));
+const { DynamicCache, Tensor } = library;
 
 let model;
 let prepared = { key: "", entries: {} };
 
-async function open({ model: { folder, hash }, threads, precision }) {
-  env.allowRemoteModels = false;
-  env.localModelPath = join(installed, "exports");
-  const name = hash.slice(0, 16);
-  exportOnnx(folder, join(env.localModelPath, name));
-  model = await AutoModelForCausalLM.from_pretrained(name, {
-    dtype: precision,
-    device: "cpu",
-    session_options: { intraOpNumThreads: threads, interOpNumThreads: 1 },
-  });
-}
-
-function exportOnnx(from, to) {
-  if (existsSync(to)) return;
-  const python = process.env.KV_DISTILL_BENCH_EXPORTER;
-  const temp = `${to}.tmp`;
-  rmSync(temp, { recursive: true, force: true });
-  mkdirSync(join(temp, "onnx"), { recursive: true });
-  console.error(`exporting ${from} to ONNX, once`);
-  const options = ["--task", "text-generation-with-past"];
-  const { status } = spawnSync(python, ["-m", "optimum.exporters.onnx", "--model", from, ...options, temp], {
-    stdio: ["ignore", 2, 2],
-  });
-  if (status !== 0) throw new Error("the export to ONNX failed");
-  for (const file of readdirSync(temp).filter((file) => /\.onnx(_data)?$/.test(file))) {
-    renameSync(join(temp, file), join(temp, "onnx", file));
-  }
-  renameSync(temp, to);
+async function open({ model: files, threads, precision }) {
+  model = await openModel(files, precision, threads);
 }
 
 const int64 = (values) => new Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
