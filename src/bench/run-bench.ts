@@ -151,10 +151,10 @@ class Sides {
     this.base = base;
   }
 
-  find({ side }: TrialEntry): Promise<FoundSide> {
+  find({ side, precision }: TrialEntry): Promise<FoundSide> {
     const known = this.found.get(side);
     if (known !== undefined) return known;
-    const started = this.start(side);
+    const started = this.start(side, precision ?? this.options.precision);
     this.found.set(side, started);
     return started;
   }
@@ -166,8 +166,8 @@ class Sides {
     }
   }
 
-  private async start(name: TrialEntry["side"]): Promise<FoundSide> {
-    const { timeout, signal, onStderr, precision, peers, reference } = this.options;
+  private async start(name: TrialEntry["side"], precision: string): Promise<FoundSide> {
+    const { timeout, signal, onStderr, peers, reference } = this.options;
     const environment = {
       OMP_NUM_THREADS: String(this.base.threads),
       HF_HUB_OFFLINE: "1",

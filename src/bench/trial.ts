@@ -1,3 +1,4 @@
+import type { Precision } from "../models/precision/precision.ts";
 import type { PeerName } from "./sides/peers.ts";
 import type { WorkRequest } from "./sides/protocol.ts";
 
@@ -9,6 +10,8 @@ export interface TrialEntry {
   readonly name: string;
   /** A peer, or a process of this package; entries of one name share a process. */
   readonly side: PeerName | `ours${string}`;
+  /** Of a process of this package; the bench's own by default. */
+  readonly precision?: Precision;
   /** The work of a round; every entry gets the same rounds. */
   readonly request: (round: number) => WorkRequest;
   /** Asked once before the rounds of a trial whose own work is too long to warm up with. */

@@ -12,6 +12,7 @@ const LABELS: Readonly<Record<ModelProgress["step"], string>> = {
   unpack: "unpacking",
   convert: "converting to float32, once:",
   hash: "hashing, once:",
+  quantise: "quantising, once:",
 };
 
 /**

@@ -5,6 +5,7 @@ import type { LanguageModel } from "../models/language-model.ts";
 import { loadModel } from "../models/load-model.ts";
 import type { ModelFiles } from "../models/model-files.ts";
 import { openModel } from "../models/open.ts";
+import type { Precision } from "../models/precision/precision.ts";
 import type { CommandContext } from "./context.ts";
 import { withModelProgress } from "./model-progress.ts";
 import type { modelOptions } from "./shared-options.ts";
@@ -15,12 +16,17 @@ import type { OptionValues } from "./spec.ts";
  * @throws KvDistillError as `loadModel` and `work`
  */
 export async function useModel<T>(
-  { model, device, threads }: OptionValues<typeof modelOptions>,
+  {
+    model,
+    device,
+    threads,
+    precision = "fp32",
+  }: OptionValues<typeof modelOptions> & { readonly precision?: Precision },
   { log }: Pick<CommandContext, "log">,
   work: (model: LanguageModel) => Promise<T>,
 ): Promise<T> {
   const loaded = await withModelProgress(log, (reporter) =>
-    loadModel(model, { device, ...(threads === undefined ? {} : { threads }), ...reporter }),
+    loadModel(model, { device, precision, ...(threads === undefined ? {} : { threads }), ...reporter }),
   );
   log.debug(`model ${loaded.files.name}: sha256 ${loaded.files.hash}, ${loaded.files.folder}`);
   try {

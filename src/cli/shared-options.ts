@@ -1,3 +1,4 @@
+import { PRECISIONS } from "../models/precision/precision.ts";
 import { DEVICES } from "../runtime/options.ts";
 import { flag, option, optionOr, text } from "./spec.ts";
 import { choice } from "./values/choice.ts";
@@ -13,6 +14,17 @@ export const modelOptions = {
 } as const;
 
 export const jsonOption = flag("--json", "results and errors for machines, one JSON object a line");
+
+/** The same for commands that decode. */
+export const decodingOptions = {
+  ...modelOptions,
+  precision: optionOr(
+    "--precision <precision>",
+    `weights that single tokens are decoded with: ${PRECISIONS.join(", ")}; int8 and int4 are faster and stay within 0.01 nats`,
+    choice(PRECISIONS),
+    "fp32",
+  ),
+} as const;
 
 /** A trained compressor. */
 export const adapterOption = option("--adapter <folder>", "adapter folder (docs/formats/adapter.md)", text);

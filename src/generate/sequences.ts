@@ -190,10 +190,10 @@ export class Sequences {
     const { config } = this.model;
     const dims = [this.places.length, 1, width, this.cache.capacity + width];
     const outputs: Readonly<Record<string, Tensor>> = await runStep({
-      program: await this.model.stepProgram({
-        result: wanted.length > 0 ? "logits" : "none",
-        ...(this.cache.masked ? { masked: true } : {}),
-      }),
+      program: await this.model.readingProgram(
+        { result: wanted.length > 0 ? "logits" : "none", ...(this.cache.masked ? { masked: true } : {}) },
+        ids.length,
+      ),
       config,
       ids,
       cache: this.cache,

@@ -12,10 +12,10 @@ export function cacheHome(environment: Readonly<Record<string, string | undefine
 /**
  * A folder inside the cache, made when it is not there: `models` (pulled, by name), `prepared` (converted copies, by the
  * hash of what they were made from), `datasets` (fetched data sets, by name), `hashes` (remembered hashes of files),
- * `downloads` (unfinished transfers).
+ * `downloads` (unfinished transfers), `quantised` (weights of 4 and 8 bits, by the model's hash).
  * @throws KvDistillError `disk`.
  */
-export async function cacheFolder(name: "models" | "prepared" | "datasets" | "hashes" | "downloads"): Promise<string> {
+export async function cacheFolder(name: "models" | "prepared" | "datasets" | "hashes" | "downloads" | "quantised"): Promise<string> {
   const folder = join(cacheHome(), name);
   try {
     await mkdir(folder, { recursive: true });

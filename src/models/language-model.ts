@@ -9,6 +9,9 @@ import { externalWeights } from "./external-weights.ts";
 import { LayerCache } from "./layer-cache.ts";
 import type { LoadedLora } from "./loaded-lora.ts";
 import type { ModelFiles } from "./model-files.ts";
+import { type Precision, SHORT_STEP } from "./precision/precision.ts";
+import type { QuantisedWeights } from "./precision/quantised-copy.ts";
+import { quantisedGraph } from "./precision/quantised-graph.ts";
 import { runStep } from "./run-step.ts";
 import { type AttentionReduction, stepGraph, type StepGraphOptions } from "./step-graph.ts";
 
@@ -32,11 +35,18 @@ export interface ForwardRequest {
 export class LanguageModel {
   readonly files: ModelFiles;
   readonly runtime: Runtime;
+  private readonly quantised: QuantisedWeights | undefined;
   private readonly programs = new Map<string, Promise<Program>>();
 
-  constructor(files: ModelFiles, runtime: Runtime) {
+  /** @param quantised weights that short steps are computed with; left out: all is float32 */
+  constructor(files: ModelFiles, runtime: Runtime, quantised?: QuantisedWeights) {
     this.files = files;
     this.runtime = runtime;
+    this.quantised = quantised;
+  }
+
+  get precision(): Precision {
+    return this.quantised?.precision ?? "fp32";
   }
 
   get config(): ModelConfig {
@@ -66,7 +76,7 @@ export class LanguageModel {
         ...(cache.masked ? { masked: true } : {}),
       };
       const outputs = await runStep({
-        program: await this.stepProgram({ result: wanted.length > 0 ? "logits" : "none", ...shape }),
+        program: await this.readingProgram({ result: wanted.length > 0 ? "logits" : "none", ...shape }, ids.length),
         config: this.config,
         ids: chunk,
         cache,
@@ -177,13 +187,17 @@ export class LanguageModel {
 
   /** Compiles a graph against this model's weights, once per key. */
   compile(key: string, build: () => Graph): Promise<Program> {
-    const known = this.programs.get(key);
-    if (known !== undefined) return known;
     const { weights, where } = externalWeights(this.files);
-    const made = Promise.resolve().then(() => {
+    return this.compiled(key, () => {
       const graph = build();
       return this.runtime.load({ name: graph.name, bytes: writeOnnx(graph, weights), ...where });
     });
+  }
+
+  private compiled(key: string, load: () => Promise<Program>): Promise<Program> {
+    const known = this.programs.get(key);
+    if (known !== undefined) return known;
+    const made = Promise.resolve().then(load);
     this.programs.set(key, made);
     // What failed once, for want of memory say, may be tried again.
     made.catch(() => this.programs.delete(key));
@@ -197,6 +211,24 @@ export class LanguageModel {
   /** The compiled step graph that computes what `options` name. */
   stepProgram(options: StepGraphOptions): Promise<Program> {
     return this.compile(JSON.stringify(options), () => stepGraph(this.config, options));
+  }
+
+  /** The step graph for reading `tokens` tokens in one go: few of them with quantised weights, where there are any. */
+  readingProgram(options: Pick<StepGraphOptions, "result" | "adapter" | "masked">, tokens: number): Promise<Program> {
+    const { quantised } = this;
+    if (quantised === undefined || tokens > SHORT_STEP || options.adapter !== undefined)
+      return this.stepProgram(options);
+    const { precision, weights, folder, bitsOf } = quantised;
+    return this.compiled(`${precision} ${JSON.stringify(options)}`, () => {
+      const graph = quantisedGraph(stepGraph(this.config, options), bitsOf);
+      // Packed anew for the processor at hand: a copy, which blocks cannot do without.
+      return this.runtime.load({
+        name: graph.name,
+        bytes: writeOnnx(graph, weights),
+        weightsFolder: folder,
+        prepack: true,
+      });
+    });
   }
 
   private checkIds(ids: readonly number[], cache: LayerCache): void {

@@ -1,6 +1,6 @@
 /** How far a long step of opening or pulling a model is. */
 export interface ModelProgress {
-  readonly step: "download" | "check" | "unpack" | "convert" | "hash";
+  readonly step: "download" | "check" | "unpack" | "convert" | "hash" | "quantise";
   /** The model or file that the step works on. */
   readonly item: string;
   /** Bytes done so far. */

@@ -4,7 +4,8 @@ import { kvDistill } from "../../compress/methods/kv-distill.ts";
 import { decode } from "../../generate/decode.ts";
 import { readingCache } from "../../generate/generate.ts";
 import { GREEDY } from "../../generate/sample.ts";
-import type { LanguageModel } from "../../models/language-model.ts";
+import { divergence, teacherOf } from "../../evaluate/metrics/divergence.ts";
+import { LanguageModel } from "../../models/language-model.ts";
 import type { LayerCache } from "../../models/layer-cache.ts";
 import { randomFromSeed } from "../../util/random.ts";
 import type { DecodeRequest } from "../sides/protocol.ts";
@@ -20,7 +21,7 @@ export interface DecodeState {
 export async function decoding(
   model: LanguageModel,
   adapter: () => Promise<LoadedAdapter>,
-  { context, keep, first, steps }: DecodeRequest,
+  { context, keep, first, steps, fidelity }: DecodeRequest,
   state: DecodeState,
   measure: Measure,
 ): Promise<Done> {
@@ -39,10 +40,26 @@ export async function decoding(
       for await (const id of decode(model, cache, [first], options)) ids.push(id);
       return ids;
     });
-    return { seconds, tokens: steps, check: { ids: value } };
+    if (fidelity === undefined) return { seconds, tokens: steps, check: { ids: value } };
+    cache.truncate(length, position);
+    const forwardKl = await divergenceFromFloat32(model, cache, [first, ...value]);
+    return { seconds, tokens: steps, check: { ids: value, KL: forwardKl } };
   } finally {
     cache.truncate(length, position);
   }
+}
+
+/** Mean forward KL of predictions after each of `ids` but the last, read one by one as when decoding, in nats. */
+async function divergenceFromFloat32(model: LanguageModel, cache: LayerCache, ids: readonly number[]): Promise<number> {
+  const { length, position } = cache;
+  const oneByOne = async (reader: LanguageModel): Promise<Float32Array[]> => {
+    const logits: Float32Array[] = [];
+    for (const id of ids.slice(0, -1)) logits.push((await reader.forward({ ids: [id], cache, logitRows: [0] })).data);
+    cache.truncate(length, position);
+    return logits;
+  };
+  const exact = teacherOf(await oneByOne(new LanguageModel(model.files, model.runtime)));
+  return divergence(exact, await oneByOne(model), ids.slice(1)).forwardKl;
 }
 
 async function full(model: LanguageModel, ids: readonly number[]): Promise<LayerCache> {

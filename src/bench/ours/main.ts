@@ -3,6 +3,7 @@ import { shippedAdapter } from "../../compress/compress-text.ts";
 import { loadAdapter } from "../../cache/load-adapter.ts";
 import { LanguageModel } from "../../models/language-model.ts";
 import { loadModel } from "../../models/load-model.ts";
+import type { Precision } from "../../models/precision/precision.ts";
 import type { Device } from "../../runtime/options.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { PACKAGE_NAME_AND_VERSION } from "../../util/version.ts";
@@ -62,9 +63,10 @@ class OurSide {
   }
 
   private async model(): Promise<LanguageModel> {
-    const { model, device, threads, profile } = this.settings();
+    const { model, device, threads, precision, profile } = this.settings();
     this.loadedModel ??= await loadModel(model.folder, {
       device: device as Device,
+      precision: precision as Precision,
       threads,
       ...(profile === null ? {} : { profile }),
     });

@@ -1,9 +1,6 @@
 import { fileURLToPath } from "node:url";
 import type { SideCommand } from "./side.ts";
 
-/** How this package can compute what is measured. */
-export const PRECISIONS = ["fp32"] as const;
-
 /** This package, in a process of its own as every peer. From its sources it needs tsx, as the runtime's worker does. */
 export function ourSide(name: string): SideCommand {
   const sources = import.meta.url.endsWith(".ts");

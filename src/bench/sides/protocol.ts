@@ -103,7 +103,10 @@ export interface TrainRequest {
   readonly microBatch: number;
 }
 
-/** Greedy tokens after `first` on a cache of `context`, which is made before and not measured; check: `ids`. */
+/**
+ * Greedy tokens after `first` on a cache of `context`, which is made before and not measured; check: `ids`, and where fidelity is asked for `KL`, the
+ * mean divergence in nats of the side's predictions at them from its own in float32.
+ */
 export interface DecodeRequest {
   readonly work: "decode";
   readonly context: readonly number[];
@@ -111,6 +114,7 @@ export interface DecodeRequest {
   readonly keep: number;
   readonly first: number;
   readonly steps: number;
+  readonly fidelity?: true;
 }
 
 /** The first token of an answer: from a cache file, loaded from disk, or after reading the text again; check: `next`. */

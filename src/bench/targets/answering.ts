@@ -29,6 +29,27 @@ export const decode: Target = ({ sizes, text }) => {
   ];
 };
 
+/** Greedy tokens with weights of 8 and 4 bits, beside float32. */
+export const quantised: Target = ({ sizes, text }) => {
+  const request = (): DecodeRequest => ({
+    work: "decode",
+    context: text.take(sizes.context),
+    keep: 1,
+    first: text.take(1, sizes.context)[0] ?? 0,
+    steps: sizes.steps,
+    fidelity: true,
+  });
+  return (["int8", "int4"] as const).map((precision) => ({
+    name: `decode ${precision} ${sizes.context}`,
+    what: `${sizes.steps} tokens on a full cache of ${sizes.context}, ${precision} beside fp32`,
+    measure: "tokens/s",
+    entries: [
+      { name: precision, side: `ours, ${precision}`, precision, request },
+      { name: "fp32", side: "ours, fp32", precision: "fp32", request },
+    ],
+  }));
+};
+
 /** Greedy tokens on the compressed cache of a long text, beside its full cache. */
 export const decodeCompressed: Target = ({ sizes, text, files }) => {
   const tokens = Math.min(sizes.long, contextLimit(files.config) - sizes.steps - 1);

@@ -1,4 +1,4 @@
-import { decode, decodeCompressed, firstToken } from "./answering.ts";
+import { decode, decodeCompressed, firstToken, quantised } from "./answering.ts";
 import { compress, fold, prefill } from "./reading.ts";
 import type { Target } from "./target.ts";
 import { memory, train } from "./train.ts";
@@ -9,6 +9,7 @@ export const TARGETS = {
   prefill,
   compress,
   decode,
+  precision: quantised,
   "decode-compressed": decodeCompressed,
   "first-token": firstToken,
   fold,

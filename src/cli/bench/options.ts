@@ -1,5 +1,5 @@
 import { PEER_NAMES, type PeerName } from "../../bench/sides/peers.ts";
-import { PRECISIONS } from "../../bench/sides/ours.ts";
+import { PRECISIONS } from "../../models/precision/precision.ts";
 import { FULL_SIZES, QUICK_SIZES, type Sizes } from "../../bench/sizes.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { quote } from "../../util/quote.ts";
@@ -42,7 +42,7 @@ export const benchOptions = {
   out: option("--out <folder>", "write result.json, table.txt and plots", text),
   precision: optionOr(
     "--precision <name>",
-    `how our side computes: ${PRECISIONS.join(", ")}`,
+    `weights that our side decodes with: ${PRECISIONS.join(", ")}`,
     choice(PRECISIONS),
     "fp32",
   ),

@@ -114,6 +114,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
     sinks,
     modelHash: model.files.hash,
     tokenizerHash: model.files.tokenizerHash,
+    ...(model.precision === "fp32" ? {} : { precision: model.precision }),
     adapterHash: adapter === undefined || !methods.has("kv-distill") ? "none" : adapterHash(adapter.adapter),
     dataSha256: await filesDigest(task.files),
   };

@@ -1,0 +1,141 @@
+import { dirname, join } from "node:path";
+import { openSafetensors } from "../../formats/safetensors/open.ts";
+import { type TensorSource, writeSafetensors } from "../../formats/safetensors/write.ts";
+import type { ExternalData } from "../../graph/onnx/writer.ts";
+import { readTensor } from "../../runtime/read-tensor.ts";
+import { asDType, elementCount } from "../../tensor/tensor.ts";
+import { writeFolderAtomic } from "../../util/atomic-folder.ts";
+import { requireRoom } from "../../util/disk-room.ts";
+import { KvDistillError } from "../../util/errors.ts";
+import { pathExists } from "../../util/path-exists.ts";
+import { cacheFolder } from "../home.ts";
+import type { ModelFiles } from "../model-files.ts";
+import type { ModelReporter } from "../progress.ts";
+import { stepGraph } from "../step-graph.ts";
+import type { Precision } from "./precision.ts";
+import { BLOCK_SIZE, quantise, type QuantisedMatrix } from "./quantise.ts";
+import { type MatrixSpec, partNames, quantisableMatrices, quantisedGraph } from "./quantised-graph.ts";
+
+/** What short steps are computed with. */
+export interface QuantisedWeights {
+  readonly precision: Exclude<Precision, "fp32">;
+  /** Folder that the engine maps the file from. */
+  readonly folder: string;
+  /** Every weight of the quantised step graph. */
+  readonly weights: ReadonlyMap<string, ExternalData>;
+  readonly bitsOf: (spec: MatrixSpec) => 4 | 8;
+}
+
+/** Part of the copies' names: raised when they are made in another way. */
+const VERSION = 1;
+const FILE = "weights.safetensors";
+
+/**
+ * The copy of a model's weights with matrices in 4 or 8 bits, in the cache folder, made on first use. The output matrix has 8 bits in either: it
+ * decides between words that are nearly as likely.
+ * @throws KvDistillError `disk`, also when there is too little room; `unsupported` for a model without files, or whose matrices
+ * are no multiple of a block wide
+ */
+export async function quantisedCopy(
+  files: ModelFiles,
+  precision: QuantisedWeights["precision"],
+  reporter: ModelReporter = {},
+): Promise<QuantisedWeights> {
+  const bitsOf = ({ rows }: MatrixSpec): 4 | 8 => (precision === "int8" || rows === files.config.vocabSize ? 8 : 4);
+  const folder = join(await cacheFolder("quantised"), `${files.hash}-${precision}-${VERSION}`);
+  if (!(await pathExists(join(folder, FILE)))) await writeCopy(files, folder, bitsOf, reporter);
+  const { entries } = await openSafetensors(join(folder, FILE));
+  const weights = new Map<string, ExternalData>();
+  for (const [name, { offset, shape }] of entries) weights.set(name, { file: FILE, offset, dims: shape });
+  return { precision, folder, weights, bitsOf };
+}
+
+async function writeCopy(
+  files: ModelFiles,
+  folder: string,
+  bitsOf: QuantisedWeights["bitsOf"],
+  { onProgress }: ModelReporter,
+): Promise<void> {
+  const graph = stepGraph(files.config, { result: "logits" });
+  const specs = quantisableMatrices(graph);
+  if (specs.size === 0) {
+    throw new KvDistillError("unsupported", "no matrix of the model divides into blocks", {
+      where: files.name,
+      expected: `rows of a multiple of ${BLOCK_SIZE} numbers`,
+      hint: "use precision fp32",
+    });
+  }
+  const plain = quantisedGraph(graph, bitsOf)
+    .weights.map(({ attributes }) => attributes.name)
+    .filter((name) => files.weights.has(name));
+  const tensors = [
+    ...plain.map((name) => plainTensor(files, name)),
+    ...[...specs.values()].flatMap((spec) => quantisedTensors(files, spec, bitsOf(spec))),
+  ];
+  const total = tensors.reduce((sum, tensor) => sum + tensor.size, 0);
+  await requireRoom(dirname(folder), total, "the quantised weights");
+  let done = 0;
+  const reported = tensors.map(({ size, ...tensor }) => ({
+    ...tensor,
+    bytes: async () => {
+      const bytes = await tensor.bytes();
+      done += size;
+      onProgress?.({ step: "quantise", item: files.name, done, total });
+      return bytes;
+    },
+  }));
+  await writeFolderAtomic(folder, (target) => writeSafetensors(join(target, FILE), reported)).catch(
+    async (error: unknown) => {
+      // Another process may have made the same copy meanwhile: it is as good.
+      if (!(await pathExists(join(folder, FILE)))) throw error;
+    },
+  );
+}
+
+type SizedTensor = TensorSource & { readonly size: number };
+
+function plainTensor(files: ModelFiles, name: string): SizedTensor {
+  const shape = files.weights.get(name)?.dims ?? [];
+  const bytes = async (): Promise<Uint8Array> => new Uint8Array((await readWeight(files, name)).buffer);
+  return { name, dtype: "F32", shape, bytes, size: 4 * elementCount(shape) };
+}
+
+/** The parts of one matrix. They lie apart in the file: the matrix is quantised for each anew, so that no more than one is held. */
+function quantisedTensors(files: ModelFiles, spec: MatrixSpec, bits: 4 | 8): SizedTensor[] {
+  const { name, rows, columns } = spec;
+  const names = partNames(name);
+  const blocks = columns / BLOCK_SIZE;
+  const part = (pick: (matrix: QuantisedMatrix) => Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer> | undefined) => {
+    return async () =>
+      new Uint8Array(pick(quantise(await readMatrix(files, spec), bits))?.buffer ?? new ArrayBuffer(0));
+  };
+  const numbers = { dtype: "F32", size: 4 * rows * blocks } as const;
+  const bytes = (BLOCK_SIZE * bits) / 8;
+  const shape = [rows, blocks, bytes];
+  return [
+    { name: names.packed, dtype: "U8", shape, bytes: part(({ packed }) => packed), size: rows * blocks * bytes },
+    { ...numbers, name: names.scales, shape: [rows * blocks], bytes: part(({ scales }) => scales) },
+    ...(bits === 4
+      ? [{ ...numbers, name: names.floors, shape: [rows, blocks], bytes: part(({ floors }) => floors) }]
+      : []),
+  ];
+}
+
+async function readMatrix(files: ModelFiles, { name, rows, columns, transposed }: MatrixSpec): Promise<Float32Array> {
+  const stored = await readWeight(files, name);
+  if (!transposed) return stored;
+  const matrix = new Float32Array(stored.length);
+  for (let column = 0; column < columns; column++) {
+    for (let row = 0; row < rows; row++) matrix[row * columns + column] = stored[column * rows + row] ?? 0;
+  }
+  return matrix;
+}
+
+async function readWeight(files: ModelFiles, name: string): Promise<Float32Array<ArrayBuffer>> {
+  const place = files.weights.get(name);
+  if (place === undefined) {
+    throw new KvDistillError("unsupported", "only models that lie in files are quantised", { where: name });
+  }
+  const { file, offset, dims } = place;
+  return asDType(await readTensor({ path: file, offset, dtype: "float32", dims }), "float32").data;
+}

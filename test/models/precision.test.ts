@@ -1,0 +1,198 @@
+import { cp, mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { floatTensor } from "../../src/formats/safetensors/float-tensor.ts";
+import { writeSafetensors } from "../../src/formats/safetensors/write.ts";
+import { gemm, input, weight } from "../../src/graph/build.ts";
+import { defineGraph } from "../../src/graph/graph.ts";
+import { array64, type Array64 } from "../../src/graph/interpreter/array.ts";
+import { interpret } from "../../src/graph/interpreter/interpreter.ts";
+import { logProbabilities } from "../../src/generate/sample.ts";
+import type { LanguageModel } from "../../src/models/language-model.ts";
+import { loadModel } from "../../src/models/load-model.ts";
+import { SHORT_STEP } from "../../src/models/precision/precision.ts";
+import { BLOCK_SIZE, quantise } from "../../src/models/precision/quantise.ts";
+import { partNames, quantisableMatrices, quantisedGraph } from "../../src/models/precision/quantised-graph.ts";
+import { readModelConfig } from "../../src/models/read-config.ts";
+import { stepGraph } from "../../src/models/step-graph.ts";
+import { randomFromSeed } from "../../src/util/random.ts";
+import { errorOf } from "../runtime/expect-error.ts";
+import { useTempHome } from "./temp-home.ts";
+import { editJson, tinyModel } from "./tiny-models.ts";
+
+const files = useTempHome();
+
+/** The numbers that a quantised matrix stands for. */
+function dequantised(matrix: Float32Array, bits: 4 | 8): Float32Array {
+  const { packed, scales, floors } = quantise(matrix, bits);
+  return matrix.map((_, i) => {
+    const block = Math.floor(i / BLOCK_SIZE);
+    const byte = packed[Math.floor((i * bits) / 8)] ?? 0;
+    const number = bits === 8 ? byte : (byte >> (4 * (i % 2))) & 15;
+    return (number - 2 ** (bits - 1)) * (scales[block] ?? NaN) + (floors?.[block] ?? 0);
+  });
+}
+
+const blocks = fc
+  .array(fc.array(fc.float({ min: -8, max: 8, noNaN: true }), { minLength: BLOCK_SIZE, maxLength: BLOCK_SIZE }), {
+    minLength: 1,
+    maxLength: 4,
+  })
+  .map((all) => Float32Array.from(all.flat()));
+
+describe("numbers in blocks", () => {
+  test("are off by half a step at most", () => {
+    fc.assert(
+      fc.property(blocks, fc.constantFrom(4 as const, 8 as const), (matrix, bits) => {
+        const back = dequantised(matrix, bits);
+        for (let start = 0; start < matrix.length; start += BLOCK_SIZE) {
+          const own = [...matrix.subarray(start, start + BLOCK_SIZE)];
+          const step =
+            bits === 4
+              ? (Math.max(...own) - Math.min(...own)) / 15
+              : Math.max(...own.map((one) => Math.abs(one))) / 127;
+          own.forEach((value, i) => {
+            expect(Math.abs(value - (back[start + i] ?? NaN))).toBeLessThanOrEqual(step * 0.5 + 1e-5);
+          });
+        }
+      }),
+    );
+  });
+
+  test("that came from blocks of 4 bits come back", () => {
+    const random = randomFromSeed(3);
+    const [least, step] = [Math.fround(-0.37), Math.fround(0.041)];
+    const numbers = Array.from({ length: BLOCK_SIZE }, (_, i) => (i < 2 ? 15 * i : Math.floor(random.uniform(0, 16))));
+    const stored = Float32Array.from(numbers, (number) => Math.fround(number * step) + least);
+    const back = dequantised(stored, 4);
+    stored.forEach((value, i) => {
+      expect(back[i]).toBeCloseTo(value, 6);
+    });
+  });
+
+  test("that are all zero stay zero", () => {
+    const zeros = new Float32Array(BLOCK_SIZE);
+    expect([...dequantised(zeros, 4), ...dequantised(zeros, 8)].every((value) => value === 0)).toBe(true);
+  });
+});
+
+test("a quantised graph computes with the numbers that the blocks stand for", () => {
+  const random = randomFromSeed(5);
+  const numbers = (...dims: number[]): Array64 =>
+    array64(
+      dims,
+      Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => Math.fround(random.normal())),
+    );
+  const x = input("x", "float32", ["T", 64]);
+  const across = gemm(x, weight("out-in", [5, 64]), { transB: true, addend: weight("bias", [5]) });
+  const graph = defineGraph("both", {
+    y: across,
+    z: gemm(x, weight("in-out", [64, 5])),
+    small: gemm(x, weight("whole", [64, 64])),
+    w: gemm(across, weight("odd", [3, 5]), { transB: true }),
+  });
+  const specs = quantisableMatrices(graph);
+  // 5 numbers make no block.
+  expect([...specs.keys()].sort()).toEqual(["in-out", "out-in", "whole"]);
+
+  const feeds: Record<string, Array64> = { x: numbers(3, 64), bias: numbers(5), odd: numbers(3, 5) };
+  const exact: Record<string, Array64> = { ...feeds };
+  const rounded = quantisedGraph(graph, ({ name }) => (name === "whole" ? 8 : 4));
+  for (const { name, rows, columns, transposed } of specs.values()) {
+    const matrix = Float32Array.from(numbers(rows, columns).data);
+    const bits = name === "whole" ? 8 : 4;
+    const { packed, scales, floors = new Float32Array() } = quantise(matrix, bits);
+    const names = partNames(name);
+    feeds[names.packed] = array64([rows, columns / BLOCK_SIZE, 4 * bits], packed);
+    feeds[names.scales] = array64([scales.length], scales);
+    feeds[names.floors] = array64([rows, floors.length / rows], floors);
+    const meant = dequantised(matrix, bits);
+    exact[name] = transposed
+      ? array64(
+          [columns, rows],
+          Array.from({ length: rows * columns }, (_, i) => meant[(i % rows) * columns + Math.floor(i / rows)] ?? NaN),
+        )
+      : array64([rows, columns], meant);
+  }
+  const [got, wanted] = [interpret(rounded, feeds), interpret(graph, exact)];
+  for (const name of ["y", "z", "small", "w"]) {
+    const most = Math.max(...(wanted[name]?.data ?? []).map(Math.abs));
+    // x is rounded to 8 bits.
+    wanted[name]?.data.forEach((value, i) => {
+      expect(Math.abs(value - (got[name]?.data[i] ?? NaN))).toBeLessThan(0.02 * most);
+    });
+  }
+});
+
+/** A random model whose matrices divide into blocks, with the tokenizer of a tiny one. */
+async function wideModel(name: string, folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  await cp(tinyModel(name), folder, { recursive: true });
+  await editJson(join(folder, "config.json"), (config) => {
+    if (name === "gpt2") Object.assign(config, { n_embd: 64, n_inner: 96 });
+    else Object.assign(config, { hidden_size: 64, intermediate_size: 96 });
+  });
+  const path = join(folder, "config.json");
+  const config = readModelConfig(JSON.parse(await readFile(path, "utf8")), path);
+  const random = randomFromSeed(11);
+  const tensors = stepGraph(config, { result: "logits" }).weights.map(({ attributes: { name, type } }) => {
+    const dims = type.shape.map(Number);
+    const scale = dims.length === 1 ? 1 : 0.3;
+    const count = dims.reduce((product, dim) => product * dim, 1);
+    return floatTensor(
+      name,
+      dims,
+      Float32Array.from({ length: count }, () => scale * random.normal()),
+      "F32",
+    );
+  });
+  await writeSafetensors(join(folder, "model.safetensors"), tensors);
+  return folder;
+}
+
+test("a model without a matrix that divides into blocks is refused", async () => {
+  await errorOf(loadModel(tinyModel("llama"), { precision: "int8" }), "unsupported");
+});
+
+describe.each(["qwen2", "gpt2"])("%s", (name) => {
+  async function predictions(model: LanguageModel, ids: readonly number[]): Promise<Float64Array> {
+    const cache = await model.newCache();
+    const { data } = await model.forward({ ids, cache, logitRows: [ids.length - 1] });
+    cache.release();
+    return logProbabilities(data);
+  }
+
+  function divergence(p: Float64Array, q: Float64Array): number {
+    return p.reduce((sum, log, i) => sum + Math.exp(log) * (log - (q[i] ?? NaN)), 0);
+  }
+
+  test("short steps come near float32, long ones are float32; the copy is made once", async () => {
+    const ids = Array.from({ length: SHORT_STEP + 1 }, (_, i) => (7 * i + 3) % 100);
+    const folder = await wideModel(name, join(files.work(), "wide"));
+    const exact = await loadModel(folder, { threads: 1 });
+    const [short, long] = [await predictions(exact, ids.slice(1)), await predictions(exact, ids)];
+    await exact.close();
+    for (const precision of ["int8", "int4"] as const) {
+      const steps: string[] = [];
+      const onProgress = ({ step }: { step: string }): void => void steps.push(step);
+      const model = await loadModel(folder, { threads: 1, precision, onProgress });
+      expect(model.precision).toBe(precision);
+      expect(steps).toContain("quantise");
+      const near = divergence(short, await predictions(model, ids.slice(1)));
+      expect(near).toBeGreaterThan(0);
+      expect(near).toBeLessThan(precision === "int8" ? 0.01 : 0.3);
+      expect(await predictions(model, ids)).toEqual(long);
+      await model.close();
+
+      const again: string[] = [];
+      const second = await loadModel(folder, {
+        threads: 1,
+        precision,
+        onProgress: ({ step }) => void again.push(step),
+      });
+      expect(again).not.toContain("quantise");
+      await second.close();
+    }
+  });
+});
