@@ -45,9 +45,9 @@ async function* measure(
   const { run, shards } = (await memory?.recall()) ?? newRun(tasks, shardSize);
   await memory?.remember({ run, shards });
   const folder = runFolder(run);
-  const byIndex = new Map(tasks.map((task) => [task.index, task]));
+  const byIndex = new Map(tasks.map((task) => [String(task.index), task]));
   // A remembered run may have passages whose rows are all there by now.
-  const passages = shards.map((indices) => indices.flatMap((index) => byIndex.get(index) ?? []));
+  const passages = shards.map((names) => names.flatMap((name) => byIndex.get(name) ?? []));
   const stored = await storedAdapter(link, folder, setup, adapter);
   const work: { units: number; work: EvalWork }[] = [];
   for (const own of passages) {
@@ -90,7 +90,7 @@ async function* measure(
 
 function newRun(tasks: readonly PassageTask[], shardSize: number): RememberedRun {
   const shards = cutBySize(tasks, sizeOf, shardSize);
-  return { run: newRunName(EVAL_JOB.name), shards: shards.map((own) => own.map(({ index }) => index)) };
+  return { run: newRunName(EVAL_JOB.name), shards: shards.map((own) => own.map(({ index }) => String(index))) };
 }
 
 function sizeOf({ passage: { context, questions } }: PassageTask): number {
@@ -125,7 +125,7 @@ function settingsOf(setup: EvaluationSetup): EvalWork["settings"] {
 }
 
 /** A row whose passage is no longer asked for has been written before. */
-function scored(row: UnscoredRow, byIndex: ReadonlyMap<number, PassageTask>): SampleRow[] {
-  const task = byIndex.get(row.row.passage);
+function scored(row: UnscoredRow, byIndex: ReadonlyMap<string, PassageTask>): SampleRow[] {
+  const task = byIndex.get(String(row.row.passage));
   return task === undefined ? [] : [scoredRow(row, task)];
 }

@@ -16,14 +16,15 @@ export interface TestRedis {
   stop(): Promise<void>;
 }
 
+/** Whether there is a server to start; tools/ci/redis-server.sh installs Debian's. */
+export const redisServer = spawnSync("redis-server", ["--version"]).status === 0;
+if (!redisServer) console.warn("without redis-server on the PATH the tests with a queue are skipped");
+
 /**
  * Starts Debian's redis-server on a free port of this machine.
  * @param extra further arguments, as `--requirepass`
  */
 export async function startRedis(folder: string, extra: readonly string[] = []): Promise<TestRedis> {
-  if (spawnSync("redis-server", ["--version"]).status !== 0) {
-    throw new Error("these tests need redis-server on the PATH: tools/ci/redis-server.sh installs Debian's");
-  }
   await mkdir(folder, { recursive: true });
   const port = await freePort();
   const password = extra[extra.indexOf("--requirepass") + 1];

@@ -9,13 +9,16 @@ import { isMarked, SPAN_END, SPAN_START } from "../../models/marked-span.ts";
 import type { PromptMessage } from "../../models/passage-prompt.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { parseStrictJson } from "../../util/strict-json.ts";
+import { compressDocuments } from "../compress/folder.ts";
 import { compressFacts, compressRows } from "../compress/facts.ts";
 import { showCompression } from "../compress/display.ts";
 import { outputPath } from "../compress/output-path.ts";
 import type { CommandContext } from "../context.ts";
 import { defineCommand } from "../define-command.ts";
 import { printTable } from "../print-table.ts";
-import { useModel } from "../model.ts";
+import { openAdapter, useModel } from "../model.ts";
+import { isFolder } from "../path-kind.ts";
+import { linkSettings, queueFaults, queueOptions } from "../queue-options.ts";
 import { readInput } from "../read-input.ts";
 import { adapterOption, jsonOption, modelOptions } from "../shared-options.ts";
 import { flag, type OptionValues, option, optionalArgument, optionOr, text } from "../spec.ts";
@@ -28,7 +31,11 @@ const options = {
   keep: option("--keep <part>", "how much to keep of the tokens: 5% or 0.05", keepFraction),
   tokens: option("--tokens <n>", "how many tokens to keep", wholeNumber()),
   bytes: option("--bytes <size>", "how much to keep, in bytes of keys and values as stored (F16): 2MB", byteSize),
-  output: option("-o, --output <file>", "the cache file (default: FILE with .kvd for its extension)", text),
+  output: option(
+    "-o, --output <path>",
+    "the cache file (default: FILE with .kvd for its extension), or folder of caches",
+    text,
+  ),
   method: optionOr("--method <name>", SAVED_METHOD_NAMES.join(", "), choice(SAVED_METHOD_NAMES), "kv-distill"),
   adapter: { ...adapterOption, description: `${adapterOption.description}; default: the package's own for this model` },
   fold: flag("--fold", "compress fold by fold; for texts longer than the model reads"),
@@ -40,7 +47,9 @@ const options = {
   marked: flag("--marked", `compress only the part of FILE between ${SPAN_START} and ${SPAN_END}, keep the rest whole`),
   messages: option("--messages <file>", "a conversation instead of a text: JSON messages, a part of them marked", text),
   seed: optionOr("--seed <n>", "for methods that draw", seed, 0),
+  resume: flag("--resume", "a folder of documents: go on with the caches that are there"),
   ...modelOptions,
+  ...queueOptions,
   json: jsonOption,
 } as const;
 
@@ -52,8 +61,10 @@ export const compress = defineCommand({
     "asked for, exactly. A template header in front of the text counts as text. Special tokens written in the text are letters.\n\n" +
     'A conversation is a JSON list of {"role": "system" | "user" | "assistant", "content": text}; its last message is the user\'s and ' +
     `is continued by the question. The part between ${SPAN_START} and ${SPAN_END} is compressed, all else is kept whole; the budget is ` +
-    "for that part. Tokens do not reach across the marks.",
-  arguments: { file: optionalArgument("file", "text file, UTF-8; - reads stdin") },
+    "for that part. Tokens do not reach across the marks.\n\n" +
+    "A folder of documents becomes a folder of caches, named by -o: every text in it by its ending, DOCUMENT.kvd each. A document that " +
+    "fails is listed in documents.jsonl and holds up no other. With --queue other machines do the work (docs/distributing.md).",
+  arguments: { file: optionalArgument("file", "text file, UTF-8, or folder of them; - reads stdin") },
   options,
   examples: [
     ["compress report.txt --keep 5%", "writes report.kvd"],
@@ -61,6 +72,8 @@ export const compress = defineCommand({
     ["compress book.txt --bytes 2MB --fold", "a text longer than the model reads, fold by fold"],
     ["compress --messages chat.json --keep 10%", "the marked part of a conversation"],
     ["compress report.txt --keep 25% --method streaming", "without an adapter"],
+    ["compress reports --keep 10% -o caches", "every text of a folder"],
+    ["compress reports --keep 10% -o caches --queue redis://10.0.0.5 --store /mnt/shared", "by the workers of a queue"],
   ],
   check: ({ options: own, arguments: { file } }) => [
     ...([own.keep, own.tokens, own.bytes].filter((budget) => budget !== undefined).length === 1
@@ -69,9 +82,18 @@ export const compress = defineCommand({
     ...((file === undefined) === (own.messages === undefined) ? ["give either a file or --messages"] : []),
     ...(own.marked && own.messages !== undefined ? ["--marked: messages are always marked"] : []),
     ...(own.adapter !== undefined && own.method !== "kv-distill" ? [`--adapter: ${own.method} takes none`] : []),
+    ...queueFaults(own),
     ...(own.output === undefined && (own.messages ?? file) === "-" ? ["-o, --output <file>: needed for stdin"] : []),
   ],
   run: async ({ options: own, arguments: { file } }, context) => {
+    if (file !== undefined && file !== "-" && (await isFolder(file))) {
+      await compressAll(file, own, context);
+      return;
+    }
+    if (own.queue !== undefined || own.resume) {
+      const what = own.resume ? "--resume" : "--queue";
+      throw new KvDistillError("bad-argument", "only a folder of documents is compressed like that", { where: what });
+    }
     const from = own.messages ?? file ?? "-";
     const path = own.output ?? outputPath(from);
     const given =
@@ -100,6 +122,27 @@ export const compress = defineCommand({
     });
   },
 });
+
+/** @throws KvDistillError `bad-argument` without a folder for the caches; as `compressDocuments` */
+async function compressAll(from: string, own: OptionValues<typeof options>, context: CommandContext): Promise<void> {
+  if (own.output === undefined) {
+    throw new KvDistillError("bad-argument", "a folder of documents needs one for its caches", {
+      where: from,
+      hint: "name it with -o",
+    });
+  }
+  const { output: out, method, marked, seed: seedOf, resume, json, shard } = own;
+  const settings = { keep: askedOf(own), method, fold: own.foldTokens ?? own.fold, marked, seed: seedOf };
+  await useModel(own, context, async (model) => {
+    const adapter = method === "kv-distill" ? await openAdapter(model, own.adapter) : undefined;
+    const work = { from, out, settings, resume, json, link: linkSettings(own), shard };
+    try {
+      await compressDocuments(model, adapter, work, context);
+    } finally {
+      adapter?.release();
+    }
+  });
+}
 
 function askedOf({ keep, tokens, bytes }: Pick<OptionValues<typeof options>, "keep" | "tokens" | "bytes">): Keep {
   if (keep !== undefined) return keep;

@@ -7,6 +7,7 @@ import { evaluate } from "./eval.ts";
 import { exportCache } from "./export.ts";
 import { generate } from "./generate.ts";
 import { inspect } from "./inspect.ts";
+import { jobs } from "./jobs.ts";
 import { logits } from "./logits.ts";
 import { pull } from "./pull.ts";
 import { prepare } from "./prepare.ts";
@@ -32,6 +33,7 @@ export const COMMANDS: readonly AddCommand[] = [
   evaluate,
   report,
   worker,
+  jobs,
   bench,
   demo,
 ];

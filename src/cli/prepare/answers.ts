@@ -1,12 +1,17 @@
 import { createDataReport } from "../../data/data-report.ts";
-import { prepareAnswers } from "../../data/prepare/prepare-answers.ts";
+import { prepareAnswers, type PrepareAnswersOptions } from "../../data/prepare/prepare-answers.ts";
 import { preparedRows, startInputReports } from "../../data/prepare/prepared-rows.ts";
 import { sourceNamed } from "../../data/sources/index.ts";
+import { answersByQueue } from "../../distribute/answers-by-queue.ts";
+import { withLink } from "../../distribute/link.ts";
+import { fileMemory } from "../../distribute/run/memory.ts";
 import { passagePromptOf } from "../../models/load-model.ts";
 import { formatCount } from "../../util/format.ts";
 import { withProgress } from "../../util/progress.ts";
 import { defineCommand } from "../define-command.ts";
 import { useModel } from "../model.ts";
+import { linkSettings, queueFaults, queueOptions } from "../queue-options.ts";
+import { withRunProgress } from "../run-progress.ts";
 import { jsonOption, modelOptions } from "../shared-options.ts";
 import { option, optionalRest, optionOr, requiredOption, text } from "../spec.ts";
 import { filePaths } from "../values/file-paths.ts";
@@ -14,6 +19,9 @@ import { wholeNumber } from "../values/whole-number.ts";
 import { INPUTS_HELP, locateInputs, parseInputs } from "./inputs.ts";
 import { rowChoice, rowFaults, rowOptions } from "./row-options.ts";
 import { rowsJson, tellRows } from "./tell-rows.ts";
+
+/** How the questions are put, whatever a row says. */
+const STYLE = "short-answer";
 
 export const prepareAnswersCommand = defineCommand({
   name: "answers",
@@ -36,6 +44,7 @@ export const prepareAnswersCommand = defineCommand({
     ),
     limit: option("--limit <n>", "passages to answer, from the first", wholeNumber()),
     ...rowOptions,
+    ...queueOptions,
     json: jsonOption,
   },
   examples: [
@@ -48,31 +57,55 @@ export const prepareAnswersCommand = defineCommand({
       ...(words.length === 0 ? ["<inputs> or --data: missing"] : []),
       ...parseInputs(words).faults,
       ...rowFaults(options, words.length),
+      ...queueFaults(options),
     ];
   },
   run: async ({ options, arguments: given }, context) => {
     const { out, log, signal } = context;
     const report = createDataReport();
-    const { inputs: asked } = parseInputs(inputWords(given.inputs, options.data));
-    const inputs = startInputReports(await locateInputs(asked, context));
+    const { inputs: named } = parseInputs(inputWords(given.inputs, options.data));
+    const inputs = startInputReports(await locateInputs(named, context));
     const choice = await rowChoice(options, log);
     await useModel(options, context, async (model) => {
-      const result = await withProgress({ label: "answers", unit: "passages" }, (progress) =>
-        prepareAnswers({
-          model,
-          prompt: passagePromptOf(model.files, "short-answer"),
-          rows: preparedRows({ ...choice, inputs, signal }),
-          out: options.out,
-          maxAnswerTokens: options.maxAnswer,
-          maxContextTokens: options.maxContext,
-          ...(options.limit === undefined ? {} : { limit: options.limit }),
-          report,
-          signal,
-          onPassage: ({ passages, total, answered }) => {
-            progress.update(passages, { of: formatCount(total), answers: formatCount(answered) });
-          },
-        }),
-      );
+      const asked: PrepareAnswersOptions = {
+        model,
+        prompt: passagePromptOf(model.files, STYLE),
+        rows: preparedRows({ ...choice, inputs, signal }),
+        out: options.out,
+        maxAnswerTokens: options.maxAnswer,
+        maxContextTokens: options.maxContext,
+        ...(options.limit === undefined ? {} : { limit: options.limit }),
+        report,
+        signal,
+      };
+      const link = linkSettings(options);
+      const result = await (link === undefined
+        ? withProgress({ label: "answers", unit: "passages" }, (progress) =>
+            prepareAnswers({
+              ...asked,
+              onPassage: ({ passages, total, answered }) => {
+                progress.update(passages, { of: formatCount(total), answers: formatCount(answered) });
+              },
+            }),
+          )
+        : withLink(link, log, (own) =>
+            withRunProgress(context, "answers", (follow) =>
+              prepareAnswers({
+                ...asked,
+                answer: answersByQueue({
+                  link: own,
+                  files: model.files,
+                  style: STYLE,
+                  maxTokens: options.maxAnswer,
+                  title: `prepare answers ${options.out}`,
+                  shardSize: options.shard,
+                  memory: fileMemory(`${options.out}.queue.json`),
+                  signal,
+                  ...follow,
+                }),
+              }),
+            ),
+          ));
       for (const line of report.lines()) log.warn(line);
       if (options.json) {
         out.json({ ...result, out: options.out, inputs: rowsJson(inputs), leftOut: report.counts() });

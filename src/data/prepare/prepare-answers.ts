@@ -4,7 +4,7 @@ import { KvDistillError } from "../../util/errors.ts";
 import type { DataReport } from "../data-report.ts";
 import { groupPassages } from "../group-passages.ts";
 import type { Passage, Question, QuestionRow } from "../passage.ts";
-import { selfAnswers } from "../self-answers.ts";
+import { type SelfAnswer, selfAnswers } from "../self-answers.ts";
 import { type AnsweredRow, type NoRow, openAnswerFile } from "./answer-file.ts";
 
 export interface PrepareAnswersOptions {
@@ -22,6 +22,17 @@ export interface PrepareAnswersOptions {
   readonly report: DataReport;
   readonly signal?: AbortSignal;
   readonly onPassage?: (done: PreparedAnswers) => void;
+  /** Who answers; absent: this process, one passage after the other. */
+  readonly answer?: AnswerPassages;
+}
+
+/** Answers all questions of passages, in their order. */
+export type AnswerPassages = (passages: readonly Passage[]) => AsyncIterable<PassageAnswers>;
+
+/** Answers of the model to the questions of a passage, each once, in their order. */
+export interface PassageAnswers {
+  readonly passage: Passage;
+  readonly answers: readonly SelfAnswer[];
 }
 
 export interface PreparedAnswers {
@@ -49,33 +60,42 @@ export async function prepareAnswers(options: PrepareAnswersOptions): Promise<Pr
     if (passages.length < limit) passages.push(passage);
   }
   const file = await openAnswerFile(out);
-  let state: PreparedAnswers = { passages: 0, total: passages.length, answered: 0, before: 0, empty: 0, cut: 0 };
   try {
+    const open: Passage[] = [];
+    let before = 0;
     for (const passage of passages) {
-      if (signal?.aborted === true) {
-        throw new KvDistillError("cancelled", "answering was stopped", {
-          got: `${state.answered} answers in ${out}`,
-          hint: "the same command goes on",
-        });
-      }
-      const { id, context, questions } = passage;
-      const open = questions.filter((question) => !file.asked.has(question.id));
-      const tokens = prompt.contextIds(context).length;
+      const questions = passage.questions.filter((question) => !file.asked.has(question.id));
+      before += passage.questions.length - questions.length;
+      const tokens = prompt.contextIds(passage.context).length;
       if (tokens > options.maxContextTokens) {
-        report.onLeftOut({ reason: "context-too-long", id, tokens, limit: options.maxContextTokens });
-      } else if (open.length > 0) {
-        const { rows, none } = await answered(model, prompt, { ...passage, questions: open }, options.maxAnswerTokens);
-        await file.append(rows, none);
-        for (const row of none) report.onRemoved("empty-answer", 1, row.id);
-        state = {
-          ...state,
-          answered: state.answered + rows.length,
-          empty: state.empty + none.length,
-          cut: state.cut + rows.filter((row) => row.answer_cut).length,
-        };
-      }
-      state = { ...state, passages: state.passages + 1, before: state.before + questions.length - open.length };
+        report.onLeftOut({ reason: "context-too-long", id: passage.id, tokens, limit: options.maxContextTokens });
+      } else if (questions.length > 0) open.push({ ...passage, questions });
+    }
+    const total = passages.length;
+    let state: PreparedAnswers = { passages: total - open.length, total, answered: 0, before, empty: 0, cut: 0 };
+    const goOn = (): void => {
+      if (signal?.aborted !== true || state.passages === total) return;
+      throw new KvDistillError("cancelled", "answering was stopped", {
+        got: `${state.answered} answers in ${out}`,
+        hint: "the same command goes on",
+      });
+    };
+    options.onPassage?.(state);
+    goOn();
+    const answer = options.answer ?? ((own) => answerHere(model, prompt, own, options.maxAnswerTokens));
+    for await (const answered of open.length === 0 ? [] : answer(open)) {
+      const { rows, none } = rowsOf(answered, model.files.name);
+      await file.append(rows, none);
+      for (const row of none) report.onRemoved("empty-answer", 1, row.id);
+      state = {
+        ...state,
+        passages: state.passages + 1,
+        answered: state.answered + rows.length,
+        empty: state.empty + none.length,
+        cut: state.cut + rows.filter((row) => row.answer_cut).length,
+      };
       options.onPassage?.(state);
+      goOn();
     }
     return state;
   } finally {
@@ -83,14 +103,23 @@ export async function prepareAnswers(options: PrepareAnswersOptions): Promise<Pr
   }
 }
 
-async function answered(
+async function* answerHere(
   model: LanguageModel,
   prompt: PassagePrompt,
-  { context, source, licence, questions }: Passage,
+  passages: readonly Passage[],
   maxTokens: number,
-): Promise<{ readonly rows: AnsweredRow[]; readonly none: NoRow[] }> {
-  const asked = { context, questions: questions.map(({ question }: Question) => question) };
-  const answers = await selfAnswers(model, prompt, asked, { maxTokens });
+): AsyncGenerator<PassageAnswers, void, undefined> {
+  for (const passage of passages) {
+    const { context, questions } = passage;
+    const asked = { context, questions: questions.map(({ question }: Question) => question) };
+    yield { passage, answers: await selfAnswers(model, prompt, asked, { maxTokens }) };
+  }
+}
+
+function rowsOf(
+  { passage: { context, source, licence, questions }, answers }: PassageAnswers,
+  answeredBy: string,
+): { readonly rows: AnsweredRow[]; readonly none: NoRow[] } {
   const rows: AnsweredRow[] = [];
   const none: NoRow[] = [];
   for (const [i, { id, question }] of questions.entries()) {
@@ -100,7 +129,7 @@ async function answered(
       continue;
     }
     const origin = { source, ...(licence === undefined ? {} : { licence }) };
-    const facts = { answer_cut: finish === "length", answered_by: model.files.name };
+    const facts = { answer_cut: finish === "length", answered_by: answeredBy };
     rows.push({ id, ...origin, context, question, answer, ...facts });
   }
   return { rows, none };

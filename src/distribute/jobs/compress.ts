@@ -44,7 +44,7 @@ export const COMPRESS_JOB: JobKind<CompressWork, z.infer<typeof resultSchema>> =
     const { model, store, folder, scratch, signal } = context;
     const documents = checked(sentDocumentsSchema, await getJson(store, file), file.key);
     const adapter = stored === null ? undefined : await context.adapter(stored);
-    const done: CompressedDocuments = [];
+    const done: CompressedDocuments[number][] = [];
     let passing: unknown;
     for (const { name, sha256, text } of documents) {
       const path = join(scratch, "document.kvd");

@@ -29,7 +29,9 @@ export async function openQueues(address: RedisAddress, onError: (error: Error) 
   const options = { connection: connectionOptions(address) };
   const [jobs, runs] = [JOBS_QUEUE, RUNS_QUEUE].map((name) => new Queue(name, options)) as [Queue, Queue];
   const flows = new FlowProducer(options);
-  for (const each of [jobs, runs, flows]) each.on("error", onError);
+  jobs.on("error", onError);
+  runs.on("error", onError);
+  flows.on("error", onError);
   return {
     address,
     jobs,

@@ -109,7 +109,7 @@ async function send<W, R>(
 }
 
 /** Waits for a run. @returns what its parent job returned */
-export async function follow({ queues }: Link, run: string, options: FollowOptions): Promise<unknown> {
+export async function follow({ queues }: Pick<Link, "queues">, run: string, options: FollowOptions): Promise<unknown> {
   const { signal, onProgress, onNote, pollMilliseconds = 500 } = options;
   const journal = new Journal(queues.runs, run);
   let told = "";

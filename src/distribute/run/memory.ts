@@ -10,8 +10,8 @@ import { RUN_NAME } from "../jobs/payload.ts";
 /** A run that was sent, and which pieces of the work each of its shards holds. */
 const rememberedSchema = z.strictObject({
   run: z.string().regex(RUN_NAME, "not the name of a run"),
-  /** Places of the pieces in the whole work, shard by shard. */
-  shards: z.array(z.array(z.int().min(0))).min(1),
+  /** Names of the pieces, shard by shard. */
+  shards: z.array(z.array(z.string())).min(1),
 });
 export type RememberedRun = Readonly<z.infer<typeof rememberedSchema>>;
 

@@ -15,6 +15,7 @@ import {
   failureText,
   jobSchema,
   openSealed,
+  RUN_NAME,
   type RunPayload,
   runSchema,
   sealJson,
@@ -54,6 +55,8 @@ export interface WorkerOptions {
 
 /** A job whose workers died so often is given up: it may be what kills them. */
 const MOST_STALLS = 5;
+/** A job that workers refused so often for want of a proof is given up. */
+const MOST_REFUSALS = 10;
 const LONGEST_REST_SECONDS = 60;
 const CLOSING_SECONDS = 5;
 
@@ -110,7 +113,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     start(RUNS_QUEUE, (job) => desk.finishRun(job)),
   ];
   const onError = lossTeller(log);
-  for (const each of [runs, ...workers]) each.on("error", onError);
+  runs.on("error", onError);
+  for (const worker of workers) worker.on("error", onError);
   try {
     await Promise.all(workers.map((worker) => worker.waitUntilReady()));
     for (const worker of workers) void worker.run().catch(onError);
@@ -158,7 +162,7 @@ class Desk {
   async doJob(job: Job, signal: AbortSignal): Promise<Sealed> {
     const { token, store, model, log, name } = this.options;
     const id = job.id ?? "";
-    const payload = this.open(() => openSealed(token, "job", jobSchema, id, job.data));
+    const payload = await this.open(job, () => openSealed(token, "job", jobSchema, id, job.data));
     const { run, kind: kindName } = payload;
     await this.checkIdentity(run, payload.identity);
     const begun = performance.now();
@@ -204,8 +208,9 @@ class Desk {
   async finishRun(job: Job): Promise<Sealed> {
     const { token, store, log, name } = this.options;
     const id = job.id ?? "";
-    const payload: RunPayload = this.open(() => openSealed(token, "job", runSchema, id, job.data));
+    const payload: RunPayload = await this.open(job, () => openSealed(token, "job", runSchema, id, job.data));
     await this.checkIdentity(payload.run, payload.identity);
+    log.debug(() => `${id}: its results are put together`);
     try {
       const [values, failures] = await Promise.all([
         job.getChildrenValues<unknown>(),
@@ -223,13 +228,17 @@ class Desk {
     }
   }
 
-  /** What is no job of ours fails at once, and is told here: whoever sent it has no claim on an answer. */
-  private open<T>(read: () => T): T {
+  /** What is no job of ours goes back, since it may be this worker that has a wrong token; after some rounds it is nobody's and fails. */
+  private async open<T>(job: Job, read: () => T): Promise<T> {
     try {
       return read();
     } catch (error) {
-      this.options.log.warn(messageOf(error));
-      throw error;
+      const why = `${this.options.name} refuses ${job.id ?? "a job"}: ${messageOf(error)}`;
+      // Nothing in such a job can be believed but which run BullMQ counts it to.
+      const run = job.parent?.id ?? job.id ?? "";
+      if (RUN_NAME.test(run)) await this.tell(run, why);
+      else this.options.log.warn(why);
+      throw job.attemptsStarted > MOST_REFUSALS ? error : this.unableNow(why);
     }
   }
 

@@ -1,0 +1,21 @@
+import type { RunStatus, WorkerStatus } from "../../distribute/status/read-status.ts";
+import { formatCount, formatDuration, formatRate } from "../../util/format.ts";
+
+/** A run as a row: name, what, state, jobs, rate, time, failed. */
+export function runRows({ run, title, state, jobs, unit, perSecond, seconds }: RunStatus): string[] {
+  const { total, done, failed } = jobs;
+  return [
+    run,
+    title,
+    state,
+    `${formatCount(done + failed)} of ${formatCount(total)}`,
+    perSecond === 0 ? "" : formatRate(perSecond, unit),
+    formatDuration(seconds),
+    failed === 0 ? "" : formatCount(failed),
+  ];
+}
+
+/** A worker as a row: name, address, since when, what it does. */
+export function workerRows({ name, address, seconds, job }: WorkerStatus): string[] {
+  return [name, address, formatDuration(seconds), job ?? ""];
+}

@@ -1,0 +1,218 @@
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll } from "vitest";
+import { parseRedisUrl } from "../../src/distribute/redis/address.ts";
+import { openStore } from "../../src/distribute/store/store.ts";
+import { QueueToken } from "../../src/distribute/token.ts";
+import { runWorker } from "../../src/distribute/worker/run-worker.ts";
+import { LanguageModel } from "../../src/models/language-model.ts";
+import { openModel } from "../../src/models/open.ts";
+import { createRuntime } from "../../src/runtime/runtime.ts";
+import { createLogger } from "../../src/util/log.ts";
+import { editJson, rewrite, tinyModel } from "../models/tiny-models.ts";
+import { startRedis, type TestRedis } from "./redis-server.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const tsx = import.meta.resolve("tsx");
+
+export const TOKEN = "0123456789abcdef0123456789abcdef";
+
+/** A command in a process of its own. */
+export interface Command {
+  readonly child: ChildProcessByStdio<null, Readable, Readable>;
+  /** What it has told on stderr and stdout so far. */
+  readonly told: () => string;
+  /** Resolves when it has told something. @throws Error when it ends without */
+  readonly tells: (what: RegExp, times?: number) => Promise<void>;
+  /** Its exit code and streams, when it has ended. */
+  readonly end: Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>;
+}
+
+export interface Setting {
+  readonly redis: () => TestRedis;
+  /** Folder of the tests. */
+  readonly work: () => string;
+  /** A tiny random model, in this process. */
+  readonly model: () => LanguageModel;
+  readonly modelFolder: () => string;
+  readonly store: () => string;
+  /** Starts a worker in a process of its own and waits until it is ready. */
+  readonly workerProcess: (name: string, options?: WorkerStart) => Promise<Command>;
+  /** Starts a worker in this process and waits until it is ready. */
+  readonly workerHere: (name: string, options?: WorkerHere) => Promise<void>;
+  /** Stops the workers of this process. */
+  readonly dismiss: () => Promise<void>;
+}
+
+export interface WorkerHere {
+  readonly queue?: string;
+  readonly token?: string;
+  readonly scratch?: string;
+  /** Another model than the one that jobs name. */
+  readonly otherModel?: boolean;
+}
+
+export interface StartOptions {
+  /** Folder of the package, when not this one. */
+  readonly package?: string;
+  /** What is put in front of the command. */
+  readonly through?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export interface WorkerStart extends StartOptions {
+  readonly queue?: string;
+}
+
+/** A tiny random model, a Redis server and a store for all tests of a file; processes that are left are killed at the end. */
+export function useSetting(redisExtra: readonly string[] = []): Setting {
+  let work = "";
+  let redis: TestRedis | undefined;
+  let model: LanguageModel | undefined;
+  let other: LanguageModel | undefined;
+  const here: { readonly stop: AbortController; readonly end: Promise<void> }[] = [];
+  const started: Command[] = [];
+  beforeAll(async () => {
+    work = await mkdtemp(join(tmpdir(), "kv-distill-queue-"));
+    const folder = await rewrite(tinyModel("llama"), join(work, "model"), (weights) => {
+      // Larger weights than a fresh model's, so that what is read matters to what is said.
+      for (const { values } of weights.values()) values.forEach((value, i) => (values[i] = 4 * value));
+    });
+    await editJson(join(folder, "config.json"), (config) => {
+      config.max_position_embeddings = 400;
+    });
+    const second = await rewrite(folder, join(work, "other"), (weights) => {
+      for (const { values } of weights.values()) values.reverse();
+    });
+    [model, other] = await withHome(join(work, "home"), () => Promise.all([folder, second].map(opened)));
+    await mkdir(join(work, "scratch"));
+    redis = await startRedis(join(work, "redis"), redisExtra);
+  });
+  afterAll(async () => {
+    await dismiss();
+    await model?.close();
+    await other?.close();
+    for (const { child } of started) child.kill("SIGKILL");
+    await Promise.all(started.map(({ end }) => end));
+    await redis?.stop();
+    await rm(work, { recursive: true, force: true });
+  });
+  const dismiss = async (): Promise<void> => {
+    for (const { stop } of here) stop.abort();
+    await Promise.all(here.splice(0).map(({ end }) => end));
+  };
+  const start = (
+    args: readonly string[],
+    { package: home = root, through = [], environment = {} }: StartOptions = {},
+  ): Command => {
+    const [command = "", ...rest] = [
+      ...through,
+      process.execPath,
+      "--import",
+      tsx,
+      join(home, "src/cli/main.ts"),
+      ...args,
+    ];
+    const env = {
+      ...process.env,
+      KV_DISTILL_HOME: join(work, "home"),
+      KV_DISTILL_QUEUE_TOKEN: TOKEN,
+      KV_DISTILL_STORE: "",
+      KV_DISTILL_LOG: "debug",
+      NO_COLOR: "1",
+      ...environment,
+    };
+    const child = spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"], env });
+    let said = "";
+    const written = { stdout: "", stderr: "" };
+    const listeners = new Set<() => void>();
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].setEncoding("utf8").on("data", (piece: string) => {
+        said += piece;
+        written[name] += piece;
+        for (const listener of listeners) listener();
+      });
+    }
+    const code = new Promise<number | null>((resolve, reject) => {
+      child.on("error", reject).on("close", resolve);
+    });
+    const end = code.then((own) => ({ code: own, ...written }));
+    const tells: Command["tells"] = (what, times = 1) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if ([...said.matchAll(new RegExp(what, "g"))].length < times) return;
+          listeners.delete(look);
+          resolve();
+        };
+        listeners.add(look);
+        void end.then(() => {
+          reject(new Error(`the command ended without telling ${String(what)}:\n${said}`));
+        });
+        look();
+      });
+    const made = { child, told: () => said, tells, end };
+    started.push(made);
+    return made;
+  };
+  const setting: Setting = {
+    redis: () => there(redis),
+    work: () => work,
+    model: () => there(model),
+    modelFolder: () => join(work, "model"),
+    store: () => join(work, "store"),
+    workerProcess: async (name, { queue = there(redis).url, ...options } = {}) => {
+      const link = ["--queue", queue, "--store", setting.store(), "--lock", "2", "--rest", "1"];
+      const own = ["--name", name, "--model", setting.modelFolder(), "--threads", "1"];
+      const command = start(["worker", ...link, ...own], options);
+      await command.tells(new RegExp(`${name} works for`));
+      return command;
+    },
+    workerHere: async (name, { queue = there(redis).url, token = TOKEN, scratch, otherModel = false } = {}) => {
+      const stop = new AbortController();
+      const store = await openStore(setting.store());
+      await new Promise<void>((ready, failed) => {
+        const end = runWorker({
+          address: parseRedisUrl(queue),
+          token: new QueueToken(token),
+          store,
+          model: otherModel ? there(other) : there(model),
+          name,
+          scratch: scratch ?? join(work, "scratch"),
+          lockSeconds: 2,
+          restSeconds: 0.2,
+          log: createLogger("silent", () => undefined),
+          signal: stop.signal,
+          onReady: ready,
+        });
+        end.catch(failed);
+        here.push({ stop, end });
+      });
+    },
+    dismiss,
+  };
+  return setting;
+}
+
+function there<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("it is made before the tests run");
+  return value;
+}
+
+async function opened(folder: string): Promise<LanguageModel> {
+  return new LanguageModel(await openModel(folder), await createRuntime({ threads: 1 }));
+}
+
+async function withHome<T>(home: string, work: () => Promise<T>): Promise<T> {
+  const before = process.env.KV_DISTILL_HOME;
+  process.env.KV_DISTILL_HOME = home;
+  try {
+    return await work();
+  } finally {
+    if (before === undefined) delete process.env.KV_DISTILL_HOME;
+    else process.env.KV_DISTILL_HOME = before;
+  }
+}
