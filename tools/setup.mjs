@@ -26,5 +26,10 @@ const installed = "node_modules/.package-lock.json";
 if (!existsSync(installed) || newest("package-lock.json") > newest(installed)) {
   run("installing dependencies", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
 }
-const built = "dist/index.js";
-if (!existsSync(built) || newest("src") > newest(built)) run("compiling", ["run", "--silent", "build"]);
+const built = [
+  ["src", "dist/index.js"],
+  ["web", "dist/page/index.html"],
+];
+if (built.some(([from, to]) => !existsSync(to) || newest(from) > newest(to))) {
+  run("compiling", ["run", "--silent", "build"]);
+}

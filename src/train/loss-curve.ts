@@ -10,8 +10,9 @@ const WINDOWS = 40;
 /**
  * Loss and both divergences over the steps, as an SVG file: the line is a centred mean over a window of steps, the band reaches from the
  * smallest to the largest single step in it.
+ * @param width in pixels; text keeps its size
  */
-export function lossCurve(points: readonly CurvePoint[], title: string): string {
+export function lossCurve(points: readonly CurvePoint[], title: string, width?: number): string {
   const half = Math.floor(points.length / WINDOWS / 2);
   const curves = { loss: "loss", forwardKl: "forward KL", reverseKl: "reverse KL" } as const;
   const series = (Object.keys(curves) as (keyof typeof curves)[]).map((key): ChartSeries => ({
@@ -19,6 +20,7 @@ export function lossCurve(points: readonly CurvePoint[], title: string): string 
     points: smooth(points, key, half),
   }));
   return lineChart({
+    ...(width === undefined ? {} : { width }),
     title,
     subtitle: half === 0 ? "every step" : `mean of ${2 * half + 1} steps, with the range of the single steps`,
     x: { label: "step" },

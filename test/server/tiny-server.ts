@@ -10,6 +10,7 @@ import { type App, createApp } from "../../src/server/app.ts";
 import { createService } from "../../src/server/create-service.ts";
 import { localEncoder } from "../../src/server/encoder/encoder.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/server/limits.ts";
+import type { Page } from "../../src/server/page/page.ts";
 import type { Service } from "../../src/server/service.ts";
 import { createLogger } from "../../src/util/log.ts";
 import { tinyAdapter } from "../compress/tiny.ts";
@@ -26,6 +27,9 @@ export interface TinyServerOptions {
   readonly adapter?: boolean;
   /** A folder that outlives the server. */
   readonly folder?: string;
+  /** Folder of runs to show. */
+  readonly runs?: string;
+  readonly page?: Page;
 }
 
 export interface TinyServer {
@@ -46,7 +50,7 @@ export function useTinyServers(model: () => LanguageModel): (options?: TinyServe
   afterEach(async () => {
     for (const clean of cleanups.splice(0)) await clean();
   });
-  return async ({ limits = {}, tokens = [], origins = [], adapter = false, folder } = {}) => {
+  return async ({ limits = {}, tokens = [], origins = [], adapter = false, folder, runs, page } = {}) => {
     const root = folder ?? (await mkdtemp(join(tmpdir(), "kv-distill-server-")));
     if (folder === undefined) cleanups.push(() => rm(root, { recursive: true, force: true }));
     const log: string[] = [];
@@ -56,6 +60,7 @@ export function useTinyServers(model: () => LanguageModel): (options?: TinyServe
       adapter: attached,
       encoder: localEncoder(model().files.tokenizer),
       folder: root,
+      runs,
       limits: { ...DEFAULT_LIMITS, ...limits },
       log: createLogger("debug", (line) => log.push(line)),
     });
@@ -68,6 +73,7 @@ export function useTinyServers(model: () => LanguageModel): (options?: TinyServe
       tokens: createTokens(tokens),
       hosts: allowedHosts("127.0.0.1", []),
       origins: new Set(origins),
+      page,
     };
     const app = createApp({ service, access });
     const ask = (route: string, body?: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Response> =>

@@ -1,6 +1,8 @@
 import type { MadeContext, WorkProgress } from "./api/types.ts";
 import type { CompressSettings, Draft, Session } from "./session.ts";
 
+/** Tokens of a fold, unless the model reads fewer. */
+const FOLD_TOKENS = 1536;
 /** Kept by default, percent. */
 export const DEFAULT_KEEP = 25;
 
@@ -14,15 +16,22 @@ export function defaultSettings({ model }: Pick<Session, "model">): CompressSett
  * @returns the context's id
  */
 export async function compressDocument(
-  { api, remember }: Pick<Session, "api" | "remember">,
+  { api, model, remember }: Pick<Session, "api" | "model" | "remember">,
   { name, text }: Draft,
   settings: CompressSettings,
   signal: AbortSignal,
   onProgress: (progress: WorkProgress) => void,
 ): Promise<string> {
-  const { keep, method, fold, fidelity } = settings;
+  const { keep, method, fidelity } = settings;
+  const fold = settings.fold && Math.min(FOLD_TOKENS, model.context_length);
   const body = { text, keep: `${keep}%`, method, fold, fidelity };
   const made = await api.work<MadeContext, WorkProgress>("/v1/contexts", body, signal, onProgress);
-  remember({ name, text, settings, made });
+  remember({ name: name === "" ? firstWords(text) : name, text, settings, made });
   return made.id;
+}
+
+/** What a pasted text is called. */
+function firstWords(text: string): string {
+  const [line = ""] = text.trim().split("\n");
+  return line.length <= 60 ? line : `${line.slice(0, 60).replace(/\s+\S*$/, "")}…`;
 }

@@ -11,6 +11,9 @@ import { runFacts } from "./run-facts.ts";
 /** Runs told in one answer. */
 const LISTED = 200;
 
+/** Pixels that a plot may be wide. */
+const WIDTHS = { least: 300, most: 1600 };
+
 /** Training runs and evaluations that the person who runs the server shares: listed, told about, drawn. Everybody who may ask sees all. */
 export function addRunRoutes(router: Router, { runs: root, uploads }: Service): void {
   /** Found anew by every request: a request names an id, never a path. */
@@ -36,7 +39,8 @@ export function addRunRoutes(router: Router, { runs: root, uploads }: Service): 
     const points = await readMetrics(join(run.path, METRICS_FILE));
     const last = points.at(-1);
     if (last === undefined) throw new Refusal("not-found", "the run has not finished a step yet");
-    return new Response(lossCurve(points, `Training ${run.name}: ${last.step} steps`), {
+    const width = widthOf(c.req.query("width"));
+    return new Response(lossCurve(points, `Training ${run.name}: ${last.step} steps`, width), {
       headers: { "Content-Type": "image/svg+xml; charset=utf-8", "Cache-Control": "no-store" },
     });
   });
@@ -47,5 +51,14 @@ export function addRunRoutes(router: Router, { runs: root, uploads }: Service): 
     return new Response(page, {
       headers: { "Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store" },
     });
+  });
+}
+
+function widthOf(given: string | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  const width = Number(given);
+  if (Number.isInteger(width) && width >= WIDTHS.least && width <= WIDTHS.most) return width;
+  throw new Refusal("bad-argument", `width: expected a whole number from ${WIDTHS.least} to ${WIDTHS.most}`, {
+    param: "width",
   });
 }

@@ -36,7 +36,9 @@ function Training({ run, reload }: { readonly run: TrainingRun; readonly reload:
   const { api } = useSession();
   const { id, step = 0, steps = 0, last } = run;
   const goesOn = step < steps;
-  const curve = useLoaded(`curve ${id} ${step}`, (signal) => api.blob(`/v1/runs/${id}/loss-curve`, signal));
+  const curve = useLoaded(`curve ${id} ${step}`, (signal) =>
+    api.blob(`/v1/runs/${id}/loss-curve?width=${plotWidth()}`, signal),
+  );
   const image = useUrl(curve.value);
 
   useEffect(() => {
@@ -82,6 +84,11 @@ function Training({ run, reload }: { readonly run: TrainingRun; readonly reload:
       {step > 0 && <Failure message={curve.failure} />}
     </>
   );
+}
+
+/** Pixels: as wide as the page, within reason. Text in a plot that was drawn wider could not be read on a narrow screen. */
+function plotWidth(): number {
+  return Math.min(760, Math.max(300, document.documentElement.clientWidth - 34));
 }
 
 /** An address for bytes, as long as they are shown; the old one stays until the new one is there. */

@@ -1,0 +1,356 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, type TestContext, test } from "vitest";
+import { listen, type Listening } from "../../src/server/listen.ts";
+import { printable } from "../../src/util/printable.ts";
+import { useTinyModel } from "../compress/tiny.ts";
+import { writeRun } from "../evaluate/report/stored-run.ts";
+import { TEXT, type TinyServer, type TinyServerOptions, useTinyServers } from "../server/tiny-server.ts";
+import { useBrowser } from "./browser.ts";
+import { useBuiltPage } from "./built-page.ts";
+import { writeTrainingRun } from "./training-run.ts";
+
+const TOKEN = "a-token-of-some-length";
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+const TIME = 120_000;
+
+const { model } = useTinyModel("llama");
+const built = useBuiltPage();
+const tinyServer = useTinyServers(model);
+const browserOf = useBrowser();
+
+let runs = "";
+beforeAll(async () => {
+  runs = await mkdtemp(join(tmpdir(), "kv-distill-runs-"));
+  await writeRun(join(runs, "evaluations", "first"));
+  await writeTrainingRun(join(runs, "trained"), 3, 8);
+});
+afterAll(() => rm(runs, { recursive: true, force: true }));
+
+const ends: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+interface Opened {
+  readonly page: Page;
+  readonly server: TinyServer;
+  readonly url: string;
+  /** Addresses that the browser asked for. */
+  readonly asked: readonly string[];
+  /** What went wrong in the page: exceptions, and what its policy forbade. */
+  readonly faults: readonly string[];
+}
+
+/** The page in a browser, from a server of its own. */
+async function open(
+  context: TestContext,
+  options: TinyServerOptions = {},
+  look: BrowserContextOptions = {},
+): Promise<Opened> {
+  const browser = browserOf(context);
+  const server = await tinyServer({ adapter: true, runs, page: built.page(), ...options });
+  const listening: Listening = await listen(server.app, { host: "127.0.0.1", port: 0 });
+  ends.push(() => listening.close());
+  const own = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...look });
+  ends.push(() => own.close());
+  const page = await own.newPage();
+  const [asked, faults]: [string[], string[]] = [[], []];
+  page.on("request", (request) => asked.push(request.url()));
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error" && message.text().includes("Content Security Policy")) faults.push(message.text());
+  });
+  await page.goto(listening.url);
+  return { page, server, url: listening.url, asked, faults };
+}
+
+/** Compresses a text by hand, so to say; ends where its context is shown. */
+async function compress(page: Page, text = TEXT): Promise<void> {
+  await page.getByLabel("Text", { exact: true }).fill(text);
+  await page.getByRole("button", { name: "Compress", exact: true }).click();
+  await page.getByRole("heading", { name: "What was kept" }).waitFor();
+}
+
+/** Faults that axe-core finds, by rule and place. */
+async function inaccessible(page: Page): Promise<string[]> {
+  await page.evaluate(await readFile(AXE, "utf8"));
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await axe.run({ iframes: false });
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+  });
+}
+
+describe("the page", () => {
+  test(
+    "distils a document: marks, sizes, both answers, another keep",
+    async (context) => {
+      const { page, server, url, asked, faults } = await open(context);
+      const keep = page.getByRole("slider", { name: "Keep" });
+      expect(await keep.getAttribute("aria-valuetext")).toBe("25 percent of the tokens");
+      await keep.press("ArrowRight");
+      await keep.press("ArrowRight");
+      expect(await keep.getAttribute("aria-valuetext")).toBe("40 percent of the tokens");
+      await compress(page);
+
+      const [stored] = server.service.store.list("local");
+      if (stored === undefined) throw new Error("nothing was stored");
+      const { contextLength: tokens, slots: rows } = stored.description;
+      expect(rows).toBe(Math.round(0.4 * tokens));
+      const text = page.getByRole("region", { name: "Text with kept tokens marked" });
+      expect(await text.innerText()).toContain(TEXT);
+      const marks = await text.locator("mark").evaluateAll((all) => all.map((mark) => mark.title));
+      // Of a character that several tokens share one has the mark.
+      expect(marks.length).toBeGreaterThan(rows / 2);
+      expect(marks.length).toBeLessThanOrEqual(rows);
+      expect(marks.every((title) => /^token \d+, score -?[\d.]+$/.test(title))).toBe(true);
+      const size = page.getByRole("region", { name: "Size" });
+      expect(await size.innerText()).toContain(`${tokens} rows`);
+      expect(await size.innerText()).toContain(`${rows} rows`);
+
+      await page.getByLabel("Longest answer").fill("6");
+      await page.getByLabel("Question").fill("who sat?");
+      await page.getByLabel("Question").press("Enter");
+      const answers = page.locator("article");
+      await expect.poll(() => answers.count()).toBe(2);
+      await expect.poll(() => page.getByText("Length", { exact: true }).count(), { timeout: 30_000 }).toBe(2);
+      const [distilled = "", full = ""] = await answers.allInnerTexts();
+      for (const [name, said] of [
+        ["Distilled cache", distilled],
+        ["Full cache", full],
+      ] as const) {
+        expect(said).toContain(name);
+        expect(said).toMatch(/Memory\s+[\d.]+ k?B, \d+ rows/);
+        expect(said).toMatch(/First token\s+after [\d.]+ m?s/);
+      }
+      const rowsOf = (said: string): number => Number(/, (\d+) rows/.exec(said)?.[1]);
+      expect(rowsOf(full) - rowsOf(distilled)).toBe(tokens - rows);
+      // What the API answers to the same question.
+      const { choices } = await server.json("POST /v1/chat/completions", {
+        model: "llama",
+        messages: [{ role: "user", content: "who sat?" }],
+        context: stored.id,
+        max_tokens: 6,
+      });
+      const plain = (text: string): string => text.replaceAll(/\s+/g, " ").trim();
+      expect(plain(distilled)).toContain(plain(printable(choices[0]?.message.content ?? "nothing")));
+
+      await page.getByLabel("Question").fill("and the dog?");
+      await page.getByRole("button", { name: "Ask" }).click();
+      await expect.poll(() => page.getByText("Length", { exact: true }).count(), { timeout: 30_000 }).toBe(4);
+      expect(server.service.conversations.count).toBe(2);
+
+      await page.getByRole("slider", { name: "Keep" }).press("Home");
+      await page.getByRole("button", { name: "Compress again" }).click();
+      await expect.poll(() => server.service.store.count).toBe(2);
+      // Leaving the first context has ended its conversations.
+      await expect.poll(() => server.service.conversations.count).toBe(0);
+      expect(asked.filter((address) => !address.startsWith(url) && !address.startsWith("blob:"))).toEqual([]);
+      expect(faults).toEqual([]);
+    },
+    TIME,
+  );
+
+  test(
+    "takes a dropped file, says what is none, and tells what the server refuses",
+    async (context) => {
+      const { page } = await open(context);
+      const drop = async (name: string, bytes: readonly number[]): Promise<void> => {
+        const data = await page.evaluateHandle(
+          ([own, content]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(content)], own));
+            return transfer;
+          },
+          [name, bytes] as const,
+        );
+        await page.dispatchEvent("form.drop", "drop", { dataTransfer: data });
+      };
+      await drop("cat.txt", [...Buffer.from(TEXT)]);
+      await expect.poll(() => page.getByLabel("Text", { exact: true }).inputValue()).toBe(TEXT);
+      await page.getByText("cat.txt").waitFor();
+      await drop("cat.pdf", [0x25, 0x50, 0x44, 0x46, 0xff, 0xfe]);
+      expect(await page.getByRole("alert").innerText()).toContain("cat.pdf is no plain text");
+
+      await page.getByLabel("Text", { exact: true }).fill(`${TEXT} `.repeat(20));
+      await page.getByRole("button", { name: "Compress", exact: true }).click();
+      await expect.poll(() => page.getByRole("alert").innerText()).toMatch(/fold/);
+      await page.getByText("More settings").click();
+      await page.getByLabel("Compress in folds").check();
+      await page.getByRole("button", { name: "Compress", exact: true }).click();
+      await page.getByRole("heading", { name: "What was kept" }).waitFor();
+      // More than the model reads: its compressed cache answers, the full one cannot.
+      await page.getByLabel("Longest answer").fill("2");
+      await page.getByLabel("Question").fill("who?");
+      await page.getByRole("button", { name: "Ask" }).click();
+      await page.locator("article .failure").waitFor();
+      expect(await page.locator("article").allInnerTexts()).toHaveLength(2);
+    },
+    TIME,
+  );
+
+  test(
+    "long work is told, and can be cancelled",
+    async (context) => {
+      const { page, server } = await open(context, { limits: { active: 1, waiting: 4 } });
+      const { queue } = server.service.jobs;
+      const place = await server.service.jobs.begin("somebody else", new AbortController().signal);
+      await page.getByLabel("Text", { exact: true }).fill(TEXT);
+      await page.getByRole("button", { name: "Compress", exact: true }).click();
+      await page.getByRole("progressbar", { name: "Compressing" }).waitFor();
+      await expect.poll(() => queue.waiting).toBe(1);
+      await page.getByRole("button", { name: "Cancel" }).click();
+      await expect.poll(() => queue.waiting).toBe(0);
+      await page.getByRole("button", { name: "Compress", exact: true }).waitFor();
+      expect(await page.getByRole("alert").count()).toBe(0);
+      place.end();
+
+      await compress(page);
+      const again = await server.service.jobs.begin("somebody else", new AbortController().signal);
+      await page.getByLabel("Question").fill("who?");
+      await page.getByRole("button", { name: "Ask" }).click();
+      await expect.poll(() => queue.waiting).toBe(1);
+      await page.getByRole("button", { name: "Stop" }).click();
+      await expect.poll(() => queue.waiting).toBe(0);
+      expect(await page.locator("article").allInnerTexts()).toEqual([
+        expect.stringContaining("Stopped"),
+        expect.stringContaining("Stopped"),
+      ]);
+      again.end();
+    },
+    TIME,
+  );
+
+  test(
+    "contexts: listed, downloaded, deleted, uploaded again",
+    async (context) => {
+      const { page, server } = await open(context);
+      await compress(page);
+      await page.getByRole("link", { name: "Contexts" }).click();
+      const entries = page.locator("ul.cards > li");
+      await expect.poll(() => entries.count()).toBe(1);
+      const saving = page.waitForEvent("download");
+      await page.getByRole("button", { name: /^Download/ }).click();
+      const file = await (await saving).path();
+      const [stored] = server.service.store.list("local");
+      expect((await readFile(file)).length).toBe(stored?.bytes);
+
+      page.once("dialog", (dialog) => void dialog.accept());
+      await page.getByRole("button", { name: /^Delete/ }).click();
+      await page.getByText("There are none yet.").waitFor();
+      expect(server.service.store.count).toBe(0);
+
+      const bytes = await readFile(file);
+      const picker = page.getByLabel("A .kvd file");
+      await picker.setInputFiles({
+        name: "cat.kvd",
+        mimeType: "application/octet-stream",
+        buffer: bytes.subarray(0, 99),
+      });
+      await page.getByRole("alert").waitFor();
+      await picker.setInputFiles({ name: "cat.kvd", mimeType: "application/octet-stream", buffer: bytes });
+      await page.getByRole("heading", { name: "What was kept" }).waitFor();
+      expect(server.service.store.count).toBe(1);
+      const text = page.getByRole("region", { name: "Text with kept tokens marked" });
+      expect(await text.innerText()).toContain(TEXT);
+    },
+    TIME,
+  );
+
+  test(
+    "runs: a training run goes on, an evaluation's report lies in a frame that cannot reach out",
+    async (context) => {
+      const { page, faults } = await open(context);
+      await page.getByRole("link", { name: "Runs" }).click();
+      await page.getByRole("link", { name: "trained" }).click();
+      const curve = page.getByRole("img", { name: /3 steps/ });
+      await curve.waitFor();
+      expect(await curve.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBeGreaterThan(100);
+      expect(await page.locator("main").innerText()).toContain("3 of 8");
+      // As the page does every five seconds.
+      await writeTrainingRun(join(runs, "trained"), 5, 8);
+      await page.getByRole("img", { name: /5 steps/ }).waitFor();
+      expect(await page.locator("main").innerText()).not.toContain("somebody");
+
+      await page.getByRole("link", { name: "All runs" }).click();
+      await page.getByRole("link", { name: "evaluations/first" }).click();
+      const report = page.frameLocator("iframe.report");
+      await report.getByRole("heading", { name: "squad: tiny" }).waitFor();
+      // Its script runs, and its style sheet is there.
+      await report.getByText("6 of 6 questions").waitFor();
+      expect(await report.locator("body").evaluate((body) => getComputedStyle(body).maxWidth)).not.toBe("none");
+      expect(await report.locator("body").evaluate(() => globalThis.origin)).toBe("null");
+      expect(faults).toEqual([]);
+    },
+    TIME,
+  );
+
+  test(
+    "asks for the token that the server wants",
+    async (context) => {
+      const { page, server } = await open(context, { tokens: [TOKEN] });
+      await page.getByRole("heading", { name: "This server needs a token" }).waitFor();
+      expect(await inaccessible(page)).toEqual([]);
+      await page.getByLabel("Token").fill("a-token-that-is-wrong");
+      await page.getByRole("button", { name: "Go on" }).click();
+      expect(await page.getByRole("alert").innerText()).toContain("does not know this token");
+      await page.getByLabel("Token").fill(TOKEN);
+      await page.getByRole("button", { name: "Go on" }).click();
+      await compress(page);
+      expect(server.service.store.count).toBe(1);
+      expect(server.service.store.list("local")).toEqual([]);
+      await page.reload();
+      await page.getByRole("heading", { name: "What was kept" }).waitFor();
+    },
+    TIME,
+  );
+
+  test.each([
+    ["wide, light", { viewport: { width: 1280, height: 900 }, colorScheme: "light" }],
+    ["narrow, dark", { viewport: { width: 390, height: 844 }, colorScheme: "dark", reducedMotion: "reduce" }],
+  ] as const)(
+    "%s: nothing that axe finds fault with, nothing wider than the screen, all by keyboard",
+    async (_, look, context) => {
+      const { page } = await open(context, {}, look);
+      const check = async (): Promise<void> => {
+        expect(await inaccessible(page)).toEqual([]);
+        const width = await page.evaluate(() => document.documentElement.scrollWidth);
+        expect(width).toBeLessThanOrEqual(look.viewport.width);
+      };
+      await page.getByLabel("Text", { exact: true }).focus();
+      await check();
+      await page.keyboard.type(TEXT.slice(0, 40));
+      for (
+        let i = 0;
+        i < 12 &&
+        !(await page
+          .getByRole("button", { name: "Compress", exact: true })
+          .evaluate((own) => own === document.activeElement));
+        i++
+      ) {
+        await page.keyboard.press("Tab");
+      }
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { name: "What was kept" }).waitFor();
+      // The new view is read out from its heading on.
+      expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("H1");
+      await page.getByLabel("Longest answer").fill("4");
+      await page.getByLabel("Question").fill("who?");
+      await page.keyboard.press("Enter");
+      await expect.poll(() => page.getByText("Length", { exact: true }).count(), { timeout: 30_000 }).toBe(2);
+      await check();
+      for (const link of ["Contexts", "Runs"]) {
+        await page.getByRole("link", { name: link, exact: true }).click();
+        await page.locator("ul.cards").waitFor();
+        await check();
+      }
+    },
+    TIME,
+  );
+});
