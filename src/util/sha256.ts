@@ -1,5 +1,5 @@
 import { sha256 as portable } from "@noble/hashes/sha2";
-import { bytesToHex } from "@noble/hashes/utils";
+import { bytesToHex } from "./bytes.ts";
 import { nodeBuiltin } from "./node-builtin.ts";
 
 /** A sha256 sum in the making. */

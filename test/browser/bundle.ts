@@ -1,0 +1,43 @@
+import { fileURLToPath } from "node:url";
+import { build, type Plugin } from "vite";
+
+const fromHere = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** Modules of the package's sources and of Node that a bundle reaches. */
+export interface Reached {
+  readonly own: ReadonlySet<string>;
+  readonly node: ReadonlySet<string>;
+}
+
+/**
+ * Builds the page of examples/browser, with its own configuration, from the sources in place of the installed package.
+ * @returns what the page and its worker reach
+ */
+export async function bundlePage(outDir: string): Promise<Reached> {
+  const own = new Set<string>();
+  const node = new Set<string>();
+  const sources: Plugin = {
+    name: "sources",
+    enforce: "pre",
+    resolveId: (id, importer) => {
+      if (/^node:/.test(id)) node.add(`${id} from ${importer ?? "?"}`);
+    },
+    transform: (code, id) => {
+      // Vite puts this in the place of Node's own modules when they are imported without `node:`.
+      if (id.includes("browser-external")) node.add(id);
+      const [, path] = /\/main\/src\/(.*)$|\/src\/(.*\.ts)$/.exec(id) ?? [];
+      if (id.endsWith(".ts")) own.add(path ?? id);
+      // The compiled package has worker.js beside runtime.js.
+      return id.endsWith("/src/browser/runtime.ts") ? code.replace('"./worker.js"', '"./worker.ts"') : undefined;
+    },
+  };
+  await build({
+    root: fromHere("../../examples/browser"),
+    logLevel: "error",
+    resolve: { alias: { "kv-distill/browser": fromHere("../../src/browser/index.ts") } },
+    plugins: [sources],
+    worker: { format: "es", plugins: () => [sources] },
+    build: { outDir, emptyOutDir: true, minify: false },
+  });
+  return { own, node };
+}
