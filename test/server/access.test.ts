@@ -97,10 +97,12 @@ describe("tenants", () => {
     const attempts: readonly (readonly [string, unknown?])[] = [
       [`GET /v1/contexts/${context.id}`],
       [`GET /v1/contexts/${context.id}/kvd`],
+      [`GET /v1/contexts/${context.id}/text`],
       [`DELETE /v1/contexts/${context.id}`],
       ["POST /v1/chat/completions", chat],
       ["POST /v1/completions", { model: "llama", prompt: "a", context: context.id }],
       ["POST /v1/conversations", { context: context.id }],
+      ["POST /v1/conversations", { context: context.id, full: true }],
       [`GET /v1/conversations/${conversation.id}`],
       [`DELETE /v1/conversations/${conversation.id}`],
       [`POST /v1/conversations/${conversation.id}/messages`, { content: "who?" }],
@@ -145,6 +147,7 @@ test("no path of a request reaches the file system", async () => {
     for (const route of [
       `GET /v1/contexts/${id}`,
       `GET /v1/contexts/${id}/kvd`,
+      `GET /v1/contexts/${id}/text`,
       `DELETE /v1/contexts/${id}`,
       `GET /v1/conversations/${id}`,
       `GET /v1/models/${id}`,
