@@ -40,7 +40,7 @@ module.exports = {
       from: {
         orphan: true,
         path: "^src/",
-        pathNot: "^src/(index|cli/main|runtime/worker|server/encoder/worker|server/shared-runs/report-worker)\\.ts$",
+        pathNot: "^src/(index|cli/main|runtime/worker|server/encoder/worker|data/sources/read/parquet-worker|server/shared-runs/report-worker)\\.ts$",
       },
       to: {},
     },

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundedList } from "../util/bounded-list.ts";
 import { quote } from "../util/quote.ts";
 import { ADAPTER_SELECTIONS, type AdapterConfig } from "./adapter.ts";
 
@@ -31,7 +32,7 @@ export const kvDistillSchema = z.strictObject({
   num_layers: count,
   hidden_size: count,
   num_kv_heads: count,
-  modules: z.array(z.strictObject({ path: z.string(), inputs: count, outputs: count })).min(1),
+  modules: boundedList(z.strictObject({ path: z.string(), inputs: count, outputs: count }), { least: 1 }),
   adapter_hash: sha256,
   created_by: z.string().min(1),
 });
@@ -48,7 +49,7 @@ export const peftSchema = z.looseObject({
   use_rslora: z.boolean().default(false),
   fan_in_fan_out: z.boolean().default(false),
   bias: z.literal("none").default("none"),
-  target_modules: z.array(z.string()),
+  target_modules: boundedList(z.string()),
 
   task_type: z.string().nullish(),
   base_model_name_or_path: z.string().nullish(),

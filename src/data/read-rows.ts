@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { z } from "zod";
+import { boundedList } from "../util/bounded-list.ts";
 import { QUESTION_STYLES, type QuestionStyle } from "../models/passage-prompt.ts";
 import type { QuestionRow, RowFault } from "./passage.ts";
 import { readLines } from "./read-lines.ts";
@@ -13,7 +14,7 @@ export const rowSchema = z
     licence: text.optional(),
     context: text,
     question: text,
-    answers: z.array(text).min(1).optional(),
+    answers: boundedList(text, { least: 1 }).optional(),
     answer: text.optional(),
     answer_cut: z.boolean().default(false),
     style: z.enum(Object.keys(QUESTION_STYLES) as [QuestionStyle]).optional(),

@@ -1,10 +1,11 @@
 import { basename } from "node:path";
 import { z } from "zod";
+import { boundedList } from "../util/bounded-list.ts";
 import type { PassageExample } from "./examples.ts";
 import type { RowFault } from "./passage.ts";
 import { readJsonLines } from "./read-rows.ts";
 
-const ids = z.array(z.int().nonnegative()).min(1);
+const ids = boundedList(z.int().nonnegative(), { least: 1 });
 const tripleSchema = z.object({ context_ids: ids, question_ids: ids, answer_ids: ids });
 
 /**

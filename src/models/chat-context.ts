@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundedList } from "../util/bounded-list.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { faultList } from "../util/fault-list.ts";
 import { type ContextTokens, encodeMarked } from "./marked-span.ts";
@@ -7,9 +8,10 @@ import { givenText, type PromptMessage, templateText } from "./passage-prompt.ts
 import { rendererOf } from "./renderer-of.ts";
 import type { TextPart } from "./tokenizer.ts";
 
-const messagesSchema = z
-  .array(z.strictObject({ role: z.enum(["system", "user", "assistant"]), content: z.string() }))
-  .min(1);
+const messagesSchema = boundedList(
+  z.strictObject({ role: z.enum(["system", "user", "assistant"]), content: z.string() }),
+  { least: 1 },
+);
 
 /**
  * The messages of a conversation, as JSON has them: a list of `{"role": "system" | "user" | "assistant", "content": text}`.

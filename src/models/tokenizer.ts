@@ -3,7 +3,7 @@ import { KvDistillError, messageOf } from "../util/errors.ts";
 import { checkNormalizer, exactPreTokenizer } from "./tokenizer/exact-steps.ts";
 import { tokenizerHash } from "./tokenizer/hash.ts";
 import { LibraryTokenizer } from "./tokenizer/library.ts";
-import { tokenizerConfigSchema, tokenizerJsonSchema, type TokenizerJson } from "./tokenizer/schema.ts";
+import { isTooDeep, tokenizerConfigSchema, tokenizerJsonSchema, type TokenizerJson } from "./tokenizer/schema.ts";
 import { tokenSpans, type TokenSpans } from "./tokenizer/spans.ts";
 import { tokenStream, type TokenStream } from "./tokenizer/stream.ts";
 import { partsEncoder, type TextPart } from "./tokenizer/text-parts.ts";
@@ -50,11 +50,12 @@ export interface TokenizerSource {
 /**
  * A byte-pair tokenizer, byte-level (GPT-2, SmolLM2, Llama 3, Qwen) or SentencePiece-like (Llama 2, Mistral).
  * Ids equal those of the Python `tokenizers` package. A byte that the vocabulary lacks has no token and gives no id.
- * @throws KvDistillError `bad-file` for malformed files, `unsupported` for steps that cannot be run exactly.
+ * @throws KvDistillError `bad-file` for malformed files, `unsupported` for steps that cannot be run exactly, `too-large`.
  */
 export function createTokenizer(source: TokenizerSource): Tokenizer {
   const { where } = source;
   const json = parse(tokenizerJsonSchema, source.tokenizerJson, where);
+  if (isTooDeep(json)) throw new KvDistillError("too-large", "steps of the tokenizer are nested too deep", { where });
   const config = parse(tokenizerConfigSchema, source.tokenizerConfig, where);
   const unsupported: string[] = [];
   if (json.model.type !== undefined && json.model.type !== "BPE") unsupported.push(`model: ${String(json.model.type)}`);

@@ -12,6 +12,8 @@ import { writeFileAtomic } from "../util/atomic-file.ts";
 import { writeFolderAtomic } from "../util/atomic-folder.ts";
 import { diskError, isSystemError, systemCodeOf } from "../util/disk-error.ts";
 import { KvDistillError } from "../util/errors.ts";
+import { faultList } from "../util/fault-list.ts";
+import { quote } from "../util/quote.ts";
 import { removeStaleTemps, tempNameFor } from "../util/temp-name.ts";
 import type { Moments } from "./adamw.ts";
 import { checkIdentity, type Manifest, readManifest, type RunIdentity } from "./checkpoint-manifest.ts";
@@ -27,6 +29,17 @@ export interface TrainingState {
   readonly moments: Moments;
   /** Where the data stands; left out before the first step. */
   readonly cursor?: DataCursor;
+  /** Of a run in parts (`diloco`). */
+  readonly parts?: readonly PartState[];
+}
+
+/** One of the parts that a run's data is cut into, each with moments of its own. */
+export interface PartState {
+  /** Its optimiser steps so far. */
+  readonly steps: number;
+  readonly cursor?: DataCursor;
+  /** Its moments, as a file of this machine; none before its first step. */
+  readonly file?: string;
 }
 
 const MANIFEST = "checkpoint.json";
@@ -39,7 +52,7 @@ const KEPT_CHECKPOINTS = 2;
  */
 export async function saveCheckpoint(
   folder: string,
-  { cursor, ...state }: TrainingState,
+  { cursor, parts, ...state }: TrainingState,
   identity: RunIdentity,
 ): Promise<void> {
   const path = join(folder, `step-${state.step}`);
@@ -51,9 +64,8 @@ export async function saveCheckpoint(
         format: "kv-distill checkpoint",
         version: 1,
         step: state.step,
-        ...(cursor === undefined
-          ? {}
-          : { cursor: { ...cursor, random: { algorithm: "xoshiro128**", words: [...cursor.random.words] } } }),
+        ...storedCursor(cursor),
+        ...(parts === undefined ? {} : { parts: await saveParts(temp, parts) }),
         ...identity,
         stateSha256: await sha256Of(join(temp, STATE)),
       };
@@ -89,7 +101,7 @@ export async function loadCheckpoint(
     const manifest = await readManifest(join(path, MANIFEST)).catch(pass);
     if (manifest === undefined) continue;
     checkIdentity(path, manifest, identity);
-    const state = await readState(join(path, STATE), manifest).catch(pass);
+    const state = await readState(path, manifest).catch(pass);
     if (state !== undefined) return state;
   }
   if (damage.length === 0) return undefined;
@@ -133,6 +145,49 @@ export async function tidyCheckpoints(folder: string, step: number): Promise<voi
   for (const stem of new Set(stems)) await removeStaleTemps(join(folder, stem));
 }
 
+function storedCursor(cursor: DataCursor | undefined): Pick<Manifest, "cursor"> {
+  if (cursor === undefined) return {};
+  const { words } = cursor.random;
+  return {
+    cursor: { ...cursor, random: { algorithm: "xoshiro128**", words: [words[0], words[1], words[2], words[3]] } },
+  };
+}
+
+const partFile = (part: number): string => `part-${part}.safetensors`;
+
+async function saveParts(temp: string, parts: readonly PartState[]): Promise<NonNullable<Manifest["parts"]>> {
+  const saved: NonNullable<Manifest["parts"]>[number][] = [];
+  for (const [part, { steps, cursor, file }] of parts.entries()) {
+    const path = join(temp, partFile(part));
+    if (file !== undefined) await writeFileAtomic(path, createReadStream(file) as AsyncIterable<Uint8Array>);
+    const sum = file === undefined ? {} : { sha256: await sha256Of(path) };
+    saved.push({ steps, ...storedCursor(cursor), ...sum });
+  }
+  return saved;
+}
+
+async function readParts(path: string, parts: NonNullable<Manifest["parts"]>): Promise<PartState[]> {
+  const found: PartState[] = [];
+  for (const [part, { steps, cursor, sha256 }] of parts.entries()) {
+    const file = join(path, partFile(part));
+    if (sha256 !== undefined) await checkDigest(file, sha256, "a part's file");
+    found.push({
+      steps,
+      ...(cursor === undefined ? {} : { cursor }),
+      ...(sha256 === undefined ? {} : { file }),
+    });
+  }
+  return found;
+}
+
+async function checkDigest(where: string, expected: string, what: string): Promise<void> {
+  const got = await sha256Of(where).catch((cause: unknown) => {
+    throw new KvDistillError("bad-file", `${what} cannot be read`, { where, cause });
+  });
+  if (got === expected) return;
+  throw new KvDistillError("checksum-mismatch", "the checkpoint is damaged", { where, expected, got });
+}
+
 async function removeOld(folder: string): Promise<void> {
   const steps = await checkpointSteps(folder);
   for (const step of steps.slice(KEPT_CHECKPOINTS)) await removeWhole(join(folder, `step-${step}`));
@@ -164,17 +219,9 @@ function stateTensors({ parameters, moments }: TrainingState): TensorSource[] {
   ];
 }
 
-async function readState(where: string, { step, cursor, stateSha256 }: Manifest): Promise<TrainingState> {
-  const actual = await sha256Of(where).catch((cause: unknown) => {
-    throw new KvDistillError("bad-file", "the checkpoint's state cannot be read", { where, cause });
-  });
-  if (actual !== stateSha256) {
-    throw new KvDistillError("checksum-mismatch", "the checkpoint is damaged", {
-      where,
-      expected: stateSha256,
-      got: actual,
-    });
-  }
+async function readState(folder: string, { step, cursor, parts, stateSha256 }: Manifest): Promise<TrainingState> {
+  const where = join(folder, STATE);
+  await checkDigest(where, stateSha256, "the checkpoint's state");
   const { entries } = await openSafetensors(where);
   const read = async (prefix: string): Promise<Parameters> => {
     const found = new Map<string, Tensor<"float32">>();
@@ -185,7 +232,29 @@ async function readState(where: string, { step, cursor, stateSha256 }: Manifest)
     return found;
   };
   const [parameters, first, second] = [await read("weight."), await read("first."), await read("second.")];
-  return { step, parameters, moments: { first, second }, ...(cursor === undefined ? {} : { cursor }) };
+  checkState(parameters, [first, second], entries.size, where);
+  return {
+    step,
+    parameters,
+    moments: { first, second },
+    ...(cursor === undefined ? {} : { cursor }),
+    ...(parts === undefined ? {} : { parts: await readParts(folder, parts) }),
+  };
+}
+
+/** Every parameter has both moments, shaped as it is, and there is nothing else. */
+function checkState(parameters: Parameters, moments: readonly Parameters[], tensors: number, where: string): void {
+  const faults = [...parameters].flatMap(([name, { dims }]) =>
+    moments.every((moment) => moment.get(name)?.dims.join() === dims.join()) ? [] : [`${quote(name)}: moments`],
+  );
+  if (parameters.size === 0) faults.push("there are no parameters");
+  if (tensors !== parameters.size * (1 + moments.length))
+    faults.push(`${tensors} tensors of ${parameters.size} parameters`);
+  if (faults.length === 0) return;
+  throw new KvDistillError("bad-file", "the checkpoint's tensors do not belong together", {
+    where,
+    faults: faultList(faults),
+  });
 }
 
 async function sha256Of(path: string): Promise<string> {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { boundedList } from "../util/bounded-list.ts";
 import { writeFileAtomic } from "../util/atomic-file.ts";
 import { diskError } from "../util/disk-error.ts";
 import { isKvDistillError, KvDistillError } from "../util/errors.ts";
@@ -17,7 +18,7 @@ const SessionSchema = z.strictObject({
   platform: z.string(),
   threads: z.int().min(1),
   /** As typed; empty for a run that the library started. */
-  command: z.array(z.string()),
+  command: boundedList(z.string()),
 });
 
 const RecordSchema = z.strictObject({
@@ -26,7 +27,7 @@ const RecordSchema = z.strictObject({
   /** The name or path that it was opened by, and its hash. */
   model: z.strictObject({ name: z.string(), hash: z.string() }),
   data: z.strictObject({
-    files: z.array(z.string()).min(1),
+    files: boundedList(z.string(), { least: 1 }),
     /** Passages with their questions, as trained on. */
     examples: z.int().min(1),
     hash: z.string(),
@@ -34,7 +35,7 @@ const RecordSchema = z.strictObject({
   /** Folder of the adapter that the run started from, if any. */
   init: z.string().optional(),
   /** Every start of the program on this run, the first included. */
-  sessions: z.array(SessionSchema).min(1),
+  sessions: boundedList(SessionSchema, { least: 1 }),
 });
 
 /** `run.json`: what a run was made from and every command that went on with it. */

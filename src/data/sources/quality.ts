@@ -1,11 +1,12 @@
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import { isJsonObject } from "../../util/strict-json.ts";
 import { plainText } from "./plain-text.ts";
 import { checked, idField, type Outcome, recordSource } from "./record-source.ts";
 
 const questionFields = {
   question: z.string(),
-  options: z.array(z.string()).min(2),
+  options: boundedList(z.string(), { least: 2 }),
   /** From 1. The official test files have none. */
   gold_label: z.number().int().nullish(),
 };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import { isJsonObject } from "../../util/strict-json.ts";
 import { instructionOutcome } from "./alpaca.ts";
 import { checked, type Outcome, recordSource } from "./record-source.ts";
@@ -6,7 +7,7 @@ import { checked, type Outcome, recordSource } from "./record-source.ts";
 const taskSchema = z.object({
   id: z.string().optional(),
   instruction: z.string(),
-  instances: z.array(z.object({ input: z.string(), output: z.string() })).min(1),
+  instances: boundedList(z.object({ input: z.string(), output: z.string() }), { least: 1 }),
 });
 const promptSchema = z.object({ prompt: z.string(), completion: z.string() });
 

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import { isJsonObject } from "../../util/strict-json.ts";
 import { rowFields, rowSchema } from "../read-rows.ts";
 import { checked, type Outcome, recordSource } from "./record-source.ts";
@@ -9,7 +10,7 @@ import { checked, type Outcome, recordSource } from "./record-source.ts";
 const fileSchema = z.object({ version: z.string().default("1.1"), data: z.array(z.unknown()) });
 const articleSchema = z.object({ paragraphs: z.array(z.unknown()) });
 const paragraphSchema = z.object({ context: z.string().min(1), qas: z.array(z.unknown()) });
-const answersSchema = z.array(z.object({ text: z.string() }));
+const answersSchema = boundedList(z.object({ text: z.string() }));
 const questionSchema = z
   .object({
     id: z.string(),
@@ -26,7 +27,7 @@ const flatSchema = z.object({
   id: z.string(),
   context: z.string(),
   question: z.string(),
-  answers: z.object({ text: z.array(z.string()) }),
+  answers: z.object({ text: boundedList(z.string()) }),
 });
 
 /** Official files, the hub's rows, and rows of context, question and answers. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import { isJsonObject } from "../../util/strict-json.ts";
 import { plainText } from "./plain-text.ts";
 import { checked, idField, type Outcome, recordSource } from "./record-source.ts";
@@ -11,7 +12,7 @@ const storySchema = z.object({
 const questionSchema = z.object({
   question_text: z.string(),
   question_number: z.number().int(),
-  responses: z.array(z.object({ response_text: z.string() })),
+  responses: boundedList(z.object({ response_text: z.string() })),
 });
 const groupedSchema = z.object({
   id: idField.optional(),
@@ -19,7 +20,7 @@ const groupedSchema = z.object({
   context: z.string(),
   qas: z.array(z.unknown()),
 });
-const groupedQuestionSchema = z.object({ question: z.string(), answers: z.array(z.string()) });
+const groupedQuestionSchema = z.object({ question: z.string(), answers: boundedList(z.string()) });
 
 /** Questions about stories that are answered by summaries. */
 export const squality = recordSource(

@@ -1,9 +1,10 @@
 import { basename } from "node:path";
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import { isJsonObject } from "../../util/strict-json.ts";
 import { checked, idField, type Outcome, recordSource } from "./record-source.ts";
 
-const texts = z.union([z.string().transform((text) => [text]), z.array(z.string())]);
+const texts = z.union([z.string().transform((text) => [text]), boundedList(z.string())]);
 const taskSchema = z.object({
   Definition: texts,
   "Instance License": texts.optional(),

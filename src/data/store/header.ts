@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import { QUESTION_STYLES, type QuestionStyle } from "../../models/passage-prompt.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { readTextFile } from "../../util/read-text.ts";
@@ -62,13 +63,13 @@ const headerSchema = z.strictObject({
   max_rows: z.int().min(1).optional(),
   deduplicate: z.string(),
   decontaminate: z
-    .strictObject({ files: z.array(z.string()), words: z.int().min(1), threshold: z.int().min(1) })
+    .strictObject({ files: boundedList(z.string()), words: z.int().min(1), threshold: z.int().min(1) })
     .optional(),
-  inputs: z.array(inputSchema),
+  inputs: boundedList(inputSchema),
   /** Passages and questions that were left out while they were tokenised, by reason. */
   left_out: counts,
   /** Data sets, in the order of the index's numbers. */
-  sources: z.array(sourceSchema).min(1),
+  sources: boundedList(sourceSchema, { least: 1 }),
   examples: z.int().min(1),
   turns: z.int().min(1),
   /** Ids in `ids.bin`, of this many bytes each. */

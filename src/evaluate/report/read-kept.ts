@@ -46,7 +46,9 @@ export async function readKept(path: string, wanted: ReadonlySet<number>): Promi
     if (!wanted.has(line.passage)) continue;
     const passage = passages.get(line.passage);
     if (passage === undefined) throw new KvDistillError("bad-file", "the passage's text is not there", { where });
-    passage.kept.set(name, [...(passage.kept.get(name) ?? []), keptOf(line, passage.text.spans.length, where)]);
+    const kept = passage.kept.get(name) ?? [];
+    kept.push(keptOf(line, passage.text.spans.length, where));
+    passage.kept.set(name, kept);
   }
   return { bytes: new Map([...sums].map(([name, { bytes, count }]) => [name, bytes / count])), passages };
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { faultList } from "../../util/fault-list.ts";
 import { parseStrictJson } from "../../util/strict-json.ts";
@@ -35,26 +36,28 @@ const resultSchema = z.object({
   finishedAt: z.string(),
   seconds: z.object({ process: z.number(), rows: z.number() }),
   // The first runs knew SQuAD's measures alone and did not name them.
-  metrics: z
-    .array(z.enum(METRIC_NAMES as [MetricName, ...MetricName[]]))
-    .default(["goldInAnswer", "em", "f1", "answerInGold"]),
-  results: z
-    .array(
-      z.object({
-        ...condition,
-        ...means,
-        obtainedKeep: z.number(),
-        questionAware: z.literal(true).optional(),
-        masked: z.literal(true).optional(),
-        emptyRate: z.number().nullable(),
-        cutRate: z.number().nullable(),
-        secondsPerQuestion: z.number(),
-        intervals: z.object(intervals),
-        differences: z.array(z.object({ to: z.object(condition), ...intervals })),
-        breakdown: z.array(z.object({ facts, ...means })).optional(),
-      }),
-    )
-    .min(1),
+  metrics: boundedList(z.enum(METRIC_NAMES as [MetricName, ...MetricName[]])).default([
+    "goldInAnswer",
+    "em",
+    "f1",
+    "answerInGold",
+  ]),
+  results: boundedList(
+    z.object({
+      ...condition,
+      ...means,
+      obtainedKeep: z.number(),
+      questionAware: z.literal(true).optional(),
+      masked: z.literal(true).optional(),
+      emptyRate: z.number().nullable(),
+      cutRate: z.number().nullable(),
+      secondsPerQuestion: z.number(),
+      intervals: z.object(intervals),
+      differences: boundedList(z.object({ to: z.object(condition), ...intervals })),
+      breakdown: boundedList(z.object({ facts, ...means })).optional(),
+    }),
+    { least: 1 },
+  ),
   bootstrap: z.object({
     resamples: z.int(),
     confidence: z.number().gt(0).lt(1),
@@ -64,7 +67,7 @@ const resultSchema = z.object({
   }),
   questions: z.int(),
   passages: z.int(),
-  failures: z.array(
+  failures: boundedList(
     z.object({
       sample: z.int(),
       id: z.string(),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import { countKept } from "../../compress/kept-tokens.ts";
 import type { CompressedRows } from "../../compress/method.ts";
 import type { TokenSpans } from "../../models/tokenizer.ts";
@@ -18,7 +19,7 @@ export const passageLineSchema = z.strictObject({
   /** The template's header and the document. */
   text: z.string(),
   /** UTF-16 units that each token adds to the text; 0 for one that shares the character of the token before it. */
-  lengths: z.array(count),
+  lengths: boundedList(count),
 });
 
 /** What one condition kept of one passage. */
@@ -33,9 +34,9 @@ export const keptLineSchema = z.strictObject({
   /** Layers · kv heads, or 1 when all of them keep the same tokens. */
   heads: z.int().min(1),
   /** For every token how many of the heads keep it; null when all do. */
-  holders: z.array(count).nullable(),
+  holders: boundedList(count).nullable(),
   /** For every token with holders the highest score that it was kept for, four digits; null where it has none. */
-  scores: z.array(z.number().nullable()).nullable(),
+  scores: boundedList(z.number().nullable()).nullable(),
 });
 export type PassageLine = Readonly<z.infer<typeof passageLineSchema>>;
 export type KeptLine = Readonly<z.infer<typeof keptLineSchema>>;

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import { type Place, placeText } from "../../data/passage.ts";
 import { readRecords } from "../../data/sources/read/read-records.ts";
 import { checked } from "../../data/sources/record-source.ts";
@@ -12,8 +13,8 @@ import type { PromptStyle, Task, TaskPassage } from "./task.ts";
 const rowSchema = z.object({
   input: z.string(),
   context: z.string().refine((text) => text.trim() !== "", "is blank"),
-  answers: z.array(z.string()).min(1),
-  all_classes: z.array(z.string()).nullish(),
+  answers: boundedList(z.string(), { least: 1 }),
+  all_classes: boundedList(z.string()).nullish(),
   dataset: z.string().optional(),
   _id: z.string().optional(),
 });

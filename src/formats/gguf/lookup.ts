@@ -6,7 +6,7 @@ import type { GgufValue } from "./metadata.ts";
 interface Kinds {
   string: string;
   boolean: boolean;
-  /** Any number; 64-bit integers only where exact. */
+  /** Any finite number; 64-bit integers only where exact. */
   number: number;
   /** A whole number. */
   integer: number;
@@ -59,7 +59,8 @@ const CONVERT: { readonly [K in GgufKind]: (entry: GgufValue) => Kinds[K] | unde
 };
 
 function exactNumber(value: number | bigint | boolean | string): number | undefined {
-  if (typeof value === "number") return value;
+  // Infinity and NaN would become null in a config.json, and null what is taken where nothing is said.
+  if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
   if (typeof value !== "bigint") return undefined;
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : undefined;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 
 /** A count or size in config.json. The cap keeps products of two of them exact and allocations sane. */
 export const size = z
@@ -9,12 +10,12 @@ export const tokenId = z
   .int()
   .min(0)
   .max(1 << 24);
-export const eosField = z.union([tokenId, z.array(tokenId)]).nullish();
+export const eosField = z.union([tokenId, boundedList(tokenId)]).nullish();
 
 /** Fields that every family reads. */
 export const commonFields = {
   model_type: z.string(),
-  architectures: z.array(z.string()).nullish(),
+  architectures: boundedList(z.string()).nullish(),
   vocab_size: size,
   bos_token_id: tokenId.nullish(),
   eos_token_id: eosField,

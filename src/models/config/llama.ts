@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import type { LlamaConfig } from "../config.ts";
 import { commonFields, eosList, refuseCommon, requireActivation, size } from "./fields.ts";
 import { readRope, ropeFields } from "./rope.ts";
@@ -59,7 +60,7 @@ const schema = z.looseObject({
   sliding_window: size.nullish(),
   use_sliding_window: z.boolean().nullish(),
   max_window_layers: z.int().min(0).nullish(),
-  layer_types: z.array(z.string()).nullish(),
+  layer_types: boundedList(z.string()).nullish(),
 });
 type Fields = z.infer<typeof schema>;
 

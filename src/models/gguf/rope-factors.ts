@@ -15,7 +15,7 @@ const ORIGINAL_MAX_POSITIONS = 8192;
  * @throws KvDistillError `unsupported` when they do not.
  */
 export function ropeScalingFromFactors(factors: Float32Array, theta: number, where: string): object {
-  const factor = Math.max(...factors);
+  const factor = factors.reduce((most, value) => Math.max(most, value), -Infinity);
   const expected = llama3Factors(factor, theta, factors.length);
   const differs = expected.some((value, i) => Math.abs((factors[i] ?? 0) / value - 1) > 1e-5);
   if (differs || !Number.isFinite(factor)) {

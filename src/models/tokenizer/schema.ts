@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 
 /** Ids over this are refused: they would make sparse arrays of absurd length. */
 export const MAX_TOKEN_ID = 1 << 22;
@@ -31,7 +32,7 @@ const step = z.looseObject({ type: z.string() });
 
 /** The parts of tokenizer.json that are read here; the rest is passed on as it is. */
 export const tokenizerJsonSchema = z.looseObject({
-  added_tokens: z.array(addedToken).default([]),
+  added_tokens: boundedList(addedToken).default([]),
   normalizer: step.nullish().transform((value) => value ?? null),
   pre_tokenizer: step.nullish().transform((value) => value ?? null),
   decoder: step.nullish().transform((value) => value ?? null),
@@ -45,6 +46,20 @@ export const tokenizerJsonSchema = z.looseObject({
 });
 export type TokenizerJson = z.infer<typeof tokenizerJsonSchema>;
 
+/** Sequences of steps lie two or three deep; what follows them, here and in the library, calls itself. */
+const DEEPEST = 32;
+
+/** Whether steps, or fields of them, are nested deeper than any real ones. The long lists of the model are not looked at. */
+export function isTooDeep({ model, added_tokens: added, ...rest }: TokenizerJson): boolean {
+  const { vocab: _vocab, merges: _merges, ...settings } = model;
+  return isDeeper([rest, settings, added], DEEPEST);
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+}
+
 /** One step of the normalizer, pre-tokenizer or decoder, with whatever fields its type has. */
 export type Step = z.infer<typeof step>;
 
@@ -54,6 +69,8 @@ const named = z.union([z.string(), z.looseObject({ content: z.string() }).transf
 export const tokenizerConfigSchema = z.looseObject({
   bos_token: named.nullish(),
   eos_token: named.nullish(),
-  chat_template: z.union([z.string(), z.array(z.looseObject({ name: z.string(), template: z.string() }))]).nullish(),
+  chat_template: z
+    .union([z.string(), boundedList(z.looseObject({ name: z.string(), template: z.string() }))])
+    .nullish(),
 });
 export type TokenizerConfig = z.infer<typeof tokenizerConfigSchema>;

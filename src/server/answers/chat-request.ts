@@ -1,11 +1,12 @@
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import { messageField } from "../http/fields.ts";
 import { settingsFields } from "./settings.ts";
 
 /** Body of POST /v1/chat/completions, as https://platform.openai.com/docs/api-reference/chat/create has it, and `context`, `keep`, `method`. */
 export const chatRequest = z.strictObject({
   ...settingsFields,
-  messages: z.array(messageField).min(1),
+  messages: boundedList(messageField, { least: 1 }),
   logprobs: z.literal(false).nullish(),
   top_logprobs: z.literal(0).nullish(),
   response_format: z.strictObject({ type: z.literal("text") }).nullish(),

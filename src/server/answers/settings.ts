@@ -1,10 +1,11 @@
 import { randomInt } from "node:crypto";
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import type { Sampling } from "../../generate/sample.ts";
 import { Refusal } from "../http/refusal.ts";
 import { contextField, keepField, methodField } from "../http/fields.ts";
 
-const stop = z.union([z.string().min(1), z.array(z.string().min(1)).max(16)], {
+const stop = z.union([z.string().min(1), boundedList(z.string().min(1), { most: 16 })], {
   error: "expected a text, or a list of at most 16, none of them empty",
 });
 

@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import { settingsFields } from "./settings.ts";
 
-const ids = z.array(z.int().min(0)).min(1);
+const ids = boundedList(z.int().min(0), { least: 1 });
 
 /** Body of POST /v1/completions, as https://platform.openai.com/docs/api-reference/completions/create has it, and `context`, `keep`, `method`. */
 export const textRequest = z.strictObject({

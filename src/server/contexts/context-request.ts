@@ -1,11 +1,12 @@
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import { contentField, keepField, messageField, methodField } from "../http/fields.ts";
 
 /** Body of POST /v1/contexts. */
 export const contextRequest = z
   .strictObject({
     text: contentField.optional(),
-    messages: z.array(messageField).min(1).optional(),
+    messages: boundedList(messageField, { least: 1 }).optional(),
     /** The part to compress is marked in the text. */
     marked: z.boolean().default(false),
     keep: keepField,
@@ -15,7 +16,7 @@ export const contextRequest = z
     seed: z.int().min(0).default(0),
     /** Compare with the full cache: true, or questions to compare answers of. */
     fidelity: z
-      .union([z.boolean(), z.strictObject({ questions: z.array(z.string().min(1)).min(1).max(8) })])
+      .union([z.boolean(), z.strictObject({ questions: boundedList(z.string().min(1), { least: 1, most: 8 }) })])
       .default(false),
   })
   .refine(({ text, messages }) => (text === undefined) !== (messages === undefined), {

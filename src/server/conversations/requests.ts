@@ -1,11 +1,12 @@
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import { drawingFields } from "../answers/settings.ts";
 import { contentField, contextField, keepField, messageField, methodField } from "../http/fields.ts";
 
 /** Body of POST /v1/conversations. */
 export const conversationRequest = z
   .strictObject({
-    messages: z.array(messageField).default([]),
+    messages: boundedList(messageField).default([]),
     context: contextField.optional(),
     /** The whole of the context is read: nothing is compressed. */
     full: z.boolean().default(false),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import type { AskedKeep } from "../../cache/kv-cache.ts";
 import { keepFraction } from "../../compress/keep-text.ts";
 import { SAVED_METHOD_NAMES } from "../../compress/methods/index.ts";
@@ -33,9 +34,9 @@ export const contextField = z.string().regex(CONTEXT_ID, "no id of a context");
 export const contentField = z.union(
   [
     z.string(),
-    z
-      .array(z.strictObject({ type: z.literal("text"), text: z.string() }))
-      .transform((parts) => parts.map(({ text }) => text).join("")),
+    boundedList(z.strictObject({ type: z.literal("text"), text: z.string() })).transform((parts) =>
+      parts.map(({ text }) => text).join(""),
+    ),
   ],
   { error: "expected text: a string, or a list of parts of type text" },
 );

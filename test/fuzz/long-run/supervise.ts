@@ -153,7 +153,7 @@ class Child {
       let timer = setTimeout(stuck, STUCK_MILLISECONDS);
       const finish = (done: Done | undefined): void => {
         clearTimeout(timer);
-        own.removeAllListeners();
+        for (const event of ["message", "exit"]) own.removeAllListeners(event);
         if (done === undefined) this.process = undefined;
         resolve(done);
       };

@@ -223,7 +223,7 @@ function hostilePath(path: string, dice: Dice): string {
     "__proto__",
     "constructor",
     "x".repeat(5000),
-    encodeURIComponent(hostileText(dice).toWellFormed()),
+    encodeURIComponent(hostileText(dice).replaceAll(/\p{Surrogate}/gu, "?")),
     "a%2Fb",
     "?",
     "a?b=c",

@@ -2,7 +2,7 @@ import { parseSafetensorsHeader } from "../../../src/formats/safetensors/header.
 import { SAFETENSORS_DTYPES } from "../../../src/formats/safetensors/dtypes.ts";
 import { SAFETENSORS_LIMITS } from "../../../src/formats/safetensors/limits.ts";
 import { readTensorBytes, readTensorFloats, readTensorIntegers } from "../../../src/formats/safetensors/read.ts";
-import { openSafetensorsFolder, type SafetensorsCheckpoint } from "../../../src/formats/safetensors/sharded.ts";
+import { openSafetensorsFolder } from "../../../src/formats/safetensors/sharded.ts";
 import { damages } from "../make/bytes.ts";
 import { bytesCase, damagedFiles, type Files, filesCase, golden, goldenJson } from "../make/case.ts";
 import { mutateTree, printTree, treeOf } from "../make/json-tree.ts";
@@ -78,7 +78,7 @@ export const safetensorsFolder: Target = {
   },
 };
 
-async function checkWeights(weights: SafetensorsCheckpoint): Promise<void> {
+async function checkWeights(weights: Awaited<ReturnType<typeof openSafetensorsFolder>>): Promise<void> {
   for (const entry of weights.values()) {
     const { name, dtype, shape } = entry;
     const bytes = await readTensorBytes(entry);

@@ -110,10 +110,9 @@ function summed(header: Uint8Array, index: Uint8Array): Uint8Array {
   try {
     const json: unknown = JSON.parse(Buffer.from(header).toString("utf8"));
     if (!isJsonObject(json)) return header;
-    const { checksum, ...fields } = { ...json, index_sha256: sha256(index) };
-    return Buffer.from(
-      JSON.stringify({ ...fields, checksum: checksum === undefined ? undefined : sha256(JSON.stringify(fields)) }),
-    );
+    const { checksum, ...fields }: Record<string, unknown> = { ...json, index_sha256: sha256(index) };
+    const own = checksum === undefined ? {} : { checksum: sha256(JSON.stringify(fields)) };
+    return Buffer.from(JSON.stringify({ ...fields, ...own }));
   } catch {
     return header;
   }

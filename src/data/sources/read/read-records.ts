@@ -5,7 +5,8 @@ import { messageOf } from "../../../util/errors.ts";
 import { formatBytes } from "../../../util/format.ts";
 import { type InputFile, inputFiles, readingFault } from "./input-files.ts";
 import { ArrayFault, jsonElements } from "./json-elements.ts";
-import { ParquetFault, parquetRows } from "./parquet-rows.ts";
+import { ParquetFault } from "./parquet-fault.ts";
+import { parquetRows } from "./parquet-rows.ts";
 
 /** One value of a data file and where it stands. */
 export interface DataRecord extends Place {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundedList } from "../../../util/bounded-list.ts";
 import { readRecords } from "../../../data/sources/read/read-records.ts";
 import { checked } from "../../../data/sources/record-source.ts";
 import type { SourceNotes } from "../../../data/sources/source.ts";
@@ -54,7 +55,7 @@ export function documentQuestions({ documents, questions }: DocumentSet): RulerG
 }
 
 const articleSchema = z.object({
-  data: z.array(z.object({ paragraphs: z.array(z.object({ context: z.string() })) })),
+  data: boundedList(z.object({ paragraphs: boundedList(z.object({ context: z.string() })) })),
 });
 const titledSchema = z.object({ title: z.string(), context: z.string() });
 
@@ -106,7 +107,7 @@ async function paragraphsByArticle(path: string): Promise<Map<string, readonly s
 const hotpotSchema = z.object({
   question: z.string(),
   answer: z.string(),
-  context: z.array(z.tuple([z.string(), z.array(z.string())])).min(1),
+  context: boundedList(z.tuple([z.string(), boundedList(z.string())]), { least: 1 }),
 });
 
 /**

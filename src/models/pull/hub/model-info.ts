@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundedList } from "../../../util/bounded-list.ts";
 import { KvDistillError } from "../../../util/errors.ts";
 import { parseStrictJson } from "../../../util/strict-json.ts";
 import type { FetchContext } from "../fetcher.ts";
@@ -33,8 +34,8 @@ const siblingSchema = z.object({
 });
 const modelSchema = z.object({
   sha: z.string().regex(/^[0-9a-f]{40}$/),
-  siblings: z.array(siblingSchema),
-  cardData: z.object({ license: z.union([z.string(), z.array(z.string())]).nullish() }).nullish(),
+  siblings: boundedList(siblingSchema),
+  cardData: z.object({ license: z.union([z.string(), boundedList(z.string())]).nullish() }).nullish(),
 });
 
 /**
