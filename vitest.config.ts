@@ -7,7 +7,7 @@ export default defineConfig({
         test: {
           name: "fast",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/weights/**", "test/queue/**"],
+          exclude: ["test/weights/**", "test/queue/**", "test/fuzz/**"],
           // A busy machine takes seconds to start a worker thread with ONNX Runtime in it.
           testTimeout: 30_000,
           hookTimeout: 60_000,
@@ -21,6 +21,15 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          // Hostile input for every parser: some 100,000 cases (docs/fuzzing.md).
+          name: "fuzz",
+          include: ["test/fuzz/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -4,6 +4,7 @@ import process from "node:process";
 import type { Failure } from "../run-cases.ts";
 import { TARGETS } from "../targets/index.ts";
 import type { Chunk, Told } from "./messages.ts";
+import { BLOCK, casesOf } from "./shares.ts";
 
 export interface Asked {
   readonly seed: number;
@@ -18,8 +19,6 @@ export interface Asked {
   readonly out: string;
 }
 
-/** Cases are run in blocks: of each block a target gets its share. */
-const BLOCK = 1000;
 /** A child that says nothing for so long is stuck. */
 const STUCK_MILLISECONDS = 180_000;
 /** MiB of the child's heap: a parser that wants more ends it, which is noticed. */
@@ -63,12 +62,11 @@ export async function supervise(asked: Asked): Promise<number> {
     for (const { name } of chosen) await run({ ...base, target: name, from: asked.only, to: asked.only + 1 });
   } else {
     if (asked.edges) for (const { name } of chosen) await run({ ...base, target: name, from: 0, to: 0, edges: true });
-    const shares = chosen.reduce((sum, { share }) => sum + share, 0);
     const end = block + Math.ceil(asked.cases / BLOCK);
     for (; block < end && !stopped; block++) {
-      for (const { name, share } of chosen) {
-        const own = Math.round((share * BLOCK) / shares);
-        await run({ ...base, target: name, from: block * own, to: (block + 1) * own });
+      for (const target of chosen) {
+        const own = casesOf(target, 1, chosen);
+        await run({ ...base, target: target.name, from: block * own, to: (block + 1) * own });
       }
       progress(totals, begun, (block + 1) * BLOCK, asked.seed);
     }
