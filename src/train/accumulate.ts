@@ -1,7 +1,7 @@
 import { microBatches } from "../data/batches.ts";
 import type { PassageExample } from "../data/examples.ts";
 import { layOut } from "./batch.ts";
-import { addParameters, loadParameters, type Parameters } from "./parameters.ts";
+import { addParameters, type LoadedParameters, loadParameters, type Parameters } from "./parameters.ts";
 import type { StepEngine } from "./step/engine.ts";
 import { gradientStep } from "./step/gradient-step.ts";
 
@@ -23,9 +23,67 @@ export interface Accumulated {
   readonly tokens: number;
 }
 
+/** Loss and gradients of an optimiser step, wherever they are computed. */
+export type StepGradients = (
+  parameters: Parameters,
+  items: readonly TrainingItem[],
+  microBatch: number,
+) => Promise<Accumulated>;
+
+/** What micro-batches are added to, one after the other in their order: sums of float32 depend on it. */
+export const NOTHING: Accumulated = {
+  loss: 0,
+  forwardKl: 0,
+  reverseKl: 0,
+  scorerDistance: 0,
+  gradients: new Map(),
+  tokens: 0,
+};
+
+/** a + b. */
+export function addUp(a: Accumulated, b: Accumulated): Accumulated {
+  return {
+    loss: a.loss + b.loss,
+    forwardKl: a.forwardKl + b.forwardKl,
+    reverseKl: a.reverseKl + b.reverseKl,
+    scorerDistance: a.scorerDistance + b.scorerDistance,
+    gradients: addParameters(a.gradients, b.gradients),
+    tokens: a.tokens + b.tokens,
+  };
+}
+
+/** Questions and reconstructions of an optimiser step: each weighs the same. */
+export function countTurns(items: readonly TrainingItem[]): number {
+  return items.reduce((sum, { passage }) => sum + passage.turns.length, 0);
+}
+
 /**
- * Computes an optimiser step `microBatch` passages at a time, those of like length together: less padding. Every turn weighs the same, in
- * whichever micro-batch it stands, so size and order change memory and speed and nothing else, rounding aside.
+ * The part of a step's loss and gradients that some of its passages have.
+ * @param turnCount turns of the whole step
+ * @throws KvDistillError `not-finite` and what the runtime throws
+ */
+export async function microBatchGradients(
+  engine: StepEngine,
+  loaded: LoadedParameters,
+  items: readonly TrainingItem[],
+  turnCount: number,
+): Promise<Accumulated> {
+  const batch = layOut(
+    items.map(({ passage }) => passage),
+    turnCount,
+  );
+  const { loss, forwardKl, reverseKl, scorerDistance, gradients } = await gradientStep(
+    engine,
+    loaded,
+    batch,
+    items.map(({ keep }) => keep),
+  );
+  return { loss, forwardKl, reverseKl, scorerDistance, gradients, tokens: batch.tokens };
+}
+
+/**
+ * Computes an optimiser step `microBatch` passages at a time. Every turn weighs the same, in whichever micro-batch it stands, so the
+ * size changes memory and speed and nothing else, rounding aside.
  * @throws KvDistillError `not-finite` and what the runtime throws
  */
 export async function accumulate(
@@ -34,33 +92,20 @@ export async function accumulate(
   items: readonly TrainingItem[],
   microBatch: number,
 ): Promise<Accumulated> {
-  const turnCount = items.reduce((sum, { passage }) => sum + passage.turns.length, 0);
+  const turnCount = countTurns(items);
   const loaded = await loadParameters(engine.runtime, parameters);
-  let total: Accumulated = { loss: 0, forwardKl: 0, reverseKl: 0, scorerDistance: 0, gradients: new Map(), tokens: 0 };
-  const byLength = [...items].sort((a, b) => a.passage.contextIds.length - b.passage.contextIds.length);
+  let total = NOTHING;
   try {
-    for (const { items: micro } of microBatches(byLength, microBatch)) {
-      const batch = layOut(
-        micro.map(({ passage }) => passage),
-        turnCount,
-      );
-      const result = await gradientStep(
-        engine,
-        loaded,
-        batch,
-        micro.map(({ keep }) => keep),
-      );
-      total = {
-        loss: total.loss + result.loss,
-        forwardKl: total.forwardKl + result.forwardKl,
-        reverseKl: total.reverseKl + result.reverseKl,
-        scorerDistance: total.scorerDistance + result.scorerDistance,
-        gradients: addParameters(total.gradients, result.gradients),
-        tokens: total.tokens + batch.tokens,
-      };
+    for (const { items: micro } of microBatches(items, microBatch)) {
+      total = addUp(total, await microBatchGradients(engine, loaded, micro, turnCount));
     }
   } finally {
     loaded.release();
   }
   return total;
+}
+
+/** Gradients that are computed in this process. */
+export function gradientsOn(engine: StepEngine): StepGradients {
+  return (parameters, items, microBatch) => accumulate(engine, parameters, items, microBatch);
 }

@@ -10,19 +10,26 @@ export interface RunIdentity {
   readonly dataHash: string;
 }
 
+const cursor = z
+  .strictObject({
+    epoch: z.int().min(0),
+    position: z.int().min(0),
+    random: z.strictObject({
+      algorithm: z.literal("xoshiro128**"),
+      words: z.tuple([z.int(), z.int(), z.int(), z.int()]),
+    }),
+  })
+  .optional();
+
 const ManifestSchema = z.strictObject({
   format: z.literal("kv-distill checkpoint"),
   version: z.literal(1),
   step: z.int().min(0),
-  cursor: z
-    .strictObject({
-      epoch: z.int().min(0),
-      position: z.int().min(0),
-      random: z.strictObject({
-        algorithm: z.literal("xoshiro128**"),
-        words: z.tuple([z.int(), z.int(), z.int(), z.int()]),
-      }),
-    })
+  cursor,
+  /** Of a run in parts: where each stands, and the sha256 of its file, when it has one. */
+  parts: z
+    .array(z.strictObject({ steps: z.int().min(0), cursor, sha256: z.string().optional() }))
+    .max(10_000)
     .optional(),
   config: z.record(z.string(), z.unknown()),
   modelHash: z.string(),

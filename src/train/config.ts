@@ -3,6 +3,10 @@ import { ADAPTER_SELECTIONS } from "../cache/adapter.ts";
 import { GATES } from "../compress/gate.ts";
 import { KvDistillError } from "../util/errors.ts";
 
+/** Element types in which a part's change of the parameters is sent. */
+export const DELTA_FORMATS = ["float32", "float16", "int8"] as const;
+export type DeltaFormat = (typeof DELTA_FORMATS)[number];
+
 const fraction = z.number().gt(0).max(1);
 const positive = z.number().gt(0);
 const count = z.int().min(1);
@@ -78,6 +82,22 @@ const TrainConfigSchema = z.strictObject({
   maxContext: count.default(384).describe("most tokens of a context; longer ones are left out (paper: 1,536, folded)"),
   maxQuestion: count.default(256).describe("most tokens of a question; longer ones are left out"),
   maxAnswer: count.default(128).describe("most tokens of an answer; longer ones are left out"),
+  sync: z
+    .enum(["gradients", "diloco"])
+    .default("gradients")
+    .describe(
+      "what parts of the work share: every step's gradients, or what many steps of each came to (arXiv 2311.08105)",
+    ),
+  parts: count.default(4).describe("diloco: parts of the data, each trained on by itself between two rounds"),
+  innerSteps: count.default(50).describe("diloco: AdamW steps of each part in a round (paper: 500)"),
+  outerLearningRate: positive.default(0.7).describe("diloco: of the step that a round ends with (paper: 0.7)"),
+  outerMomentum: z.number().min(0).lt(1).default(0.9).describe("diloco: Nesterov momentum of that step (paper: 0.9)"),
+  deltas: z
+    .enum(DELTA_FORMATS)
+    .default("float32")
+    .describe(
+      "diloco: how a part's change is sent; what rounding loses is sent with the next round's (paper: float32)",
+    ),
 });
 
 export type TrainConfig = z.infer<typeof TrainConfigSchema>;

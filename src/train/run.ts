@@ -1,10 +1,14 @@
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import type { Adapter, AdapterConfig, AdapterTargets } from "../cache/adapter.ts";
 import type { ExampleSet } from "../data/example-set.ts";
 import { familyOf } from "../models/families/index.ts";
 import type { ModelFiles } from "../models/model-files.ts";
+import { checkOptions, type RuntimeOptions } from "../runtime/options.ts";
 import { createRuntime } from "../runtime/runtime.ts";
+import { KvDistillError } from "../util/errors.ts";
 import { PACKAGE_NAME_AND_VERSION } from "../util/version.ts";
+import { gradientsOn } from "./accumulate.ts";
 import { zeroMoments } from "./adamw.ts";
 import { checkRun } from "./check-run.ts";
 import type { TrainingState } from "./checkpoint.ts";
@@ -14,9 +18,8 @@ import { newParameters, parametersOf } from "./new-parameters.ts";
 import { readTrainingData } from "./run-data.ts";
 import { openRunFolder, refuseOldRun } from "./run-folder.ts";
 import { startScorer } from "./scorer-start/start.ts";
-import { scoreColumnsOf } from "./step/engine.ts";
-import { loadTrainingPrograms } from "./step/programs.ts";
-import { loadTrainingWeights } from "./step/weights.ts";
+import { openStepEngine } from "./step/open-engine.ts";
+import type { TrainingLoop } from "./training-loop.ts";
 import { type StepReport, train } from "./trainer.ts";
 
 export interface TrainingRunOptions {
@@ -45,6 +48,8 @@ export interface TrainingRunOptions {
   /** After each passage that is read to fit a new scorer (`scorerStart`). */
   readonly onScorerPassage?: (done: number, total: number) => void;
   readonly onNote?: (line: string) => void;
+  /** Who computes the steps; absent: this process, one after the other. */
+  readonly loop?: TrainingLoop;
 }
 
 export interface TrainingRunResult {
@@ -79,61 +84,75 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
 async function runOn(examples: ExampleSet, options: TrainingRunOptions): Promise<TrainingRunResult> {
   const { files, out, config, checkpointEvery, signal, onStep, onNote = () => undefined } = options;
   const settings = adapterConfig(files, config);
-  const runtime = await createRuntime(options.threads === undefined ? {} : { threads: options.threads });
+  const { threads } = checkOptions(threadsOf(options), availableParallelism());
+  const folder = await openRunFolder({
+    out,
+    identity: { config, modelHash: files.hash, dataHash: examples.hash },
+    adapter: settings,
+    facts: {
+      model: { name: files.name, hash: files.hash },
+      data: { files: options.data.map((path) => resolve(path)), examples: examples.count, hash: examples.hash },
+      ...(options.init === undefined ? {} : { init: resolve(options.init) }),
+      session: { threads, command: [...(options.command ?? [])] },
+    },
+    firstState: () => firstState(options, settings, examples),
+    onNote,
+  });
   try {
-    const folder = await openRunFolder({
-      out,
-      identity: { config, modelHash: files.hash, dataHash: examples.hash },
-      adapter: settings,
-      facts: {
-        model: { name: files.name, hash: files.hash },
-        data: { files: options.data.map((path) => resolve(path)), examples: examples.count, hash: examples.hash },
-        ...(options.init === undefined ? {} : { init: resolve(options.init) }),
-        session: { threads: runtime.threads, command: [...(options.command ?? [])] },
+    let passed = folder.state.step;
+    const last = await (options.loop ?? trainHere(options))({
+      examples,
+      config,
+      state: folder.state,
+      ...(signal === undefined ? {} : { signal }),
+      onStart: () => options.onStart?.({ step: folder.state.step, examples: examples.count }),
+      onStep: async (report) => {
+        await folder.append(report);
+        onStep?.(report);
       },
-      firstState: () => firstState(options, settings, examples),
+      onState: async (step, state) => {
+        const due = Math.floor(step / checkpointEvery) > Math.floor(passed / checkpointEvery);
+        passed = step;
+        if (due) await folder.save(await state());
+      },
+      onNotFinite: folder.writeReport,
       onNote,
     });
-    try {
-      const shape = { rank: config.rank, scale: config.alpha / Math.sqrt(config.rank) };
-      const columns = scoreColumnsOf(config, files.config);
-      const engine = {
-        runtime,
-        config: files.config,
-        programs: await loadTrainingPrograms(
-          runtime,
-          files.config,
-          shape,
-          config.lambda,
-          columns,
-          config.scorerLoss > 0,
-        ),
-        weights: await loadTrainingWeights(runtime, files),
-        settings: config,
-      };
-      options.onStart?.({ step: folder.state.step, examples: examples.count });
-      const last = await train({
-        engine,
-        examples,
-        config,
-        state: folder.state,
-        ...(signal === undefined ? {} : { signal }),
-        onStep: async (report, now) => {
-          await folder.append(report);
-          onStep?.(report);
-          if (report.step % checkpointEvery === 0) await folder.save(now);
-        },
-        onNotFinite: folder.writeReport,
-      });
-      await folder.save(last);
-      const { adapter, points } = folder;
-      return { step: last.step, finished: last.step >= config.steps, adapter, points };
-    } finally {
-      await folder.close();
-    }
+    await folder.save(last);
+    const { adapter, points } = folder;
+    return { step: last.step, finished: last.step >= config.steps, adapter, points };
   } finally {
-    await runtime.close();
+    await folder.close();
   }
+}
+
+const threadsOf = ({ threads }: Pick<TrainingRunOptions, "threads">): RuntimeOptions =>
+  threads === undefined ? {} : { threads };
+
+/** Steps that this process computes. */
+function trainHere(options: TrainingRunOptions): TrainingLoop {
+  return async ({ onStart, onStep, onState, onNote: _, ...task }) => {
+    if (task.config.sync !== "gradients") {
+      throw new KvDistillError("bad-argument", "a run in parts needs its own loop", {
+        got: `sync: ${task.config.sync}`,
+      });
+    }
+    const runtime = await createRuntime(threadsOf(options));
+    try {
+      const engine = await openStepEngine(runtime, options.files, task.config);
+      onStart();
+      return await train({
+        ...task,
+        gradients: gradientsOn(engine),
+        onStep: async (report, state) => {
+          await onStep(report);
+          await onState(report.step, () => Promise.resolve(state));
+        },
+      });
+    } finally {
+      await runtime.close();
+    }
+  };
 }
 
 async function firstState(

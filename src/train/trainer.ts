@@ -1,45 +1,28 @@
 import { createBatches } from "../data/batches.ts";
 import type { ExampleSet } from "../data/example-set.ts";
-import { drawKeep } from "../data/keep-ratio.ts";
-import { type Accumulated, accumulate, type TrainingItem } from "./accumulate.ts";
-import { adamW } from "./adamw.ts";
+import { isKvDistillError } from "../util/errors.ts";
+import type { StepGradients } from "./accumulate.ts";
 import type { TrainingState } from "./checkpoint.ts";
-import { clipGradients } from "./clip.ts";
 import type { TrainConfig } from "./config.ts";
-import { isNotFinite, type NotFiniteReport, notFiniteReport } from "./not-finite.ts";
-import { SCORER_PREFIX } from "./parameters.ts";
-import { scheduleAt } from "./schedule.ts";
-import type { StepEngine } from "./step/engine.ts";
+import type { NotFiniteReport } from "./not-finite.ts";
+import { readBatch, type StepFacts, takeStep } from "./take-step.ts";
 
 /** What is known after an optimiser step. */
-export interface StepReport {
+export interface StepReport extends StepFacts {
   /** Counted from 1. */
   readonly step: number;
-  readonly epoch: number;
-  readonly loss: number;
-  readonly forwardKl: number;
-  readonly reverseKl: number;
-  /** Mean squared distance of the scores from what the questions attend to; 0 when that is not learned. */
-  readonly scorerDistance: number;
-  /** Mean kept fraction of the step's passages. */
-  readonly keep: number;
-  /** Before clipping. */
-  readonly gradientNorm: number;
-  readonly learningRate: number;
-  /** Tokens read, padding not counted. */
-  readonly tokens: number;
   readonly seconds: number;
   /** Resident memory of the process, in bytes. */
   readonly residentBytes: number;
 }
 
 export interface TrainerOptions {
-  readonly engine: StepEngine;
+  readonly gradients: StepGradients;
   readonly examples: ExampleSet;
   readonly config: TrainConfig;
   /** Continued in place. */
   readonly state: TrainingState;
-  /** Stops after the step in progress. */
+  /** Stops after the step in progress, or before it when `gradients` gives it up with `cancelled`. */
   readonly signal?: AbortSignal;
   /** After every step; awaited, so it may save a checkpoint. */
   readonly onStep: (report: StepReport, state: TrainingState) => Promise<void>;
@@ -48,73 +31,54 @@ export interface TrainerOptions {
 }
 
 /** Batches sorted by length inside windows of this many. */
-const WINDOW_BATCHES = 16;
+export const WINDOW_BATCHES = 16;
 
 /**
  * Trains until `config.steps` or the signal. Every step is a function of the state alone, so a resumed run is the straight run.
  * @returns the last state
- * @throws KvDistillError `not-finite`, for loss and gradients before anything is changed, and what the runtime and `examples` throw
+ * @throws KvDistillError `not-finite`, for loss and gradients before anything is changed, and what `gradients` and `examples` throw
  */
 export async function train({
-  engine,
+  gradients,
   examples,
   config,
   state,
   signal,
   onStep,
-  onNotFinite = () => Promise.resolve(),
+  onNotFinite,
 }: TrainerOptions): Promise<TrainingState> {
   const stream = createBatches(
     examples.lengths,
     { batchSize: config.batch, windowBatches: WINDOW_BATCHES, seed: config.seed },
     state.cursor,
   );
-  const range = { distribution: config.keepDraw, low: config.keepLow, high: config.keepHigh };
   const { parameters, moments } = state;
-  let step = state.step;
-  while (step < config.steps && signal?.aborted !== true) {
+  let now = state;
+  while (now.step < config.steps && signal?.aborted !== true) {
     const begun = performance.now();
     const { epoch, examples: chosen } = stream.next();
-    const items: TrainingItem[] = [];
-    for (const index of chosen) {
-      items.push({ passage: await examples.read(index), keep: drawKeep(range, config.seed, epoch, index) });
-    }
-    const factor = scheduleAt(step, {
-      steps: config.steps,
-      warmupSteps: config.warmupSteps,
-      floor: config.learningRateFloor,
-    });
-    const learningRate = factor * config.learningRate;
-    const rateOf = (name: string): number =>
-      name.startsWith(SCORER_PREFIX) ? factor * config.scorerLearningRate : learningRate;
-    step++;
-    let result: Accumulated | undefined;
-    let gradientNorm: number;
+    const batch = await readBatch(examples, config, epoch, chosen);
+    const request = { gradients, config, parameters, moments, step: now.step, ...batch };
+    let facts: StepFacts;
     try {
-      result = await accumulate(engine, parameters, items, config.microBatch);
-      gradientNorm = clipGradients(result.gradients, config.clip);
-      adamW(parameters, moments, result.gradients, step, rateOf, config);
+      facts = await takeStep({ ...request, ...(onNotFinite === undefined ? {} : { onNotFinite }) });
     } catch (error) {
-      if (isNotFinite(error)) {
-        await onNotFinite(notFiniteReport(error, { step, epoch, learningRate, items, result, parameters, moments }));
-      }
+      if (wasGivenUp(error, signal)) return now;
       throw error;
     }
+    now = { step: now.step + 1, parameters, moments, cursor: stream.cursor() };
     const report = {
-      step,
-      epoch,
-      loss: result.loss,
-      forwardKl: result.forwardKl,
-      reverseKl: result.reverseKl,
-      scorerDistance: result.scorerDistance,
-      keep: items.reduce((sum, { keep }) => sum + keep, 0) / items.length,
-      gradientNorm,
-      learningRate,
-      tokens: result.tokens,
+      step: now.step,
+      ...facts,
       seconds: (performance.now() - begun) / 1000,
       residentBytes: process.memoryUsage.rss(),
     };
-    await onStep(report, { step, parameters, moments, cursor: stream.cursor() });
+    await onStep(report, now);
   }
-  return { step, parameters, moments, cursor: stream.cursor() };
+  return now;
+}
+
+/** Work that was stopped because the run was, and not for a fault. */
+export function wasGivenUp(error: unknown, signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true && isKvDistillError(error) && error.code === "cancelled";
 }

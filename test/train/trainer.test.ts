@@ -4,7 +4,7 @@ import type { PassageExample } from "../../src/data/examples.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import { copyOf } from "../../src/tensor/bytes.ts";
 import { asDType } from "../../src/tensor/tensor.ts";
-import { type Accumulated, accumulate, type TrainingItem } from "../../src/train/accumulate.ts";
+import { type Accumulated, accumulate, gradientsOn, type TrainingItem } from "../../src/train/accumulate.ts";
 import { zeroMoments } from "../../src/train/adamw.ts";
 import { parseTrainConfig, type TrainConfig } from "../../src/train/config.ts";
 import type { NotFiniteReport } from "../../src/train/not-finite.ts";
@@ -97,7 +97,7 @@ describe("a run of steps", () => {
     const reports: Partial<StepReport>[] = [];
     const parameters = copied(start);
     await train({
-      engine,
+      gradients: gradientsOn(engine),
       examples: examplesInMemory(EXAMPLES),
       config: config(changes),
       state: { step: 0, parameters, moments: zeroMoments(parameters) },
@@ -142,7 +142,7 @@ describe("numbers that are not finite", () => {
     const reports: NotFiniteReport[] = [];
     let steps = 0;
     const error: unknown = await train({
-      engine: broken,
+      gradients: gradientsOn(broken),
       examples: examplesInMemory(EXAMPLES),
       config: config(changes),
       state: { step: 0, parameters, moments: zeroMoments(parameters) },

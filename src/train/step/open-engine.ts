@@ -1,0 +1,27 @@
+import type { ModelFiles } from "../../models/model-files.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { TrainConfig } from "../config.ts";
+import { scoreColumnsOf, type StepEngine } from "./engine.ts";
+import { loadTrainingPrograms } from "./programs.ts";
+import { loadTrainingWeights, type TrainingWeights } from "./weights.ts";
+
+/**
+ * Compiles the graphs of a run's steps. Weights that are loaded already serve any run of the model.
+ * @throws KvDistillError `out-of-memory`, `disk`, `engine`
+ */
+export async function openStepEngine(
+  runtime: Runtime,
+  files: ModelFiles,
+  config: TrainConfig,
+  weights?: TrainingWeights,
+): Promise<StepEngine> {
+  const shape = { rank: config.rank, scale: config.alpha / Math.sqrt(config.rank) };
+  const columns = scoreColumnsOf(config, files.config);
+  return {
+    runtime,
+    config: files.config,
+    programs: await loadTrainingPrograms(runtime, files.config, shape, config.lambda, columns, config.scorerLoss > 0),
+    weights: weights ?? (await loadTrainingWeights(runtime, files)),
+    settings: config,
+  };
+}
