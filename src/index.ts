@@ -5,7 +5,7 @@ export { loadAdapter } from "./cache/load-adapter.ts";
 export { describeKvd, loadKvd, verifyKvd } from "./cache/load-kvd.ts";
 export { saveKvd } from "./cache/save-kvd.ts";
 export { type CompressOptions, compressIds } from "./compress/compress.ts";
-export { compress, type CompressTextOptions, type Keep } from "./compress/compress-text.ts";
+export { compress, type CompressTextOptions, type Keep, shippedAdapter } from "./compress/compress-text.ts";
 export { attachAdapter, type LoadedAdapter } from "./compress/loaded-adapter.ts";
 export {
   METHOD_NAMES,
@@ -27,6 +27,12 @@ export { openModel } from "./models/open.ts";
 export { LanguageModel } from "./models/language-model.ts";
 export { loadModel, type LoadModelOptions, passagePromptOf } from "./models/load-model.ts";
 export { pull, type PullOptions, type PullResult } from "./models/pull/pull.ts";
+export {
+  type ConversationBeginning,
+  type LiveConversation,
+  type MessageRun,
+  startConversation,
+} from "./server/conversations/start-conversation.ts";
 export { type TrainConfig, parseTrainConfig } from "./train/config.ts";
 export { runTraining, type TrainingRunOptions } from "./train/run.ts";
 export { type StepReport } from "./train/trainer.ts";
