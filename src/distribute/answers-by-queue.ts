@@ -1,6 +1,6 @@
 import type { Passage } from "../data/passage.ts";
 import type { AnswerPassages, PassageAnswers } from "../data/prepare/prepare-answers.ts";
-import type { ModelFiles } from "../models/model-files.ts";
+import type { LanguageModel } from "../models/language-model.ts";
 import type { QuestionStyle } from "../models/passage-prompt.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { faultList } from "../util/fault-list.ts";
@@ -16,7 +16,7 @@ import { getJson, putJson } from "./store/checked-file.ts";
 
 export interface AnswersByQueueOptions extends FollowOptions {
   readonly link: Link;
-  readonly files: ModelFiles;
+  readonly model: LanguageModel;
   readonly style: QuestionStyle;
   readonly maxTokens: number;
   /** For people. */
@@ -48,7 +48,7 @@ export function answersByQueue(options: AnswersByQueueOptions): AnswerPassages {
 }
 
 async function* answerRun(
-  { link, files, style, maxTokens, title, shardSize = SHARD_SIZE, memory, ...follow }: AnswersByQueueOptions,
+  { link, model, style, maxTokens, title, shardSize = SHARD_SIZE, memory, ...follow }: AnswersByQueueOptions,
   passages: readonly Passage[],
 ): AsyncGenerator<PassageAnswers, void, undefined> {
   const byId = new Map(passages.map((passage) => [passage.id, passage]));
@@ -68,7 +68,7 @@ async function* answerRun(
     const file = await putJson(link.store, `${runFolder(run)}/work`, sent);
     work.push({ units: own.length, work: { style, maxTokens, passages: file } });
   }
-  const identity = await identityOf(files);
+  const identity = await identityOf(model);
   const distribution = { kind: ANSWERS_JOB, run, identity, title, unit: "passages", shards: work };
   const failures: string[] = [];
   for (const [i, outcome] of (await distribute(link, distribution, follow)).entries()) {

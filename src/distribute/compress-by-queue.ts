@@ -80,7 +80,7 @@ async function* compressRun(
     settings,
     adapter,
   );
-  const identity = await identityOf(model.files);
+  const identity = await identityOf(model);
   const distribution = { kind: COMPRESS_JOB, run, identity, title, unit: "documents", shards: work };
   const outcomes = await distribute(link, distribution, { ...(signal === undefined ? {} : { signal }), ...follow });
 

@@ -58,7 +58,7 @@ async function* measure(
     );
     work.push({ units: own.length, work: { settings: settingsOf(setup), adapter: stored, passages: file } });
   }
-  const identity = await identityOf(setup.model.files);
+  const identity = await identityOf(setup.model);
   const distribution = { kind: EVAL_JOB, run, identity, title, unit: "passages", shards: work };
   const outcomes = await distribute(link, distribution, {
     ...(setup.signal === undefined ? {} : { signal: setup.signal }),

@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import type { ModelFiles } from "../models/model-files.ts";
+import type { LanguageModel } from "../models/language-model.ts";
 import { VERSION } from "../util/version.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "not a sha256");
@@ -11,23 +11,33 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "not a sha256");
 /** What a job's result depends on beside its own data. A worker of another identity does not touch the job. */
 export const identitySchema = z.strictObject({
   package: z.strictObject({ version: z.string(), sha256 }),
-  model: z.strictObject({ name: z.string(), sha256, tokenizer: sha256 }),
+  model: z.strictObject({
+    /** As the sender calls it: caches and answers bear it. */
+    name: z.string(),
+    sha256,
+    tokenizer: sha256,
+    /** In which numbers it computes. */
+    precision: z.string(),
+  }),
 });
 export type WorkIdentity = Readonly<z.infer<typeof identitySchema>>;
 
-export async function identityOf({ name, hash, tokenizerHash }: ModelFiles): Promise<WorkIdentity> {
+export async function identityOf({ files, precision }: LanguageModel): Promise<WorkIdentity> {
+  const { name, hash, tokenizerHash } = files;
   const own = { version: VERSION, sha256: await packageHash() };
-  return { package: own, model: { name, sha256: hash, tokenizer: tokenizerHash } };
+  return { package: own, model: { name, sha256: hash, tokenizer: tokenizerHash, precision } };
 }
 
-/** What a worker lacks for a job, one line a part, for people; none when they fit. */
+/** The same model under the name that a job's sender has for it. */
+export function calledAs(model: LanguageModel, name: string): LanguageModel {
+  return Object.create(model, { files: { value: { ...model.files, name } } }) as LanguageModel;
+}
+
+/** What a worker lacks for a job, one line a part, for people; none when they fit. What each calls its model does not count. */
 export function identityFaults(wanted: WorkIdentity, own: WorkIdentity): string[] {
   const differ = (what: string, a: string, b: string, nameA: string, nameB: string): string[] =>
     a === b ? [] : [`${what}: the run has ${nameA} (sha256 ${a.slice(0, 12)}), this is ${nameB} (${b.slice(0, 12)})`];
-  const { name } = wanted.model;
   return [
-    // Caches and answers name their model.
-    ...(name === own.model.name ? [] : [`model: the run calls it ${name}, this is ${own.model.name}`]),
     ...differ(
       "package",
       wanted.package.sha256,
@@ -36,6 +46,9 @@ export function identityFaults(wanted: WorkIdentity, own: WorkIdentity): string[
       `kv-distill ${own.package.version}`,
     ),
     ...differ("model", wanted.model.sha256, own.model.sha256, wanted.model.name, own.model.name),
+    ...(wanted.model.precision === own.model.precision
+      ? []
+      : [`precision: the run computes in ${wanted.model.precision}, this in ${own.model.precision}`]),
     ...differ("tokenizer", wanted.model.tokenizer, own.model.tokenizer, wanted.model.name, own.model.name),
   ];
 }

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll } from "vitest";
+import { Redis } from "ioredis";
+import { afterAll, afterEach, beforeAll } from "vitest";
 import { parseRedisUrl } from "../../src/distribute/redis/address.ts";
 import { openStore } from "../../src/distribute/store/store.ts";
 import { QueueToken } from "../../src/distribute/token.ts";
@@ -44,8 +45,6 @@ export interface Setting {
   readonly workerProcess: (name: string, options?: WorkerStart) => Promise<Command>;
   /** Starts a worker in this process and waits until it is ready. */
   readonly workerHere: (name: string, options?: WorkerHere) => Promise<void>;
-  /** Stops the workers of this process. */
-  readonly dismiss: () => Promise<void>;
 }
 
 export interface WorkerHere {
@@ -68,7 +67,7 @@ export interface WorkerStart extends StartOptions {
   readonly queue?: string;
 }
 
-/** A tiny random model, a Redis server and a store for all tests of a file; processes that are left are killed at the end. */
+/** A tiny random model, a Redis server and a store for all tests of a file; the workers of a test end with it. */
 export function useSetting(redisExtra: readonly string[] = []): Setting {
   let work = "";
   let redis: TestRedis | undefined;
@@ -93,13 +92,18 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
     redis = await startRedis(join(work, "redis"), redisExtra);
   });
   afterAll(async () => {
-    await dismiss();
     await model?.close();
     await other?.close();
-    for (const { child } of started) child.kill("SIGKILL");
-    await Promise.all(started.map(({ end }) => end));
     await redis?.stop();
     await rm(work, { recursive: true, force: true });
+  });
+  afterEach(async () => {
+    for (const { child } of started) child.kill("SIGKILL");
+    await Promise.all(started.splice(0).map(({ end }) => end));
+    await dismiss();
+    const client = new Redis({ port: there(redis).port });
+    await client.flushall();
+    client.disconnect();
   });
   const dismiss = async (): Promise<void> => {
     for (const { stop } of here) stop.abort();
@@ -184,7 +188,7 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
           scratch: scratch ?? join(work, "scratch"),
           lockSeconds: 2,
           restSeconds: 0.2,
-          log: createLogger("silent", () => undefined),
+          log: createLogger("debug", (line) => process.env.QLOG && process.stderr.write(`${name}: ${line}`)),
           signal: stop.signal,
           onReady: ready,
         });
@@ -192,7 +196,6 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
         here.push({ stop, end });
       });
     },
-    dismiss,
   };
   return setting;
 }

@@ -94,7 +94,7 @@ export const prepareAnswersCommand = defineCommand({
                 ...asked,
                 answer: answersByQueue({
                   link: own,
-                  files: model.files,
+                  model,
                   style: STYLE,
                   maxTokens: options.maxAnswer,
                   title: `prepare answers ${options.out}`,

@@ -22,7 +22,7 @@ export async function openFolderStore(folder: string): Promise<Store> {
   /** Where a key lies. A link among the folders that leads out of the store is no place in it. */
   const pathOf = async (key: string): Promise<string> => {
     const path = join(root, checkStoreKey(key));
-    const holder = await realpath(dirname(path)).catch(() => dirname(path));
+    const holder = await nearestFolder(dirname(path));
     if (holder === root || holder.startsWith(root + sep)) return path;
     throw new KvDistillError("bad-argument", "a link leads out of the store", { where: path });
   };
@@ -47,6 +47,12 @@ export async function openFolderStore(folder: string): Promise<Store> {
     },
     close: () => undefined,
   };
+}
+
+/** The folder, or the one above it that is there, with all links followed. */
+async function nearestFolder(path: string): Promise<string> {
+  const real = await realpath(path).catch(() => undefined);
+  return real ?? (dirname(path) === path ? path : nearestFolder(dirname(path)));
 }
 
 async function* piecesOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {

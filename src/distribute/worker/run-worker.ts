@@ -7,7 +7,7 @@ import { diskError, isSystemError } from "../../util/disk-error.ts";
 import { KvDistillError, messageOf } from "../../util/errors.ts";
 import { formatDuration } from "../../util/format.ts";
 import type { Logger } from "../../util/log.ts";
-import { identityFaults, identityOf, type WorkIdentity } from "../identity.ts";
+import { calledAs, identityFaults, identityOf, type WorkIdentity } from "../identity.ts";
 import { JOB_KINDS } from "../jobs/kinds.ts";
 import {
   checked,
@@ -72,7 +72,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const { Job: BullJob, UnrecoverableError, WaitingError } = await import("bullmq");
   const connection = connectionOptions(address);
   const runs = new Queue(RUNS_QUEUE, { connection });
-  const desk = new Desk(options, await identityOf(model.files), (run, line) => addToJournal(BullJob, runs, run, line));
+  const desk = new Desk(options, await identityOf(model), (run, line) => addToJournal(BullJob, runs, run, line));
 
   const lockMilliseconds = (options.lockSeconds ?? 30) * 1000;
   const settings = {
@@ -177,7 +177,7 @@ class Desk {
       const own = await this.scratchFolder();
       scratch = own;
       const result = await kind.run(work, {
-        model,
+        model: calledAs(model, payload.identity.model.name),
         store,
         folder: runFolder(run),
         scratch: own,

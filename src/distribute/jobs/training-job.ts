@@ -1,0 +1,73 @@
+import { z } from "zod";
+import type { TrainConfig } from "../../train/config.ts";
+import type { Parameters } from "../../train/parameters.ts";
+import type { StepEngine } from "../../train/step/engine.ts";
+import type { StepBatch } from "../../train/take-step.ts";
+import type { StoredFile } from "../store/key.ts";
+import type { JobContext, JobKind } from "./kind.ts";
+
+/** What a machine holds for the jobs of training, from one to the next. */
+export interface TrainingBench {
+  /** Graphs and weights for a configuration. */
+  engine(config: TrainConfig): Promise<StepEngine>;
+  /** The parameters in a file of the store; not to be changed. */
+  parameters(file: StoredFile): Promise<Parameters>;
+}
+
+/** What a training job needs of a worker. A run that stays on one machine lends the same. */
+export interface TrainingContext extends Pick<JobContext, "store" | "folder" | "scratch" | "signal"> {
+  readonly training: () => TrainingBench;
+}
+
+/** A sort of work that training sends. */
+export interface TrainingJob<W, R> extends Omit<JobKind<W, R>, "run"> {
+  readonly run: (work: W, context: TrainingContext) => Promise<R>;
+}
+
+/** The settings of a run, which `parseTrainConfig` checks. */
+export const sentConfigSchema = z.record(z.string(), z.union([z.string(), z.number()]));
+
+const token = z.int().min(0);
+const tokens = z.array(token).min(1);
+
+/** Passages of an optimiser step, tokenised, as JSON in the store. */
+export const sentItemsSchema = z
+  .array(
+    z.strictObject({
+      keep: z.number().gt(0).max(1),
+      passage: z.strictObject({
+        id: z.string(),
+        source: z.string(),
+        contextIds: tokens,
+        turns: z
+          .array(
+            z.strictObject({
+              kind: z.enum(["question", "reconstruction"]),
+              questionIds: tokens,
+              answerIds: tokens,
+            }),
+          )
+          .min(1),
+      }),
+    }),
+  )
+  .min(1);
+
+export const sentBatchesSchema = z.array(z.strictObject({ epoch: token, items: sentItemsSchema })).min(1);
+
+/** Only what the schemas above know. */
+export function sentItems(items: StepBatch["items"]): z.infer<typeof sentItemsSchema> {
+  return items.map(({ keep, passage: { id, source, contextIds, turns } }) => ({
+    keep,
+    passage: {
+      id,
+      source,
+      contextIds: [...contextIds],
+      turns: turns.map(({ kind, questionIds, answerIds }) => ({
+        kind,
+        questionIds: [...questionIds],
+        answerIds: [...answerIds],
+      })),
+    },
+  }));
+}

@@ -1,0 +1,90 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { jobResultSchema, openSealed, parseFailure, failureText, sealJson } from "../../src/distribute/jobs/payload.ts";
+import { orderedOutcomes } from "../../src/distribute/run/outcomes.ts";
+import { QueueToken } from "../../src/distribute/token.ts";
+
+const token = new QueueToken("0123456789abcdef0123456789abcdef");
+const other = new QueueToken("0123456789abcdef0123456789abcdeg");
+const schema = z.strictObject({ id: z.string(), value: z.number() });
+const open = (data: unknown, by = token, purpose: "job" | "result" = "job", id = "a-1") =>
+  openSealed(by, purpose, schema, id, data);
+
+describe("what came over the queue", () => {
+  test("is read with its token, for its purpose, under its name", () => {
+    const sealed = sealJson(token, "job", { id: "a-1", value: 7 });
+    expect(open(sealed)).toEqual({ id: "a-1", value: 7 });
+    expect(() => open(sealed, other)).toThrow(/no proof made with this token/);
+    expect(() => open(sealed, token, "result")).toThrow(/the result has no proof/);
+    expect(() => open(sealed, token, "job", "a-2")).toThrow(/the job is another's/);
+    for (const data of [undefined, null, "x", {}, { payload: "{}" }, { payload: "{}", proof: "" }]) {
+      expect(() => open(data)).toThrow(/no proof/);
+    }
+  });
+
+  test("is refused when a single character of payload or proof differs", () => {
+    const { payload, proof } = sealJson(token, "job", { id: "a-1", value: 7 });
+    const changed = (text: string, at: number): string => {
+      const i = at % text.length;
+      return text.slice(0, i) + (text[i] === "0" ? "1" : "0") + text.slice(i + 1);
+    };
+    fc.assert(
+      fc.property(fc.nat(1000), fc.boolean(), (at, inProof) => {
+        const data = inProof ? { payload, proof: changed(proof, at) } : { payload: changed(payload, at), proof };
+        expect(() => open(data)).toThrow(/no proof/);
+      }),
+    );
+  });
+
+  test("is checked field by field", () => {
+    expect(() => open(sealJson(token, "job", { id: "a-1", value: "7", more: 1 }))).toThrow(/value: [^]*more/i);
+  });
+
+  test("short tokens and those with spaces are refused", () => {
+    expect(() => new QueueToken("short")).toThrow(/shorter than 32/);
+    expect(() => new QueueToken(`${"a".repeat(40)} `)).toThrow(/white space/);
+  });
+});
+
+describe("outcomes of a run", () => {
+  const run = "eval-0123456789ab";
+  const value = (index: number, result: unknown = index): unknown =>
+    sealJson(token, "result", { id: `${run}-${index}`, result } satisfies z.infer<typeof jobResultSchema>);
+
+  test("each job once, in order, whatever the order of their ends", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.boolean(), { minLength: 1, maxLength: 30 }),
+        fc.infiniteStream(fc.nat()),
+        (failed, lots) => {
+          const order = failed.map((_, i) => ({ i, lot: lots.next().value ?? 0 })).sort((a, b) => a.lot - b.lot);
+          const values = new Map(
+            order.flatMap(({ i }) => (failed[i] === true ? [] : [[`${run}-${i}`, value(i)] as const])),
+          );
+          const failures = new Map(
+            order.flatMap(({ i }) => (failed[i] === true ? [[`${run}-${i}`, `engine: e${i}`] as const] : [])),
+          );
+          expect(orderedOutcomes(run, failed.length, values, failures, token)).toEqual(
+            failed.map((own, i) => (own ? { failure: { code: "engine", message: `e${i}` } } : { result: i })),
+          );
+        },
+      ),
+    );
+  });
+
+  test("a job that is missing, there twice or too many is told; a result without proof is a failure", () => {
+    const two = new Map([0, 1].map((i) => [`${run}-${i}`, value(i)] as const));
+    expect(() => orderedOutcomes(run, 3, two, new Map(), token)).toThrow(/does not know how a job ended/);
+    expect(() => orderedOutcomes(run, 2, two, new Map([[`${run}-1`, "x"]]), token)).toThrow(/does not know/);
+    expect(() => orderedOutcomes(run, 1, two, new Map(), token)).toThrow(/jobs that the run has not/);
+    const forged = new Map([[`${run}-0`, sealJson(other, "result", { id: `${run}-0`, result: 1 })]]);
+    expect(orderedOutcomes(run, 1, forged, new Map(), token)).toMatchObject([{ failure: { code: "bad-argument" } }]);
+  });
+
+  test("failures survive BullMQ's texts", () => {
+    const failure = { code: "bad-file", message: "x: y\n  - z" };
+    expect(parseFailure(failureText(failure))).toEqual(failure);
+    expect(parseFailure("Cannot read properties")).toEqual({ code: "internal", message: "Cannot read properties" });
+  });
+});

@@ -1,0 +1,161 @@
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseRedisUrl } from "../../src/distribute/redis/address.ts";
+import { cutBySize } from "../../src/distribute/shards.ts";
+import { fetchFile, getBytes, getJson, putFile, putJson } from "../../src/distribute/store/checked-file.ts";
+import { isStoreKey } from "../../src/distribute/store/key.ts";
+import { openStore, type Store } from "../../src/distribute/store/store.ts";
+
+let root = "";
+let server: Server;
+/** Objects of the stand-in, by path. */
+const objects = new Map<string, Buffer>();
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "kv-distill-stores-"));
+  // The four requests of S3's REST interface that the store makes, in path style.
+  server = createServer((request, response) => {
+    void (async () => {
+      const url = new URL(request.url ?? "", "http://x");
+      const body = await buffer(request);
+      const list = url.searchParams.get("list-type") === "2";
+      const held = objects.get(url.pathname);
+      if (list) {
+        const prefix = `${url.pathname.replace(/\/$/, "")}/${url.searchParams.get("prefix") ?? ""}`;
+        const bucket = url.pathname.split("/")[1] ?? "";
+        const keys = [...objects.keys()].filter((key) => key.startsWith(prefix)).slice(0, 2);
+        const contents = keys.map((key) => `<Contents><Key>${key.slice(bucket.length + 2)}</Key></Contents>`);
+        response.end(`<?xml version="1.0"?><ListBucketResult>${contents.join("")}</ListBucketResult>`);
+      } else if (request.method === "PUT") {
+        objects.set(url.pathname, body);
+        response.end();
+      } else if (request.method === "DELETE") {
+        objects.delete(url.pathname);
+        response.writeHead(204).end();
+      } else if (held === undefined) {
+        response.writeHead(404).end(`<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>`);
+      } else response.end(held);
+    })();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  process.env.AWS_ACCESS_KEY_ID = "someone";
+  process.env.AWS_SECRET_ACCESS_KEY = "secret";
+});
+afterAll(async () => {
+  server.close();
+  await rm(root, { recursive: true });
+});
+
+const kinds: readonly (readonly [string, () => Promise<Store>])[] = [
+  ["folder", () => openStore(join(root, "store"))],
+  [
+    "S3",
+    () => {
+      const address = server.address();
+      const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+      return openStore(`s3://bucket/pre/fix?endpoint=http://127.0.0.1:${port}&region=nowhere`);
+    },
+  ],
+];
+
+describe.each(kinds)("a store: %s", (_, open) => {
+  test("files come back as they were put, and go with their folder", async () => {
+    const store = await open();
+    const json = await putJson(store, "runs/a/work", { x: [1, "ü"] });
+    expect(await getJson(store, json)).toEqual({ x: [1, "ü"] });
+    expect(await putJson(store, "runs/a/work", { x: [1, "ü"] })).toEqual(json);
+    const bytes = Buffer.alloc(100_000, 7);
+    await writeFile(join(root, "given"), bytes);
+    const file = await putFile(store, "runs/a", "bin", join(root, "given"));
+    expect(file).toMatchObject({ bytes: 100_000, sha256: createHash("sha256").update(bytes).digest("hex") });
+    await fetchFile(store, file, join(root, "taken"), { mode: 0o600 });
+    expect(await readFile(join(root, "taken"))).toEqual(bytes);
+    const kept = await putJson(store, "runs/b", 1);
+    await store.removeAll("runs/a");
+    await expect(getBytes(store, json)).rejects.toMatchObject({ code: "not-found" });
+    await expect(fetchFile(store, file, join(root, "none"))).rejects.toMatchObject({ code: "not-found" });
+    expect(await getJson(store, kept)).toBe(1);
+    await store.removeAll("runs/none");
+    store.close();
+  });
+
+  test("other bytes than are named are refused, and nothing takes their place", async () => {
+    const store = await open();
+    const file = await putJson(store, "runs/c", "right");
+    await store.put(file.key, Buffer.from(`"wrong"`));
+    await writeFile(join(root, "before"), "before");
+    await expect(getBytes(store, file)).rejects.toMatchObject({ code: "checksum-mismatch" });
+    await expect(fetchFile(store, file, join(root, "before"))).rejects.toMatchObject({ code: "checksum-mismatch" });
+    expect(await readFile(join(root, "before"), "utf8")).toBe("before");
+    await store.put(file.key, Buffer.alloc(1000));
+    await expect(getBytes(store, file)).rejects.toMatchObject({ code: "too-large" });
+    store.close();
+  });
+
+  test("keys lead nowhere else", async () => {
+    const store = await open();
+    for (const key of ["../x", "/etc/x", "a/../../x", "a//b", ".hidden", "a/.b", "", "a\\b", "a/ ", "a\0b"]) {
+      for (const use of [store.put(key, Buffer.of(1)), store.get(key, 1), store.fetch(key, join(root, "no"))]) {
+        await expect(use).rejects.toMatchObject({ code: "bad-argument" });
+      }
+      await expect(store.removeAll(key)).rejects.toMatchObject({ code: "bad-argument" });
+    }
+    store.close();
+  });
+});
+
+test("a link in the folder that leads out of it is no way out", async () => {
+  await mkdir(join(root, "outside"));
+  const store = await openStore(join(root, "linked"));
+  await symlink(join(root, "outside"), join(root, "linked", "out"));
+  await expect(store.put("out/x", Buffer.of(1))).rejects.toThrow(/a link leads out of the store/);
+  await expect(store.put("out/deep/x", Buffer.of(1))).rejects.toThrow(/a link leads out of the store/);
+});
+
+test("no key has a way up", () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: fc.constantFrom("a", ".", "/", "\\", "0", "\0", " ", "-"), maxLength: 12 }),
+      (key) => {
+        const parts = key.split("/");
+        expect(isStoreKey(key)).toBe(parts.every((part) => /^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(part)));
+      },
+    ),
+  );
+});
+
+test("places and addresses that mean nothing are refused, all faults at once, without a secret", async () => {
+  await expect(openStore("ftp://x")).rejects.toThrow(/no such kind of store/);
+  await expect(openStore("s3://B/../x?endpoint=ftp://x&colour=red")).rejects.toThrow(
+    /bucket[^]*prefix[^]*colour[^]*endpoint/,
+  );
+  expect(() => parseRedisUrl("http://u:hunter2@h/x?y=1")).toThrow(/no scheme http:[^]*database[^]*nothing may follow/);
+  expect(() => parseRedisUrl("http://u:hunter2@h/x?y=1")).not.toThrow(/hunter2/);
+  expect(parseRedisUrl("rediss://u:p%40ss@[::1]:7000/3")).toEqual({
+    host: "::1",
+    port: 7000,
+    username: "u",
+    password: "p@ss",
+    database: 3,
+    tls: true,
+    shown: "rediss://[::1]:7000/3",
+  });
+  expect(parseRedisUrl("redis://h", { KV_DISTILL_QUEUE_PASSWORD: "w" })).toMatchObject({ port: 6379, password: "w" });
+});
+
+test("shards are stretches in order, none over the size but single pieces", () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(50)), fc.integer({ min: 1, max: 60 }), (sizes, most) => {
+      const shards = cutBySize(sizes, (size) => size, most);
+      expect(shards.flat()).toEqual(sizes);
+      for (const shard of shards) {
+        expect(shard.length === 1 || shard.reduce((sum, size) => sum + size, 0) <= most).toBe(true);
+      }
+    }),
+  );
+});
