@@ -23,7 +23,8 @@ export async function webBuild({ device, threads, engineFiles }: WorkerSetup): P
         enableMemPattern: false,
         logSeverityLevel: 4,
         externalData: [...weights].map(([path, data]) => ({ path, data })),
-        extra: { session: { disable_prepacking: prepack ? "0" : "1" } },
+        // Threads that spin while they wait take the processors from the page, and from each other: see ../runtime/session-options.ts.
+        extra: { session: { "intra_op.allow_spinning": "0", disable_prepacking: prepack ? "0" : "1" } },
       };
       return ort.InferenceSession.create(bytes, options);
     },
