@@ -20,7 +20,8 @@ export function readCache(bytes) {
     },
   ] of Object.entries(tensors)) {
     const [, layer, kind] = name.split(".");
-    const data = new Float32Array(bytes.slice(dataStart + start, dataStart + end).buffer);
+    // Of a Buffer, slice() would be a view of a larger buffer.
+    const data = new Float32Array(Uint8Array.prototype.slice.call(bytes, dataStart + start, dataStart + end).buffer);
     entries[`past_key_values.${layer}.${kind === "k" ? "key" : "value"}`] = new Tensor("float32", data, shape);
   }
   return { entries, rows: Number(facts.rows), position: Number(facts.context_length) };

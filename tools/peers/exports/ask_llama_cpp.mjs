@@ -10,11 +10,12 @@ const model = await llama.loadModel({ modelPath: request.gguf });
 
 /** Log-probabilities of each next token along `follow`, one Float32Array [vocabulary] each. */
 async function along(sequence, question, follow) {
-  const wanted = { generateNext: { probabilities: true, options: { temperature: 1 } } };
+  // Of all tokens: a sampler that leaves some out would leave them out here.
+  const wanted = { generateNext: { probabilities: true, options: { temperature: 1, topK: 0, topP: 1, minP: 0 } } };
   const ids = [...question, ...follow.slice(0, -1)];
   const outputs = await sequence.controlledEvaluate(ids.map((id, i) => (i < question.length - 1 ? id : [id, wanted])));
   return outputs.slice(question.length - 1).map(({ next: { probabilities } }) => {
-    const row = new Float32Array(request.vocabulary);
+    const row = new Float32Array(request.vocabulary).fill(NaN);
     for (const [id, probability] of probabilities) row[id] = Math.log(probability);
     return row;
   });
