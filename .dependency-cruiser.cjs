@@ -7,6 +7,7 @@ const layers = [
   ["evaluate"],
   ["train"],
   ["data"],
+  ["browser"],
   ["generate"],
   ["compress"],
   ["cache"],
@@ -33,6 +34,13 @@ const upward = layers.flatMap((layer, depth) => {
 module.exports = {
   forbidden: [
     ...upward,
+    // What it reaches through other folders, test/browser/browser.test.ts sees in the bundle: types may be Node's.
+    {
+      name: "browser-without-node",
+      severity: "error",
+      from: { path: "^src/browser/" },
+      to: { dependencyTypes: ["core"] },
+    },
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
     {
       name: "no-orphans",
@@ -40,7 +48,8 @@ module.exports = {
       from: {
         orphan: true,
         path: "^src/",
-        pathNot: "^src/(index|cli/main|runtime/worker|server/encoder/worker|data/sources/read/parquet-worker|server/shared-runs/report-worker)\\.ts$",
+        pathNot:
+          "^src/(index|cli/main|runtime/worker|server/encoder/worker|data/sources/read/parquet-worker|server/shared-runs/report-worker)\\.ts$",
       },
       to: {},
     },
