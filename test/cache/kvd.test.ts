@@ -58,7 +58,7 @@ describe("round trip", () => {
     expect((await readFile(path)).length).toBe(copy.length);
   });
 
-  test("only the owner can read the file", async () => {
+  test("S7: only the owner can read the file", async () => {
     await saveKvd(path, sampleCache());
     expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
@@ -124,7 +124,7 @@ describe("whose cache it is", () => {
     await loadKvd(path, { expectModel: { ...model, name: "elsewhere" } });
   });
 
-  test("another model is named, with both hashes", async () => {
+  test("S6: another model is named, with both hashes", async () => {
     await expect(loadKvd(path, { expectModel: { name: "other", hash: "3".repeat(64) } })).rejects.toMatchObject({
       code: "model-mismatch",
       facts: { expected: `other (sha256 ${"3".repeat(64)})`, got: `tiny-llama (sha256 ${provenance.modelHash})` },
@@ -138,7 +138,7 @@ describe("whose cache it is", () => {
 });
 
 describe("damage", () => {
-  test("cut at every byte", async () => {
+  test("S1: cut at every byte", async () => {
     await saveKvd(path, sampleCache());
     const whole = await readFile(path);
     for (let size = 0; size < whole.length; size++) {
@@ -147,7 +147,7 @@ describe("damage", () => {
     }
   });
 
-  test("a flipped bit at every byte", async () => {
+  test("S1: a flipped bit at every byte", async () => {
     await saveKvd(path, sampleCache());
     const whole = await readFile(path);
     for (let at = 0; at < whole.length; at++) {

@@ -43,7 +43,7 @@ test.each(["{% for %}", "{{ 1 +", "{{ nothing() }}", "{{ 1 | nofilter }}"])("%s 
   expect(() => render(text)).toThrow(withCode("bad-file"));
 });
 
-test("messages cannot become template code", () => {
+test("S5: messages cannot become template code", () => {
   expect(render("{{ messages[0].content }}", [{ role: "user", content: "{{ 7 * 7 }}{% raw %}" }])).toBe(
     "{{ 7 * 7 }}{% raw %}",
   );
@@ -72,12 +72,12 @@ describe("bounded work", () => {
     expect(() => render(text)).toThrow(withCode("too-large"));
   });
 
-  test("endless recursion", () => {
+  test("S4: endless recursion", () => {
     const text = "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}";
     expect(() => render(text)).toThrow(/chat template/);
   });
 
-  test("loops within loops", () => {
+  test("S4: loops within loops", () => {
     const text = "{% for a in range(60000) %}{% for b in range(60000) %}{% endfor %}{% endfor %}";
     const options = { addGenerationPrompt: false, timeLimit: 50 };
     expect(() => renderChat(template(text), [], options)).toThrow(withCode("too-large"));

@@ -234,7 +234,7 @@ describe("bytes that are not what the hub announced", () => {
     expect(await pulledBytes(name)).toEqual(tiny.get(name));
   });
 
-  test("a part that was damaged on the disk is fetched again", async () => {
+  test("S10: a part that was damaged on the disk is fetched again", async () => {
     hub.fault = ({ host }) => (host === "cdn" ? { kind: "cut", after: 7000 } : undefined);
     await expect(go("acme/tiny", { retry: { ...retry, attempts: 1 } })).rejects.toMatchObject({ code: "network" });
     const part = join(home(), "downloads", `acme--tiny@${COMMIT}`, WEIGHTS);
@@ -325,7 +325,7 @@ describe("a hub that refuses", () => {
 describe("a repository", () => {
   const index = (map: Record<string, string>) => JSON.stringify({ metadata: {}, weight_map: map });
 
-  test("with names that lead elsewhere writes nowhere", async () => {
+  test("S10: with names that lead elsewhere writes nowhere", async () => {
     const evil = { "../../evil.safetensors": "x", "/tmp/kv-distill-evil": "x", "..\\evil.safetensors": "x" };
     hub.repos.set("acme/tiny", { files: withFiles(evil) });
     await go();

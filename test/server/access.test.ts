@@ -20,7 +20,7 @@ const doors = ({ app }: TinyServer): string[] => [
 ];
 
 describe("the gate", () => {
-  test("stands in front of every route", async () => {
+  test("S12: stands in front of every route", async () => {
     const own = await server({ tokens: [ALICE] });
     expect(own.app.routes.length).toBeGreaterThan(15);
     expect(own.app.routes.some((route) => route.includes("*"))).toBe(false);
@@ -86,7 +86,7 @@ describe("the gate", () => {
 });
 
 describe("tenants", () => {
-  test("nothing of one is reachable by another", async () => {
+  test("S13: nothing of one is reachable by another", async () => {
     const own = await server({ tokens: [ALICE, BOB] });
     const call = (token: string, route: string, body?: unknown): Promise<Response> => own.ask(route, body, as(token));
     const context = await jsonOf(
@@ -133,7 +133,7 @@ describe("tenants", () => {
   });
 });
 
-test("no path of a request reaches the file system", async () => {
+test("S14: no path of a request reaches the file system", async () => {
   const own = await server();
   for (const id of [
     "..%2f..%2fetc%2fpasswd",

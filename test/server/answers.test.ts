@@ -242,7 +242,7 @@ test("a context of another model is not answered from", async () => {
   expect((await own.json("POST /v1/chat/completions", body, 400)).error.param).toBe("context");
 });
 
-test("a context that is damaged on the disk is the server's fault and says nothing of paths", async () => {
+test("S15: a context that is damaged on the disk is the server's fault and says nothing of paths", async () => {
   const own = await server();
   const context = await contextOf(own);
   const { path } = own.service.store.get("local", context.id);

@@ -145,7 +145,7 @@ describe("files", () => {
     expect(other.id).not.toBe(id);
   });
 
-  test("damaged, cut, foreign and misfit files are refused and leave nothing", async () => {
+  test("S17: damaged, cut, foreign and misfit files are refused and leave nothing", async () => {
     const own = await server();
     const cache = await compress(model(), TEXT, { keep: 0.5, method: "streaming" });
     const path = join(work(), "upload.kvd");
@@ -226,7 +226,7 @@ describe("the store", () => {
     expect((await tight.ask("POST /v1/contexts", { ...streaming, keep })).status).toBe(413);
   });
 
-  test("limits: contexts of one client, tokens of a text, bytes of a body", async () => {
+  test("S16: limits: contexts of one client, tokens of a text, bytes of a body", async () => {
     const own = await server({ limits: { contexts: 1, contextTokens: 60, bodyBytes: 2000 } });
     await own.json("POST /v1/contexts", { ...streaming, keep }, 201);
     expect((await own.json("POST /v1/contexts", { ...streaming, keep }, 429)).error.code).toBe("too-many");

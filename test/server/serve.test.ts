@@ -171,7 +171,7 @@ describe("serve", () => {
   );
 
   test(
-    "refuses to be reached by others without tokens, and takes them from a file or a variable",
+    "S11: refuses to be reached by others without tokens, and takes them from a file or a variable",
     async () => {
       const model = ["--model", tinyModel("llama"), "--port", "0"];
       const open = await runCli(["serve", "--host", "0.0.0.0", ...model]);

@@ -48,7 +48,7 @@ describe("writeFileAtomic", () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
 
-  test("a failure half-way keeps the earlier file and leaves nothing behind", async () => {
+  test("S9: a failure half-way keeps the earlier file and leaves nothing behind", async () => {
     const path = join(folder, "a.bin");
     await writeFileAtomic(path, bytes("earlier"));
     await expect(writeFileAtomic(path, failingAfter("new", new TypeError("bug")))).rejects.toThrow(TypeError);

@@ -93,7 +93,7 @@ describe("logger", () => {
     });
   });
 
-  test("control characters do not reach the terminal", () => {
+  test("S8: control characters do not reach the terminal", () => {
     const lines: string[] = [];
     createLogger("info", (line) => lines.push(line)).info("\u001b]0;title\u0007");
     expect(lines).toEqual(["\\u001b]0;title\\u0007\n"]);
