@@ -25,7 +25,7 @@ export async function compressDocument(
   const { keep, method, fidelity } = settings;
   const fold = settings.fold && Math.min(FOLD_TOKENS, model.context_length);
   const body = { text, keep: `${keep}%`, method, fold, fidelity };
-  const made = await api.work<MadeContext, WorkProgress>("/v1/contexts", body, signal, onProgress);
+  const made = await api.work<MadeContext>("/v1/contexts", body, signal, onProgress);
   remember({ name: name === "" ? firstWords(text) : name, text, settings, made });
   return made.id;
 }

@@ -33,9 +33,9 @@ export interface Session {
   readonly api: Api;
   readonly model: ModelFacts;
   readonly documents: ReadonlyMap<string, KnownDocument>;
-  remember(document: KnownDocument): void;
+  readonly remember: (document: KnownDocument) => void;
   readonly draft: Draft;
-  setDraft(draft: Draft): void;
+  readonly setDraft: (draft: Draft) => void;
 }
 
 export const SessionContext = createContext<Session | undefined>(undefined);

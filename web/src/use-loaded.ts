@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 export interface Loaded<T> {
   readonly value: T | undefined;
   readonly failure: string | undefined;
-  reload(): void;
+  readonly reload: () => void;
 }
 
 /**

@@ -6,8 +6,8 @@ export interface Work {
   /** Why it failed; it is none that it was cancelled. */
   readonly failure: string | undefined;
   /** Does something; what was going on before is cancelled. */
-  start(work: (signal: AbortSignal) => Promise<void>): void;
-  cancel(): void;
+  readonly start: (work: (signal: AbortSignal) => Promise<void>) => void;
+  readonly cancel: () => void;
 }
 
 /** One piece of work at a time; it is cancelled when the view goes. */

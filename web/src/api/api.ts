@@ -1,5 +1,5 @@
 import { eventsOf, type ServerEvent } from "./events.ts";
-import type { ErrorFacts } from "./types.ts";
+import type { ErrorFacts, WorkProgress } from "./types.ts";
 
 /** An answer of the server that says no. The message is for people. */
 export class ApiError extends Error {
@@ -29,7 +29,7 @@ export interface Api {
   /** Events of a POST. */
   events(path: string, body: object, signal: AbortSignal): AsyncGenerator<ServerEvent, void, undefined>;
   /** Long work: what it makes. @param onProgress is told what the server tells meanwhile */
-  work<T, P>(path: string, body: object, signal: AbortSignal, onProgress: (progress: P) => void): Promise<T>;
+  work<T>(path: string, body: object, signal: AbortSignal, onProgress: (progress: WorkProgress) => void): Promise<T>;
 }
 
 /**
@@ -79,10 +79,10 @@ export function createApi(token: () => string | undefined, onUnauthorized: () =>
     blob: async (path, signal) => (await ask("GET", path, signal === undefined ? {} : { signal }, "*/*")).blob(),
     text: async (path, signal) => (await ask("GET", path, signal === undefined ? {} : { signal }, "*/*")).text(),
     events,
-    work: async <T, P>(path: string, body: object, signal: AbortSignal, onProgress: (progress: P) => void) => {
+    work: async <T>(path: string, body: object, signal: AbortSignal, onProgress: (progress: WorkProgress) => void) => {
       for await (const { event, data } of events(path, body, signal)) {
         const told: unknown = JSON.parse(data);
-        if (event === "progress") onProgress(told as P);
+        if (event === "progress") onProgress(told as WorkProgress);
         else if (event === "done") return told as T;
         else throw new ApiError(200, (told as { readonly error: ErrorFacts }).error);
       }

@@ -28,7 +28,7 @@ export class ChatConversations {
     if (known !== undefined) return known;
     const begun = performance.now();
     const body = { context: this.context, full: side === "full" };
-    const facts = await this.api.work<ConversationFacts, WorkProgress>("/v1/conversations", body, signal, onProgress);
+    const facts = await this.api.work<ConversationFacts>("/v1/conversations", body, signal, onProgress);
     const opened = { facts, seconds: (performance.now() - begun) / 1000 };
     this.open.set(side, opened);
     return opened;
