@@ -1,59 +1,103 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { attachAdapter } from "../../src/compress/loaded-adapter.ts";
+import { answersByQueue } from "../../src/distribute/answers-by-queue.ts";
 import { evalByQueue } from "../../src/distribute/eval-by-queue.ts";
-import { withLink } from "../../src/distribute/link.ts";
-import { parseRedisUrl } from "../../src/distribute/redis/address.ts";
-import { openStore } from "../../src/distribute/store/store.ts";
-import { QueueToken } from "../../src/distribute/token.ts";
-import { runWorker } from "../../src/distribute/worker/run-worker.ts";
+import { type Link, withLink } from "../../src/distribute/link.ts";
+import { fileMemory } from "../../src/distribute/run/memory.ts";
+import { createDataReport } from "../../src/data/data-report.ts";
+import { prepareAnswers, type PrepareAnswersOptions } from "../../src/data/prepare/prepare-answers.ts";
+import { readRows } from "../../src/data/read-rows.ts";
 import { evaluate } from "../../src/evaluate/run/evaluate.ts";
 import { squadTask } from "../../src/evaluate/tasks/squad.ts";
+import { passagePromptOf } from "../../src/models/load-model.ts";
 import { createLogger } from "../../src/util/log.ts";
-import { CONFIG, jsonLines, ROWS, useRoomyModel } from "../evaluate/tiny-run.ts";
-import { startRedis, type TestRedis } from "./redis-server.ts";
+import { randomAdapter } from "../models/random-adapter.ts";
+import { CONFIG, jsonLines, ROWS } from "../evaluate/tiny-run.ts";
+import { redisServer } from "./redis-server.ts";
+import { TOKEN, useSetting } from "./setting.ts";
 
-const { model, work } = useRoomyModel();
-const TOKEN = "0123456789abcdef0123456789abcdef";
-let redis: TestRedis;
-beforeAll(async () => {
-  redis = await startRedis(join(work(), "redis"));
-});
-afterAll(() => redis.stop());
+const quick = { shardSize: 40, pollMilliseconds: 50, retryMilliseconds: 50 };
 
-const log = createLogger("debug", (line) => process.env.SHOW && process.stderr.write(line));
+describe.skipIf(!redisServer)("by a queue comes out what one machine gives", () => {
+  const setting = useSetting();
+  const folder = (name: string): string => join(setting.work(), name);
+  const linked = <T>(work: (link: Link) => Promise<T>): Promise<T> =>
+    withLink(
+      { queue: setting.redis().url, token: TOKEN, store: setting.store() },
+      createLogger("silent", () => undefined),
+      work,
+    );
+  const dataFile = async (): Promise<string> => {
+    await writeFile(folder("data.jsonl"), jsonLines(ROWS));
+    return folder("data.jsonl");
+  };
 
-test("an evaluation by a queue writes what one machine writes", async () => {
-  const data = join(work(), "data.jsonl");
-  await writeFile(data, jsonLines(ROWS));
-  const settings = { model: model(), task: squadTask(data), config: CONFIG };
-  await evaluate({ ...settings, out: join(work(), "alone") });
-  const stop = new AbortController();
-  const store = join(work(), "store");
-  await mkdir(join(work(), "scratch"));
-  const worker = runWorker({
-    address: parseRedisUrl(redis.url),
-    token: new QueueToken(TOKEN),
-    store: await openStore(store),
-    model: model(),
-    name: "w1",
-    scratch: join(work(), "scratch"),
-    log,
-    signal: stop.signal,
+  test("an evaluation with an adapter; also when the command is stopped and resumed", async () => {
+    const model = setting.model();
+    const adapter = await attachAdapter(model, randomAdapter(model));
+    const config = { ...CONFIG, methods: ["full", "none", "streaming", "h2o", "kv-distill"], keeps: [0.5] };
+    const settings = { model, adapter, task: squadTask(await dataFile()), config };
+    await evaluate({ ...settings, out: folder("alone") });
+
+    const out = folder("queued");
+    const memory = fileMemory(join(out, "queue.json"));
+    const stop = new AbortController();
+    const begun = linked((link) =>
+      evaluate({
+        ...settings,
+        out,
+        measure: evalByQueue({ link, adapter, title: "test", memory, signal: stop.signal, ...quick }),
+      }),
+    );
+    while ((await memory.recall().catch(() => undefined)) === undefined) await new Promise(setImmediate);
+    stop.abort();
+    await expect(begun).rejects.toMatchObject({ code: "cancelled" });
+
+    await setting.workerHere("one");
+    await setting.workerHere("two");
+    await linked((link) =>
+      evaluate({
+        ...settings,
+        out,
+        resume: true,
+        measure: evalByQueue({ link, adapter, title: "test", memory, ...quick }),
+      }),
+    );
+    const read = async (run: string, name: string): Promise<string> =>
+      (await readFile(join(folder(run), name), "utf8")).replaceAll(/"seconds":[\d.e-]+/g, '"seconds":0');
+    for (const name of ["samples.jsonl", "kept.jsonl", "predictions.csv", "forward-kl.svg"]) {
+      expect(await read("queued", name)).toBe(await read("alone", name));
+    }
+    expect(await readdir(folder("queued"))).toEqual(await readdir(folder("alone")));
+    expect(await readdir(join(setting.store(), "runs"))).toEqual([]);
+    adapter.release();
   });
-  await withLink({ queue: redis.url, token: TOKEN, store }, log, (link) =>
-    evaluate({
-      ...settings,
-      out: join(work(), "queued"),
-      measure: evalByQueue({ link, title: "test", shardSize: 40, pollMilliseconds: 50 }),
-    }),
-  );
-  stop.abort();
-  await worker;
-  const read = async (run: string, name: string): Promise<string> =>
-    (await readFile(join(work(), run, name), "utf8")).replaceAll(/"seconds":[\d.e-]+/g, '"seconds":0');
-  for (const name of ["samples.jsonl", "kept.jsonl", "predictions.csv"]) {
-    expect(await read("queued", name)).toBe(await read("alone", name));
-  }
-  expect(await readdir(join(store, "runs"))).toEqual([]);
+
+  test("the model's own answers", async () => {
+    const data = await dataFile();
+    const model = setting.model();
+    const asked = (out: string): PrepareAnswersOptions => ({
+      model,
+      prompt: passagePromptOf(model.files, "short-answer"),
+      rows: readRows(data, () => undefined),
+      out: folder(out),
+      maxAnswerTokens: 5,
+      maxContextTokens: 300,
+      report: createDataReport(),
+    });
+    const alone = await prepareAnswers(asked("alone.jsonl"));
+    await setting.workerHere("one");
+    const memory = fileMemory(folder("queued.jsonl.queue.json"));
+    const queued = await linked((link) =>
+      prepareAnswers({
+        ...asked("queued.jsonl"),
+        answer: answersByQueue({ link, model, style: "short-answer", maxTokens: 5, title: "test", memory, ...quick }),
+      }),
+    );
+    expect(queued).toEqual(alone);
+    expect(queued.answered).toBeGreaterThan(3);
+    expect(await readFile(folder("queued.jsonl"), "utf8")).toBe(await readFile(folder("alone.jsonl"), "utf8"));
+  });
 });

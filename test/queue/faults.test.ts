@@ -1,8 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { cp, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { compressByQueue } from "../../src/distribute/compress-by-queue.ts";
 import { type CompressedFolder, compressFolder } from "../../src/distribute/documents/compress-folder.ts";
@@ -11,10 +10,9 @@ import { fileMemory } from "../../src/distribute/run/memory.ts";
 import { createLogger } from "../../src/util/log.ts";
 import { hashes, writeDocuments } from "./files.ts";
 import { redisServer } from "./redis-server.ts";
-import { TOKEN, useSetting } from "./setting.ts";
+import { copyPackage, TOKEN, useSetting } from "./setting.ts";
 import { startProxy } from "./tcp-proxy.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const isRoot = process.getuid?.() === 0;
 const can = (command: string, ...args: string[]): boolean => isRoot && spawnSync(command, args).status === 0;
 
@@ -156,11 +154,7 @@ describe.skipIf(!redisServer)("a run ends with the same bytes", () => {
   );
 
   test("workers of another package and another model refuse by name; the job waits for one that fits", async () => {
-    const other = folder("package");
-    await mkdir(other);
-    await cp(join(root, "src"), join(other, "src"), { recursive: true });
-    await cp(join(root, "package.json"), join(other, "package.json"));
-    await symlink(join(root, "node_modules"), join(other, "node_modules"));
+    const other = await copyPackage(folder("other-package"));
     await writeFile(join(other, "src/index.ts"), "// another\n", { flag: "a" });
 
     const sent = send("refused");

@@ -1,10 +1,12 @@
-import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import { type Setting, useSetting, writeDocuments } from "./setting.ts";
-
-const setting = useSetting();
+import { Queue } from "bullmq";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { RUN_NAME } from "../../src/distribute/jobs/payload.ts";
+import { type CliRun, runCli } from "../cli/run-cli.ts";
+import { hashes, writeDocuments } from "./files.ts";
+import { redisServer } from "./redis-server.ts";
+import { TOKEN, useSetting } from "./setting.ts";
 
 const WORDS = "The mill by the river burned in the dry summer and was built again of stone.".split(" ");
 const DOCUMENTS: Readonly<Record<string, string>> = {
@@ -16,43 +18,117 @@ const DOCUMENTS: Readonly<Record<string, string>> = {
   ),
   "blank.txt": "  \n",
   "too-long.txt": "word ".repeat(900),
+  "picture.png": "no text",
 };
 
-/** Every file of a folder by its hash. */
-export async function hashes(folder: string): Promise<Record<string, string>> {
-  const names = (await readdir(folder, { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
-  const found = await Promise.all(
-    names.map(async (path) => [
-      path.slice(folder.length + 1),
-      createHash("sha256")
-        .update(await readFile(path))
-        .digest("hex"),
-    ]),
-  );
-  return Object.fromEntries(found.sort()) as Record<string, string>;
-}
+describe.skipIf(!redisServer)("commands and a password", () => {
+  const setting = useSetting(["--requirepass", "open sesame"]);
+  let before: NodeJS.ProcessEnv;
+  beforeAll(async () => {
+    before = { ...process.env };
+    process.env.KV_DISTILL_HOME = join(setting.work(), "home");
+    process.env.KV_DISTILL_QUEUE_TOKEN = TOKEN;
+    await writeDocuments(join(setting.work(), "documents"), DOCUMENTS);
+  });
+  afterAll(() => {
+    process.env = before;
+  });
 
-function compress({ start, model, work }: Setting, out: string, ...extra: string[]): ReturnType<Setting["start"]> {
-  const own = ["--keep", "25%", "--method", "h2o", "--model", model(), "--threads", "1", "--json"];
-  return start(["compress", join(work(), "documents"), "-o", join(work(), out), ...own, ...extra]);
-}
+  const link = (): string[] => ["--queue", setting.redis().url, "--store", setting.store()];
+  function compress(out: string, ...extra: string[]): Promise<CliRun> {
+    const own = ["--keep", "25%", "--method", "h2o", "--model", setting.modelFolder(), "--threads", "1", "--json"];
+    return runCli(["compress", join(setting.work(), "documents"), "-o", join(setting.work(), out), ...own, ...extra]);
+  }
 
-test("a folder of documents becomes the same folder of caches on one machine and on two workers", async () => {
-  await writeDocuments(join(setting.work(), "documents"), DOCUMENTS);
-  const alone = await compress(setting, "alone").end;
-  expect(alone.code).toBe(1);
-  expect(JSON.parse(alone.stdout)).toMatchObject({ documents: 8, compressed: 6, failed: 2 });
-  expect(alone.stderr).toMatch(/blank\.txt: .*empty[^]*too-long\.txt: .*context/);
+  test("a folder of documents becomes the same folder of caches here and by a queue; jobs tells of it", async () => {
+    const alone = await compress("alone");
+    expect(alone.code).toBe(1);
+    expect(JSON.parse(alone.stdout)).toMatchObject({ documents: 8, compressed: 6, failed: 2 });
+    expect(alone.stderr).toMatch(/1 files are no texts/);
+    expect(alone.stderr).toMatch(/blank\.txt: .*empty.*too-long\.txt: /s);
 
-  const workers = await Promise.all(["w1", "w2"].map((name) => setting.worker(name)));
-  const queued = await compress(setting, "queued", ...setting.queued(), "--shard", "300").end;
-  expect(queued.code).toBe(1);
-  expect(JSON.parse(queued.stdout)).toMatchObject({ documents: 8, compressed: 6, failed: 2 });
-  expect(await hashes(join(setting.work(), "queued"))).toEqual(await hashes(join(setting.work(), "alone")));
-  expect(Object.keys(await hashes(join(setting.work(), "queued")))).toHaveLength(8);
-  expect(await readdir(join(setting.store(), "runs"))).toEqual([]);
-  for (const worker of workers) worker.child.kill("SIGTERM");
-  expect((await Promise.all(workers.map(({ end }) => end))).map(({ code }) => code)).toEqual([143, 143]);
+    await setting.workerHere("w1");
+    await setting.workerHere("w2");
+    const queued = await compress("queued", ...link(), "--shard", "300");
+    expect(queued.code).toBe(1);
+    expect(JSON.parse(queued.stdout)).toMatchObject({ documents: 8, compressed: 6, failed: 2 });
+    expect(await hashes(join(setting.work(), "queued"))).toEqual(await hashes(join(setting.work(), "alone")));
+    const names = (await readdir(join(setting.work(), "queued"), { recursive: true })).filter((name) =>
+      name.endsWith("d"),
+    );
+    expect(names.sort()).toEqual(
+      ["d0", "d2", "d4"]
+        .map((name) => `${name}.txt.kvd`)
+        .concat(["d1", "d3", "d5"].map((name) => `deep/er/${name}.md.kvd`)),
+    );
+
+    const again = await compress("queued", ...link(), "--resume");
+    expect(JSON.parse(again.stdout)).toMatchObject({ documents: 8, compressed: 0, before: 6, failed: 2 });
+    expect(await hashes(join(setting.work(), "queued"))).toEqual(await hashes(join(setting.work(), "alone")));
+    expect(await readdir(join(setting.store(), "runs"))).toEqual([]);
+
+    const status = JSON.parse((await runCli(["jobs", "--queue", setting.redis().url, "--json"])).stdout) as {
+      runs: readonly { run: string; jobs: object }[];
+      workers: readonly { name: string }[];
+    };
+    expect(status.workers.map(({ name }) => name)).toEqual(["w1", "w2"]);
+    expect(status.runs).toMatchObject([
+      { kind: "compress", state: "done", unit: "documents", units: 2, failures: [] },
+      { kind: "compress", state: "done", unit: "documents", units: 8, failures: [] },
+    ]);
+    const [{ run = "" } = {}] = status.runs;
+    expect(run).toMatch(RUN_NAME);
+    const shown = await runCli(["jobs", run, "--queue", setting.redis().url, "--follow"]);
+    expect(shown.stdout).toMatch(new RegExp(`${run}.*compress.*done`));
+    expect(shown.stdout).not.toMatch(/sesame|0123456789abcdef/);
+  });
+
+  test("a run can be taken from the queue, and BullMQ's own tools see it before", async () => {
+    const sent = compress("cancelled", ...link(), "--shard", "1");
+    const connection = { host: "127.0.0.1", port: setting.redis().port, password: "open sesame" };
+    const [jobs, runs] = ["kv-distill", "kv-distill-runs"].map((name) => new Queue(name, { connection })) as [
+      Queue,
+      Queue,
+    ];
+    while ((await runs.getJobs()).length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    const [parent] = await runs.getJobs(["waiting-children"]);
+    const waiting = await jobs.getJobs(["waiting"]);
+    expect(waiting.length).toBe(8);
+    expect(waiting[0]).toMatchObject({
+      name: "compress",
+      data: { payload: expect.any(String), proof: expect.any(String) },
+    });
+    expect(waiting.every((job) => job.parent?.id === parent?.id)).toBe(true);
+    // Nothing of the documents is in Redis.
+    expect(JSON.stringify(waiting)).not.toMatch(/river/);
+    expect((await runCli(["jobs", parent?.id ?? "", "--queue", setting.redis().url, "--cancel"])).code).toBe(0);
+    const { code, stderr } = await sent;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/the queue has forgotten the run/);
+    expect(await jobs.getJobs()).toEqual([]);
+    await Promise.all([jobs.close(), runs.close()]);
+  });
+
+  test("a wrong password and a server that is not there are told at once, without secrets", async () => {
+    const wrong = await compress(
+      "wrong",
+      "--queue",
+      `redis://:guess@127.0.0.1:${setting.redis().port}`,
+      "--store",
+      setting.store(),
+    );
+    expect(wrong).toMatchObject({ code: 1, stdout: "" });
+    expect(wrong.stderr).toMatch(/the queue cannot be reached/);
+    expect(wrong.stderr).not.toMatch(/guess/);
+    const none = await runCli(["jobs", "--queue", "redis://127.0.0.1:1", "--json"]);
+    expect(JSON.parse(none.stderr.trim().split("\n").at(-1) ?? "")).toMatchObject({ error: { code: "network" } });
+  });
+
+  test("what a run's record says of the command holds no secret", async () => {
+    const { typedCommand } = await import("../../src/cli/queue-options.ts");
+    expect(typedCommand(["eval", "--token", "abc", "--queue", "rediss://u:pw@h:1/2", "--token=def"])).toBe(
+      "kv-distill eval --token *** --queue rediss://***@h:1/2 --token=***",
+    );
+    expect(await readFile(join(setting.work(), "alone", "documents.jsonl"), "utf8")).not.toMatch(/river/);
+  });
 });

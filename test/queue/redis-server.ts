@@ -9,6 +9,8 @@ import { Redis } from "ioredis";
 export interface TestRedis {
   readonly port: number;
   readonly url: string;
+  /** A connection, which the caller closes. */
+  client(): Redis;
   /** Ends it as `kill -9` does. */
   kill(): Promise<void>;
   /** Starts it again on the same port and files. */
@@ -27,8 +29,8 @@ if (!redisServer) console.warn("without redis-server on the PATH the tests with 
 export async function startRedis(folder: string, extra: readonly string[] = []): Promise<TestRedis> {
   await mkdir(folder, { recursive: true });
   const port = await freePort();
-  const password = extra[extra.indexOf("--requirepass") + 1];
-  const secret = extra.includes("--requirepass") ? { password: password ?? "" } : {};
+  const password = extra.includes("--requirepass") ? extra[extra.indexOf("--requirepass") + 1] : undefined;
+  const secret = password === undefined ? {} : { password };
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
     const files = ["--dir", folder, "--appendonly", "yes", "--save", ""];
@@ -50,7 +52,8 @@ export async function startRedis(folder: string, extra: readonly string[] = []):
   await start();
   return {
     port,
-    url: `redis://127.0.0.1:${port}`,
+    url: `redis://${password === undefined ? "" : `:${encodeURIComponent(password)}@`}127.0.0.1:${port}`,
+    client: () => new Redis({ host: "127.0.0.1", port, ...secret }),
     kill: () => end("SIGKILL"),
     restart: start,
     stop: () => end("SIGTERM"),

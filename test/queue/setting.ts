@@ -1,11 +1,12 @@
+import { appendFileSync } from "node:fs";
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll } from "vitest";
+import { packageHash } from "../../src/distribute/identity.ts";
 import { parseRedisUrl } from "../../src/distribute/redis/address.ts";
 import { openStore } from "../../src/distribute/store/store.ts";
 import { QueueToken } from "../../src/distribute/token.ts";
@@ -89,6 +90,8 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
     });
     [model, other] = await withHome(join(work, "home"), () => Promise.all([folder, second].map(opened)));
     await mkdir(join(work, "scratch"));
+    // A process that starts after the sources were edited is of another package: it would refuse.
+    await packageHash();
     redis = await startRedis(join(work, "redis"), redisExtra);
   });
   afterAll(async () => {
@@ -101,7 +104,7 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
     for (const { child } of started) child.kill("SIGKILL");
     await Promise.all(started.splice(0).map(({ end }) => end));
     await dismiss();
-    const client = new Redis({ port: there(redis).port });
+    const client = there(redis).client();
     await client.flushall();
     client.disconnect();
   });
@@ -137,6 +140,7 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
     for (const name of ["stdout", "stderr"] as const) {
       child[name].setEncoding("utf8").on("data", (piece: string) => {
         said += piece;
+        if (process.env.QLOG) appendFileSync("/tmp/qlog", `${Date.now() % 1000000} P ${piece}`);
         written[name] += piece;
         for (const listener of listeners) listener();
       });
@@ -188,7 +192,10 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
           scratch: scratch ?? join(work, "scratch"),
           lockSeconds: 2,
           restSeconds: 0.2,
-          log: createLogger("debug", (line) => process.env.QLOG && process.stderr.write(`${name}: ${line}`)),
+          log: createLogger(
+            "debug",
+            (line) => process.env.QLOG && appendFileSync("/tmp/qlog", `${Date.now() % 1000000} ${name}: ${line}`),
+          ),
           signal: stop.signal,
           onReady: ready,
         });
@@ -198,6 +205,15 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
     },
   };
   return setting;
+}
+
+/** The package's sources in another folder. */
+export async function copyPackage(to: string): Promise<string> {
+  await mkdir(to);
+  await cp(join(root, "src"), join(to, "src"), { recursive: true });
+  await cp(join(root, "package.json"), join(to, "package.json"));
+  await symlink(join(root, "node_modules"), join(to, "node_modules"));
+  return to;
 }
 
 function there<T>(value: T | undefined): T {

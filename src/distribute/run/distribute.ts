@@ -59,7 +59,10 @@ export async function distribute<W, R>(
   const { run, kind, shards } = distribution;
   const { queues, token, store } = link;
   if ((await queues.runs.getJob(run)) === undefined) await send(link, distribution, options);
-  const returned = await follow(link, run, options);
+  const returned = await follow(link, run, options).catch(async (error: unknown) => {
+    if (options.giveUp === true && options.signal?.aborted === true) await forgetFiles(link, run);
+    throw error;
+  });
   const { outcomes: file } = openSealed(token, "result", runResultSchema, run, returned);
   const outcomes = checked(z.array(outcomeSchema), await getJson(store, file), file.key);
   if (outcomes.length !== shards.length) {
@@ -146,7 +149,8 @@ export async function follow({ queues }: Pick<Link, "queues">, run: string, opti
 export async function abandon(queues: Queues, run: string): Promise<void> {
   const job = await queues.runs.getJob(run);
   await job?.removeUnprocessedChildren();
-  await job?.remove();
+  // Children that are being done are locked; they end without a parent.
+  await job?.remove({ removeChildren: false });
 }
 
 function stopped(run: string, given: boolean): KvDistillError {
