@@ -22,7 +22,10 @@ export const identitySchema = z.strictObject({
 });
 export type WorkIdentity = Readonly<z.infer<typeof identitySchema>>;
 
-export async function identityOf({ files, precision }: LanguageModel): Promise<WorkIdentity> {
+export async function identityOf({
+  files,
+  precision,
+}: Pick<LanguageModel, "files" | "precision">): Promise<WorkIdentity> {
   const { name, hash, tokenizerHash } = files;
   const own = { version: VERSION, sha256: await packageHash() };
   return { package: own, model: { name, sha256: hash, tokenizer: tokenizerHash, precision } };

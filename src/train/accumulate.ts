@@ -78,7 +78,9 @@ export async function microBatchGradients(
     batch,
     items.map(({ keep }) => keep),
   );
-  return { loss, forwardKl, reverseKl, scorerDistance, gradients, tokens: batch.tokens };
+  // Sums over all gradients are taken in the order of their names, which files keep.
+  const ordered = new Map([...gradients].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return { loss, forwardKl, reverseKl, scorerDistance, gradients: ordered, tokens: batch.tokens };
 }
 
 /**

@@ -5,9 +5,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { DataCursor } from "../data/batches.ts";
 import { openSafetensors } from "../formats/safetensors/open.ts";
-import { readTensorFloats } from "../formats/safetensors/read.ts";
 import { type TensorSource, writeSafetensors } from "../formats/safetensors/write.ts";
-import { tensor, type Tensor } from "../tensor/tensor.ts";
 import { writeFileAtomic } from "../util/atomic-file.ts";
 import { writeFolderAtomic } from "../util/atomic-folder.ts";
 import { diskError, isSystemError, systemCodeOf } from "../util/disk-error.ts";
@@ -17,6 +15,7 @@ import { quote } from "../util/quote.ts";
 import { removeStaleTemps, tempNameFor } from "../util/temp-name.ts";
 import type { Moments } from "./adamw.ts";
 import { checkIdentity, type Manifest, readManifest, type RunIdentity } from "./checkpoint-manifest.ts";
+import { parameterTensors, readParameterTensors } from "./parameter-file.ts";
 import type { Parameters } from "./parameters.ts";
 
 export type { RunIdentity } from "./checkpoint-manifest.ts";
@@ -205,34 +204,23 @@ async function removeWhole(path: string): Promise<void> {
 }
 
 function stateTensors({ parameters, moments }: TrainingState): TensorSource[] {
-  const sources = (prefix: string, values: Parameters): TensorSource[] =>
-    [...values].map(([name, { dims, data }]) => ({
-      name: prefix + name,
-      dtype: "F32" as const,
-      shape: dims,
-      bytes: () => new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-    }));
   return [
-    ...sources("weight.", parameters),
-    ...sources("first.", moments.first),
-    ...sources("second.", moments.second),
+    ...parameterTensors("weight.", parameters),
+    ...parameterTensors("first.", moments.first),
+    ...parameterTensors("second.", moments.second),
   ];
 }
 
 async function readState(folder: string, { step, cursor, parts, stateSha256 }: Manifest): Promise<TrainingState> {
   const where = join(folder, STATE);
   await checkDigest(where, stateSha256, "the checkpoint's state");
-  const { entries } = await openSafetensors(where);
-  const read = async (prefix: string): Promise<Parameters> => {
-    const found = new Map<string, Tensor<"float32">>();
-    for (const [name, entry] of entries) {
-      if (!name.startsWith(prefix)) continue;
-      found.set(name.slice(prefix.length), tensor("float32", entry.shape, await readTensorFloats(entry)));
-    }
-    return found;
-  };
-  const [parameters, first, second] = [await read("weight."), await read("first."), await read("second.")];
-  checkState(parameters, [first, second], entries.size, where);
+  const file = await openSafetensors(where);
+  const [parameters, first, second] = [
+    await readParameterTensors(file, "weight."),
+    await readParameterTensors(file, "first."),
+    await readParameterTensors(file, "second."),
+  ];
+  checkState(parameters, [first, second], file.entries.size, where);
   return {
     step,
     parameters,

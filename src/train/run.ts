@@ -100,7 +100,8 @@ async function runOn(examples: ExampleSet, options: TrainingRunOptions): Promise
   });
   try {
     let passed = folder.state.step;
-    const last = await (options.loop ?? trainHere(options))({
+    let { step: last } = folder.state;
+    await (options.loop ?? trainHere(options))({
       examples,
       config,
       state: folder.state,
@@ -115,12 +116,15 @@ async function runOn(examples: ExampleSet, options: TrainingRunOptions): Promise
         passed = step;
         if (due) await folder.save(await state());
       },
+      onEnd: async (state) => {
+        last = state.step;
+        await folder.save(state);
+      },
       onNotFinite: folder.writeReport,
       onNote,
     });
-    await folder.save(last);
     const { adapter, points } = folder;
-    return { step: last.step, finished: last.step >= config.steps, adapter, points };
+    return { step: last, finished: last >= config.steps, adapter, points };
   } finally {
     await folder.close();
   }
@@ -131,7 +135,7 @@ const threadsOf = ({ threads }: Pick<TrainingRunOptions, "threads">): RuntimeOpt
 
 /** Steps that this process computes. */
 function trainHere(options: TrainingRunOptions): TrainingLoop {
-  return async ({ onStart, onStep, onState, onNote: _, ...task }) => {
+  return async ({ onStart, onStep, onState, onEnd, onNote: _, ...task }) => {
     if (task.config.sync !== "gradients") {
       throw new KvDistillError("bad-argument", "a run in parts needs its own loop", {
         got: `sync: ${task.config.sync}`,
@@ -141,7 +145,7 @@ function trainHere(options: TrainingRunOptions): TrainingLoop {
     try {
       const engine = await openStepEngine(runtime, options.files, task.config);
       onStart();
-      return await train({
+      const last = await train({
         ...task,
         gradients: gradientsOn(engine),
         onStep: async (report, state) => {
@@ -149,6 +153,7 @@ function trainHere(options: TrainingRunOptions): TrainingLoop {
           await onState(report.step, () => Promise.resolve(state));
         },
       });
+      await onEnd(last);
     } finally {
       await runtime.close();
     }

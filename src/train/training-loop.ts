@@ -17,9 +17,11 @@ export interface LoopTask {
   readonly onStep: (report: StepReport) => Promise<void>;
   /** At every step from which the run could go on; the state is asked for when a checkpoint is due. */
   readonly onState: (step: number, state: () => Promise<TrainingState>) => Promise<void>;
+  /** At the end, with the last state from which the run could go on: it is saved. */
+  readonly onEnd: (state: TrainingState) => Promise<void>;
   readonly onNotFinite: (report: NotFiniteReport) => Promise<void>;
   readonly onNote: (line: string) => void;
 }
 
-/** Takes a run from where it stands to its last step, or to the signal. @returns the last state from which it could go on */
-export type TrainingLoop = (task: LoopTask) => Promise<TrainingState>;
+/** Takes a run from where it stands to its last step, or to the signal. */
+export type TrainingLoop = (task: LoopTask) => Promise<void>;

@@ -1,9 +1,15 @@
-import { trainConfigFaults } from "../../train/config.ts";
+import { withLink } from "../../distribute/link.ts";
+import { dilocoHere } from "../../distribute/training/diloco-here.ts";
+import { trainByQueue } from "../../distribute/training/train-by-queue.ts";
+import type { ModelFiles } from "../../models/model-files.ts";
+import { type TrainConfig, trainConfigFaults } from "../../train/config.ts";
 import { runTraining } from "../../train/run.ts";
+import type { TrainingLoop } from "../../train/training-loop.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import type { CommandContext } from "../context.ts";
 import { defineCommand } from "../define-command.ts";
 import { openModelFiles } from "../model.ts";
+import { linkSettings, queueFaults, typedWords } from "../queue-options.ts";
 import { askedRun } from "../train/asked.ts";
 import { showTraining } from "../train/display.ts";
 import { givenSettings, type TrainOptions, trainOptions } from "../train/options.ts";
@@ -22,10 +28,21 @@ export const train = defineCommand({
   examples: [
     ["train --data train.jsonl.gz --out run --steps 500", "a first adapter of the default model"],
     ["train --resume --out run", "go on after Ctrl-C, a crash or a reboot"],
+    [
+      "train --data train.jsonl.gz --out run --steps 500 --sync diloco --parts 4 --queue redis://host:6379",
+      "by the workers of a queue",
+    ],
     ["train --config run/config.json --seed 1 --data train.jsonl.gz --out run2", "the same with another seed"],
   ],
   check: ({ options }) => {
     const { resume, init, data, config } = options;
+    const faults = [
+      ...queueFaults(options),
+      ...(options.roundDeadline !== undefined && options.queue === undefined
+        ? ["--round-deadline is for a --queue"]
+        : []),
+    ];
+    if (faults.length > 0) return faults;
     if (resume) return init === undefined ? [] : ["--init: a run that is resumed goes on from its own values"];
     return [
       ...(data === undefined ? ["--data <files>: missing"] : []),
@@ -40,21 +57,24 @@ export const train = defineCommand({
     const display = showTraining(steps, context.log);
     const stopping = stopWhenAsked(options, context);
     try {
-      const result = await runTraining({
-        ...asked,
-        files,
-        out: options.out,
-        resume: options.resume,
-        checkpointEvery: options.checkpointEvery,
-        ...(options.threads === undefined ? {} : { threads: options.threads }),
-        command: process.argv.slice(2),
-        signal: stopping.signal,
-        ...display.listeners,
-        onStart: (start) => {
-          display.listeners.onStart(start);
-          stopping.startClock();
-        },
-      });
+      const result = await withLoop(options, asked.config, files, context, (loop) =>
+        runTraining({
+          ...asked,
+          ...loop,
+          files,
+          out: options.out,
+          resume: options.resume,
+          checkpointEvery: options.checkpointEvery,
+          ...(options.threads === undefined ? {} : { threads: options.threads }),
+          command: typedWords(),
+          signal: stopping.signal,
+          ...display.listeners,
+          onStart: (start) => {
+            display.listeners.onStart(start);
+            stopping.startClock();
+          },
+        }),
+      );
       display.stop();
       const summary = summarise(result, asked.config, options.out, display.totals());
       if (options.json) context.out.json(summary);
@@ -70,6 +90,25 @@ export const train = defineCommand({
     }
   },
 });
+
+/** Who computes the steps: the workers of a queue, or this process. */
+async function withLoop<T>(
+  options: TrainOptions,
+  config: TrainConfig,
+  files: ModelFiles,
+  { log }: CommandContext,
+  work: (loop: { readonly loop?: TrainingLoop }) => Promise<T>,
+): Promise<T> {
+  const { out, threads, roundDeadline } = options;
+  const settings = linkSettings(options);
+  if (settings === undefined) {
+    return work(config.sync === "diloco" ? { loop: dilocoHere(files, out, threads) } : {});
+  }
+  const deadline = roundDeadline === undefined ? {} : { deadline: roundDeadline };
+  return withLink(settings, log, (link) =>
+    work({ loop: trainByQueue({ link, files, out, title: `train ${files.name}`, ...deadline }) }),
+  );
+}
 
 /** A signal for the training that Ctrl-C or the end of the time gives. */
 function stopWhenAsked(

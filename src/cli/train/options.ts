@@ -1,4 +1,5 @@
 import { TRAIN_CONFIG_FIELDS, type ConfigField, type TrainConfig } from "../../train/config.ts";
+import { linkOptions, queueOptions } from "../queue-options.ts";
 import { DEFAULT_MODEL, jsonOption } from "../shared-options.ts";
 import {
   flag,
@@ -37,6 +38,13 @@ const ownOptions = {
     decimal({ min: 0, max: 1e5, aboveMin: true }),
   ),
   threads: option("--threads <n>", "CPU threads (default: all that the process may use)", wholeNumber()),
+  queue: queueOptions.queue,
+  ...linkOptions,
+  roundDeadline: option(
+    "--round-deadline <seconds>",
+    "with --queue and diloco: end a round with the parts that are done by then, at least one",
+    decimal({ min: 0, max: 1e6, aboveMin: true }),
+  ),
   json: jsonOption,
 } as const;
 

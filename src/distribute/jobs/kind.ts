@@ -3,6 +3,7 @@ import type { LoadedAdapter } from "../../compress/loaded-adapter.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredAdapter } from "../store/adapter.ts";
+import type { TrainingBench } from "./training-job.ts";
 
 /** What a worker lends a job. */
 export interface JobContext {
@@ -14,6 +15,8 @@ export interface JobContext {
   readonly scratch: string;
   /** The adapter, where the model runs. It stays the worker's: the next job's may take its place. */
   readonly adapter: (stored: StoredAdapter) => Promise<LoadedAdapter>;
+  /** Graphs, weights and parameters for jobs of training. They stay the worker's. */
+  readonly training: () => TrainingBench;
   /** The job is not tried again when it fails now. */
   readonly lastAttempt: boolean;
   /** Aborted when the worker stops, or has lost the job to another. */

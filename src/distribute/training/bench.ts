@@ -4,7 +4,7 @@ import type { TrainConfig } from "../../train/config.ts";
 import { readParameterTensors } from "../../train/parameter-file.ts";
 import type { Parameters } from "../../train/parameters.ts";
 import type { StepEngine } from "../../train/step/engine.ts";
-import { openStepEngine } from "../../train/step/open-engine.ts";
+import { closePrograms, openStepEngine } from "../../train/step/open-engine.ts";
 import type { TrainingBench } from "../jobs/training-job.ts";
 import type { StoredFile } from "../store/key.ts";
 import type { Store } from "../store/store.ts";
@@ -29,8 +29,10 @@ export class HeldBench implements TrainingBench {
   async engine(config: TrainConfig): Promise<StepEngine> {
     const settings = JSON.stringify(config);
     if (this.held?.settings === settings) return this.held.engine;
-    const engine = await openStepEngine(this.runtime, this.files, config, this.held?.engine.weights);
+    const before = this.held;
+    const engine = await openStepEngine(this.runtime, this.files, config, before?.engine.weights);
     this.held = { settings, engine };
+    if (before !== undefined) await closePrograms(before.engine);
     return engine;
   }
 

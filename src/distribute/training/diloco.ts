@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type PartState, type TrainingState } from "../../train/checkpoint.ts";
+import type { PartState, TrainingState } from "../../train/checkpoint.ts";
 import type { TrainConfig } from "../../train/config.ts";
 import { readDelta } from "../../train/diloco/delta.ts";
 import { DeltaSum, outerStep } from "../../train/diloco/outer-step.ts";
@@ -45,20 +45,25 @@ interface Part extends Omit<PartState, "file"> {
  * of the parts, whoever was first. A part that fails or is late is listed, and takes the same steps again in the next round.
  */
 export function dilocoLoop(crew: Crew, { deadline }: DilocoOptions = {}): TrainingLoop {
-  return async ({ examples, config, state, signal, onStart, onStep, onState, onNote }) => {
+  return async ({ examples, config, state, signal, onStart, onStep, onState, onEnd, onNote }) => {
     checkParts(examples, config);
     const { store, scratch } = crew;
     // What SGD has of moments is its momentum; it takes the place of AdamW's first.
     const { parameters, moments } = state;
     const none = Array.from({ length: config.parts }, (): PartState => ({ steps: 0 }));
-    /** Files of the checkpoint, until they lie in the store. */
+    /** Files of the checkpoint, until their parts have files in the store. */
     const files = (state.parts ?? none).map(({ file }) => file);
     let parts = (state.parts ?? none).map(({ steps, cursor }): Part => ({
       steps,
       ...(cursor === undefined ? {} : { cursor }),
     }));
     let { step } = state;
-    let saved: TrainingState = state;
+    const now = async (): Promise<TrainingState> => ({
+      step,
+      parameters,
+      moments,
+      parts: await localParts(crew, parts, files),
+    });
     onStart();
     while (step < config.steps && signal?.aborted !== true) {
       const begun = performance.now();
@@ -106,6 +111,7 @@ export function dilocoLoop(crew: Crew, { deadline }: DilocoOptions = {}): Traini
         throw error;
       }
       const round = await closeRound(crew, outcomes, parameters, moments.first, config);
+      // They lie in the store now; their checkpoint will be deleted when it is old.
       files.fill(undefined);
       parts = parts.map((own, part) => {
         const [result, data] = [round.results.get(part), taken[part]];
@@ -116,13 +122,95 @@ export function dilocoLoop(crew: Crew, { deadline }: DilocoOptions = {}): Traini
         onNote(`part ${part} did not count for steps ${step + 1} to ${step + count} and takes them again: ${why}`);
       }
       const seconds = (performance.now() - begun) / 1000 / count;
-      const reports = meanReports([...round.results.values()], step, seconds);
-      for (const report of reports) await onStep(report === reports.at(-1) ? { ...report, ...round } : report);
+      const reports: RoundReport[] = meanReports([...round.results.values()], step, seconds);
+      for (const report of reports) {
+        await onStep(report === reports.at(-1) ? { ...report, round: round.facts } : report);
+      }
       step += count;
-      saved = { step, parameters, moments };
-      await onState(step, () => withParts(crew, saved, parts));
+      await onState(step, now);
       await crew.settle(parts.flatMap(({ file }) => file ?? []));
     }
-    return withParts(crew, { step, parameters, moments }, parts);
+    await onEnd(await now());
   };
+}
+
+/** A step's report; the last of a round tells of the round too. */
+type RoundReport = StepReport & { readonly round?: RoundFacts };
+
+interface ClosedRound {
+  /** Of the parts that count, by their number, in order. */
+  readonly results: ReadonlyMap<number, InnerStepsResult>;
+  readonly facts: RoundFacts;
+}
+
+/**
+ * Adds up what came and takes the outer step, in place. Nothing has changed before all deltas are read.
+ * @throws KvDistillError `engine` or `not-finite` when no part came, as the store
+ */
+async function closeRound(
+  { store, scratch }: Crew,
+  outcomes: readonly JobOutcome<InnerStepsResult>[],
+  parameters: Parameters,
+  momentum: Parameters,
+  config: TrainConfig,
+): Promise<ClosedRound> {
+  const sum = new DeltaSum();
+  const results = new Map<number, InnerStepsResult>();
+  const dropped: { part: number; why: string }[] = [];
+  for (const [part, outcome] of outcomes.entries()) {
+    if ("failure" in outcome) {
+      dropped.push({ part, why: outcome.failure.message });
+      continue;
+    }
+    const { delta } = outcome.result;
+    sum.add(await readTensors(store, delta, scratch, (file) => readDelta(file, parameters, config.deltas)));
+    results.set(part, outcome.result);
+  }
+  const failed = outcomes.find((outcome) => "failure" in outcome);
+  if (results.size === 0 && failed !== undefined) throw asError(failed.failure);
+  const deltaNorm = outerStep(parameters, momentum, sum, config);
+  const deltaBytes = [...results.values()].reduce((bytes, { delta }) => bytes + delta.bytes, 0);
+  return { results, facts: { parts: [...results.keys()], dropped, deltaNorm, deltaBytes } };
+}
+
+/** Every step's numbers, averaged over the parts that took it; their tokens added up. */
+function meanReports(results: readonly InnerStepsResult[], before: number, seconds: number): StepReport[] {
+  const [first] = results;
+  return (first?.steps ?? []).map(({ epoch, learningRate }, i) => {
+    const own = results.flatMap(({ steps }) => steps[i] ?? []);
+    const total = (key: keyof StepFacts): number => own.reduce((sum, facts) => sum + facts[key], 0);
+    const mean = (key: keyof StepFacts): number => total(key) / own.length;
+    return {
+      step: before + i + 1,
+      epoch,
+      loss: mean("loss"),
+      forwardKl: mean("forwardKl"),
+      reverseKl: mean("reverseKl"),
+      scorerDistance: mean("scorerDistance"),
+      keep: mean("keep"),
+      gradientNorm: mean("gradientNorm"),
+      learningRate,
+      tokens: total("tokens"),
+      seconds,
+      residentBytes: process.memoryUsage.rss(),
+    };
+  });
+}
+
+/** Parts with their files on this machine, for a checkpoint. */
+async function localParts(
+  { store, scratch }: Crew,
+  parts: readonly Part[],
+  files: readonly (string | undefined)[],
+): Promise<PartState[]> {
+  const found: PartState[] = [];
+  for (const [part, { file, ...own }] of parts.entries()) {
+    let path = files[part];
+    if (path === undefined && file !== undefined) {
+      path = join(scratch, `part-${part}.safetensors`);
+      await fetchFile(store, file, path);
+    }
+    found.push({ ...own, ...(path === undefined ? {} : { file: path }) });
+  }
+  return found;
 }

@@ -17,10 +17,10 @@ import type { Crew } from "./crew.ts";
  * one machine with the same `microBatch`, bit for bit where the machines compute alike.
  */
 export function gradientsLoop(crew: Crew): TrainingLoop {
-  return async ({ onStart, onStep, onState, onNote: _, ...task }) => {
+  return async ({ onStart, onStep, onState, onEnd, onNote: _, ...task }) => {
     onStart();
     let step = task.state.step;
-    return train({
+    const last = await train({
       ...task,
       gradients: gradientsBy(crew, task.config, task.signal, () => `step ${step + 1} of ${task.config.steps}`),
       onStep: async (report, state) => {
@@ -29,6 +29,7 @@ export function gradientsLoop(crew: Crew): TrainingLoop {
         await onState(step, () => Promise.resolve(state));
       },
     });
+    await onEnd(last);
   };
 }
 

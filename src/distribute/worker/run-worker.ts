@@ -31,6 +31,7 @@ import type { Store } from "../store/store.ts";
 import type { Sealed, QueueToken } from "../token.ts";
 import { isJobFault, isMachineFault } from "./faults.ts";
 import { lossTeller } from "../redis/loss-teller.ts";
+import { HeldBench } from "../training/bench.ts";
 import { AdapterShelf } from "./shelf.ts";
 
 export interface WorkerOptions {
@@ -145,6 +146,7 @@ class Desk {
   private readonly identity: WorkIdentity;
   private readonly journal: (run: string, line: string) => Promise<void>;
   private readonly shelf: AdapterShelf;
+  private readonly bench: HeldBench;
   /** Jobs in a row that it could not do. */
   private unable = 0;
 
@@ -153,10 +155,12 @@ class Desk {
     this.identity = identity;
     this.journal = journal;
     this.shelf = new AdapterShelf(options.model, options.store);
+    this.bench = new HeldBench(options.model.runtime, options.model.files, options.store, options.scratch);
   }
 
   close(): void {
     this.shelf.clear();
+    this.bench.clear();
   }
 
   async doJob(job: Job, signal: AbortSignal): Promise<Sealed> {
@@ -182,6 +186,7 @@ class Desk {
         folder: runFolder(run),
         scratch: own,
         adapter: (stored) => this.shelf.take(stored, own),
+        training: () => this.bench,
         lastAttempt: job.attemptsMade + 1 >= (job.opts.attempts ?? 1),
         signal,
       });

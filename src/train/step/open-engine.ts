@@ -25,3 +25,11 @@ export async function openStepEngine(
     settings: config,
   };
 }
+
+/** Frees the graphs of an engine; its weights may serve another. */
+export async function closePrograms({ programs }: Pick<StepEngine, "programs">): Promise<void> {
+  const all = Object.values(programs).flatMap((program) =>
+    "forward" in program ? [program.forward, program.backward] : [program],
+  );
+  await Promise.all(all.map((program) => program.close()));
+}

@@ -1,0 +1,115 @@
+import { createHash } from "node:crypto";
+import { isKvDistillError } from "../../util/errors.ts";
+import type { WorkIdentity } from "../identity.ts";
+import type { JobKind } from "../jobs/kind.ts";
+import type { Link } from "../link.ts";
+import { distribute, type FollowOptions } from "../run/distribute.ts";
+import { newRunName, runFolder } from "../run/run-name.ts";
+import { takeWhatCame } from "../run/take-in-time.ts";
+import { type Crew, type JobOutcome, LATE, type Round, roundOf } from "./crew.ts";
+import { roundMemory } from "./round-memory.ts";
+
+export interface QueueCrewOptions extends Pick<FollowOptions, "onNote" | "pollMilliseconds" | "retryMilliseconds"> {
+  readonly link: Link;
+  readonly identity: WorkIdentity;
+  /** Of the training run, for people. */
+  readonly title: string;
+  /** File that remembers the rounds from one process to the next. */
+  readonly memory: string;
+}
+
+/** Steps are short: the queue is looked at often. */
+const POLL_MILLISECONDS = 100;
+
+/**
+ * The workers of a queue. Each round is a run of its own, which is taken from the queue when its results are taken, so that the queue does not
+ * grow with the steps.
+ * @throws KvDistillError `bad-file`, `disk`
+ */
+export async function openQueueCrew(options: QueueCrewOptions): Promise<Crew> {
+  const { link, identity, title, onNote, pollMilliseconds = POLL_MILLISECONDS, retryMilliseconds } = options;
+  const { store, scratch, queues } = link;
+  const memory = roundMemory(options.memory);
+  let { sent, kept } = await memory.recall();
+
+  /** The run of a round: the one that an earlier process sent, if its jobs are these. */
+  const runFor = async <W, R>(round: Round<W, R>): Promise<{ readonly run: string; readonly jobs: readonly W[] }> => {
+    if (sent !== null) {
+      const jobs = await round.jobs(runFolder(sent.run));
+      if (fingerprint(jobs) === sent.jobs) return { run: sent.run, jobs };
+      await takeFromQueue(sent.run);
+      kept = [...kept, sent.run];
+    }
+    const run = newRunName(round.kind.name);
+    const jobs = await round.jobs(runFolder(run));
+    sent = { run, jobs: fingerprint(jobs) };
+    await memory.remember({ sent, kept });
+    return { run, jobs };
+  };
+
+  const takeFromQueue = async (run: string): Promise<void> => {
+    const job = await queues.runs.getJob(run);
+    if (job === undefined) return;
+    await job.removeUnprocessedChildren();
+    // Jobs that are being done cannot be removed: they end in vain, and the queue forgets them in its time.
+    await job.remove().catch(() => job.remove({ removeChildren: false }));
+  };
+
+  return {
+    store,
+    scratch,
+    round: async (round) => {
+      const { run, jobs } = await runFor(round);
+      const kind = round.kind as unknown as JobKind<unknown, unknown>;
+      const shards = jobs.map((work, i) => ({ units: round.units[i] ?? 0, work: work as unknown }));
+      const distribution = { kind, run, identity, title: `${title}: ${round.title}`, unit: "passages", shards };
+      const late = new AbortController();
+      const timer =
+        round.deadline === undefined
+          ? undefined
+          : setTimeout(() => {
+              late.abort();
+            }, round.deadline * 1000);
+      const signals = [late.signal, ...(round.signal === undefined ? [] : [round.signal])];
+      try {
+        const follow = {
+          signal: AbortSignal.any(signals),
+          pollMilliseconds,
+          ...(onNote === undefined ? {} : { onNote }),
+          ...(retryMilliseconds === undefined ? {} : { retryMilliseconds }),
+        };
+        return (await distribute(link, distribution, follow)) as JobOutcome<never>[];
+      } catch (error) {
+        const isLate = late.signal.aborted && isKvDistillError(error) && error.code === "cancelled";
+        if (!isLate || round.signal?.aborted === true) throw error;
+        const polling = { signal: round.signal, pollMilliseconds };
+        return (await takeWhatCame(link, run, kind, jobs.length, LATE, polling)) as JobOutcome<never>[];
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    settle: async (live) => {
+      const run = sent?.run;
+      const all = run === undefined ? kept : [...kept, run];
+      const folders = new Set(live.map(roundOf));
+      // A process that goes on must not take up again what is about to be deleted.
+      [sent, kept] = [null, all];
+      await memory.remember({ sent, kept });
+      if (run !== undefined) await takeFromQueue(run);
+      kept = all.filter((own) => folders.has(runFolder(own)));
+      for (const own of all) if (!kept.includes(own)) await store.removeAll(runFolder(own));
+    },
+    end: async () => {
+      // A round that was given up goes on without this process.
+      if (sent !== null) return;
+      for (const run of kept) await store.removeAll(runFolder(run));
+      await memory.forget();
+    },
+  };
+}
+
+/** What jobs are, wherever their files lie. */
+function fingerprint(jobs: readonly unknown[]): string {
+  const text = JSON.stringify(jobs, (key, value: unknown) => (key === "key" || key === "bytes" ? undefined : value));
+  return createHash("sha256").update(text).digest("hex");
+}
