@@ -90,7 +90,7 @@ async function inBrowser(): Promise<void> {
       await page.goto(server.url);
       server.asked.length = 0;
       const input = JSON.stringify({ device, text, prompt, maxTokens: tokens, keep: KEEP });
-      const { times, ...result } = (await page.evaluate(`${script}(${input})`)) as InPage;
+      const { times, ...result } = await page.evaluate<InPage>(`${script}(${input})`);
       console.log(`browser: ${JSON.stringify(result)}`);
       if (times !== undefined) console.log(`browser: ${rate(times)} tokens/s`);
       console.log(

@@ -131,20 +131,25 @@ async function fetchAndStore(cache: WebCache, url: string, options: StoredFileOp
   throw new KvDistillError("disk", "the browser's storage does not give back what was stored", { where: url });
 }
 
+interface ByteReader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array }>;
+}
+
 /** A response's bytes in pieces of `PART`, the last one shorter. */
 async function* partsOf(
   response: Response,
   url: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const reader = response.body?.getReader();
+  const reader = response.body?.getReader() as ByteReader | undefined;
   let part = new Uint8Array(PART);
   let used = 0;
   for (;;) {
-    const { done, value } = (await reader?.read().catch((cause: unknown) => {
+    const next = await reader?.read().catch((cause: unknown) => {
       throw transferError(url, cause, signal);
-    })) ?? { done: true, value: undefined };
-    if (done || value === undefined) break;
+    });
+    const value = next?.value;
+    if (value === undefined) break;
     for (let at = 0; at < value.length;) {
       const taken = value.subarray(at, at + PART - used);
       part.set(taken, used);

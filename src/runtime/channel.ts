@@ -1,4 +1,4 @@
-import { KvDistillError, messageOf } from "../util/errors.ts";
+import { KvDistillError } from "../util/errors.ts";
 import { engineError } from "./engine-error.ts";
 import type { Kind, Message, Reply, RequestOf, ResultOf } from "./messages.ts";
 

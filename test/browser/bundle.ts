@@ -20,7 +20,7 @@ export async function bundlePage(outDir: string): Promise<Reached> {
     name: "sources",
     enforce: "pre",
     resolveId: (id, importer) => {
-      if (/^node:/.test(id)) node.add(`${id} from ${importer ?? "?"}`);
+      if (id.startsWith("node:")) node.add(`${id} from ${importer ?? "?"}`);
     },
     transform: (code, id) => {
       // Vite puts this in the place of Node's own modules when they are imported without `node:`.
