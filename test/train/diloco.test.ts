@@ -1,3 +1,4 @@
+import { mkdir, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -8,7 +9,10 @@ import { DELTA_FORMATS, type DeltaFormat } from "../../src/train/config.ts";
 import { encodeDelta, readDelta } from "../../src/train/diloco/delta.ts";
 import { DeltaSum, outerStep } from "../../src/train/diloco/outer-step.ts";
 import type { Parameters } from "../../src/train/parameters.ts";
+import { loadCheckpoint, saveCheckpoint, type TrainingState } from "../../src/train/checkpoint.ts";
+import { randomFromSeed } from "../../src/util/random.ts";
 import { tempFolder } from "./temp-folder.ts";
+import { tinyConfig } from "./tiny-run.ts";
 
 const folder = tempFolder();
 const values = fc.array(fc.float({ min: -100, max: 100, noNaN: true }), { minLength: 1, maxLength: 12 });
@@ -92,4 +96,28 @@ test("the outer step is SGD with Nesterov momentum on the mean delta, as PyTorch
       }
     }),
   );
+});
+
+test("a checkpoint has the files of the parts; one with a damaged file is passed over for the one before", async () => {
+  const out = join(folder, "checkpoints");
+  const identity = { config: tinyConfig({ sync: "diloco", parts: 2 }), modelHash: "model", dataHash: "data" };
+  const source = join(folder, "source.safetensors");
+  const cursor = { epoch: 1, position: 2, random: randomFromSeed(1).state() };
+  const stateAt = async (step: number): Promise<TrainingState> => {
+    await writeSafetensors(source, encodeDelta(of([step]), "float32").tensors);
+    const parts = [{ steps: step, cursor, file: source }, { steps: 0 }];
+    return { step, parameters: of([step]), moments: { first: of([0]), second: of([0]) }, parts };
+  };
+  await mkdir(out);
+  for (const step of [2, 4]) await saveCheckpoint(out, await stateAt(step), identity);
+  const told: string[] = [];
+  const load = (): Promise<TrainingState | undefined> =>
+    loadCheckpoint(out, identity, ({ code }) => {
+      told.push(code);
+    });
+  const file = (step: number): string => join(out, `step-${step}`, "part-0.safetensors");
+  expect((await load())?.parts).toEqual([{ steps: 4, cursor, file: file(4) }, { steps: 0 }]);
+  await truncate(file(4), 20);
+  expect(await load()).toMatchObject({ step: 2, parts: [{ steps: 2, file: file(2) }, { steps: 0 }] });
+  expect(told).toEqual(["checksum-mismatch"]);
 });

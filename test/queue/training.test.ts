@@ -1,0 +1,120 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type Link, withLink } from "../../src/distribute/link.ts";
+import { dilocoHere } from "../../src/distribute/training/diloco-here.ts";
+import { trainByQueue } from "../../src/distribute/training/train-by-queue.ts";
+import type { TrainConfig } from "../../src/train/config.ts";
+import { runTraining, type TrainingRunOptions } from "../../src/train/run.ts";
+import { createLogger } from "../../src/util/log.ts";
+import { readRun, runOptions, tinyConfig, writeTinyData } from "../train/tiny-run.ts";
+import { redisServer } from "./redis-server.ts";
+import { TOKEN, useSetting } from "./setting.ts";
+
+const quick = { pollMilliseconds: 50, retryMilliseconds: 50 };
+const DILOCO = tinyConfig({
+  sync: "diloco",
+  parts: 3,
+  innerSteps: 2,
+  batch: 2,
+  microBatch: 2,
+  steps: 4,
+  deltas: "int8",
+});
+
+describe.skipIf(!redisServer)("training by a queue", () => {
+  const setting = useSetting();
+  const at = (name: string): string => join(setting.work(), name);
+  let data: string;
+  beforeAll(async () => {
+    data = await writeTinyData(setting.work());
+  });
+
+  const linked = <T>(work: (link: Link) => Promise<T>): Promise<T> => {
+    const log = createLogger("silent", () => undefined);
+    return withLink({ queue: setting.redis().url, token: TOKEN, store: setting.store() }, log, work);
+  };
+  const options = (out: string, config: TrainConfig, changes: Partial<TrainingRunOptions> = {}): TrainingRunOptions =>
+    runOptions(setting.model().files, data, at(out), { config, ...changes });
+  const byQueue = (
+    out: string,
+    config: TrainConfig,
+    changes: Partial<TrainingRunOptions> = {},
+    deadline?: number,
+  ): Promise<unknown> =>
+    linked((link) => {
+      const { files } = setting.model();
+      const late = deadline === undefined ? {} : { deadline };
+      const loop = trainByQueue({ link, files, out: at(out), title: "test", ...quick, ...late });
+      return runTraining(options(out, config, { loop, ...changes }));
+    });
+  const alone = (out: string, config: TrainConfig): Promise<unknown> =>
+    runTraining(options(out, config, { loop: dilocoHere(setting.model().files, at(out), 1) }));
+
+  async function expectSame(a: string, b: string, step: number): Promise<void> {
+    const [own, other] = [await readRun(at(a), step), await readRun(at(b), step)];
+    expect(other.metrics).toEqual(own.metrics);
+    expect(other.state.equals(own.state)).toBe(true);
+    const checkpoint = (out: string): string => join(at(out), "checkpoints", `step-${step}`);
+    const names = (await readdir(checkpoint(a))).filter((name) => name.endsWith(".safetensors"));
+    for (const name of names) {
+      const [x, y] = await Promise.all([a, b].map((out) => readFile(join(checkpoint(out), name))));
+      expect(y?.equals(x ?? Buffer.alloc(0)), name).toBe(true);
+    }
+    // Nothing is left behind.
+    expect(await readdir(join(setting.store(), "runs"))).toEqual([]);
+    expect(await readdir(at(b))).not.toContain("queue.json");
+  }
+
+  test("gradients of two workers: the run of one machine, bit for bit", async () => {
+    const config = tinyConfig({ microBatch: 1, steps: 3 });
+    await runTraining(options("one", config));
+    await Promise.all([setting.workerHere("g1"), setting.workerHere("g2")]);
+    await byQueue("two", config);
+    await expectSame("one", "two", 3);
+  });
+
+  test("rounds of two workers, one killed with -9 while it computes: the run of one machine", async () => {
+    await alone("parts-one", DILOCO);
+    const victim = await setting.workerProcess("victim");
+    const run = byQueue("parts-two", DILOCO);
+    await victim.tells(/diloco-[0-9a-f]+-\d+ begins/);
+    victim.child.kill("SIGKILL");
+    await setting.workerHere("d2");
+    await run;
+    await expectSame("parts-one", "parts-two", 4);
+  });
+
+  test("stopped in the middle of a round, a run takes that round up again", async () => {
+    const stop = new AbortController();
+    const run = byQueue("stopped", DILOCO, { signal: stop.signal });
+    // Nobody works: the round waits in the queue.
+    await pause(3000);
+    stop.abort();
+    await run;
+    const memory = JSON.parse(await readFile(join(at("stopped"), "queue.json"), "utf8")) as { sent: { run: string } };
+    await setting.workerHere("d3");
+    let taken = false;
+    await linked(async ({ queues }) => {
+      for (let i = 0; i < 600 && !taken; i++) {
+        taken = (await (await queues.runs.getJob(memory.sent.run))?.getState()) === "completed";
+        if (!taken) await pause(100);
+      }
+    });
+    expect(taken).toBe(true);
+    await byQueue("stopped", DILOCO, { resume: true });
+    await expectSame("parts-one", "stopped", 4);
+  });
+
+  test("a round ends at its deadline with the parts that came", async () => {
+    const notes: string[] = [];
+    await setting.workerHere("d4");
+    await byQueue("deadline", { ...DILOCO, steps: 2 }, { onNote: (line) => notes.push(line) }, 0.001);
+    const { metrics } = await readRun(at("deadline"), 2);
+    const { parts, dropped } = metrics[1]?.round as { parts: number[]; dropped: { part: number }[] };
+    expect(parts.length).toBeGreaterThan(0);
+    expect([...parts, ...dropped.map(({ part }) => part)].sort()).toEqual([0, 1, 2]);
+    expect(notes).toHaveLength(dropped.length);
+  });
+});
