@@ -125,7 +125,7 @@ describe.skipIf(!redisServer)("a run ends with the same bytes", () => {
     const sent = send("cut");
     await until(() => sent.jobs() >= 1);
     proxy.cut();
-    await pause(3000);
+    await pause(6000);
     await setting.workerHere("near");
     await until(() => sent.jobs() >= 6);
     proxy.mend();

@@ -173,7 +173,7 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
     modelFolder: () => join(work, "model"),
     store: () => join(work, "store"),
     workerProcess: async (name, { queue = there(redis).url, ...options } = {}) => {
-      const link = ["--queue", queue, "--store", setting.store(), "--lock", "2", "--rest", "1"];
+      const link = ["--queue", queue, "--store", setting.store(), "--lock", "4", "--rest", "1"];
       const own = ["--name", name, "--model", setting.modelFolder(), "--threads", "1"];
       const command = start(["worker", ...link, ...own], options);
       await command.tells(new RegExp(`${name} works for`));
@@ -190,7 +190,7 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
           model: otherModel ? there(other) : there(model),
           name,
           scratch: scratch ?? join(work, "scratch"),
-          lockSeconds: 2,
+          lockSeconds: 4,
           restSeconds: 0.2,
           log: createLogger(
             "debug",
