@@ -18,8 +18,7 @@ export const tokenizerJson: Target = {
     return Promise.resolve({
       make: (dice) => bytesCase(mutateJson(dice.pick(trees), dice), check),
       edges: function* () {
-        for (const bytes of damages(golden("gguf-models/llama/tokenizer.json").subarray(0, 1200)))
-          yield bytesCase(bytes, check);
+        for (const bytes of damages(golden("gguf-models/llama/tokenizer.json"))) yield bytesCase(bytes, check);
       },
       close: () => Promise.resolve(),
     });
