@@ -15,5 +15,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     license: { fileName: "licences.md" },
+    // How long plugins take is told on busy machines, as a warning.
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
 });

@@ -185,7 +185,7 @@ describe("the page", () => {
       await drop("cat.pdf", [0x25, 0x50, 0x44, 0x46, 0xff, 0xfe]);
       expect(await page.getByRole("alert").innerText()).toContain("cat.pdf is no plain text");
 
-      await page.getByLabel("Text", { exact: true }).fill(`${TEXT} `.repeat(3));
+      await page.getByLabel("Text", { exact: true }).fill(`${TEXT} `.repeat(8));
       await page.getByRole("button", { name: "Compress", exact: true }).click();
       await soon(() => page.getByRole("alert").innerText()).toMatch(/fold/);
       await page.getByText("More settings").click();
