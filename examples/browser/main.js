@@ -74,5 +74,6 @@ element("file").addEventListener("change", async ({ target }) => {
 
 onSubmit("ask", "answer", async (output) => {
   output.textContent = "";
-  for await (const piece of generate(model, { cache, prompt: element("question").value })) output.textContent += piece;
+  const options = { cache, prompt: element("question").value, maxTokens: Number(element("most").value) };
+  for await (const piece of generate(model, options)) output.textContent += piece;
 });

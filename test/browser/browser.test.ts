@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
-import type { KvCache } from "../../src/cache/kv-cache.ts";
+import { type KvCache, slotsOf } from "../../src/cache/kv-cache.ts";
 import { loadKvd, verifyKvd } from "../../src/cache/load-kvd.ts";
 import { saveAdapter } from "../../src/cache/save-adapter.ts";
 import { saveKvd } from "../../src/cache/save-kvd.ts";
@@ -34,7 +34,8 @@ let ids: readonly number[];
 async function idsOf(from: KvCache): Promise<number[]> {
   const chosen: number[] = [];
   const onToken = (id: number): void => void chosen.push(id);
-  for await (const _ of generate(model(), { cache: from, prompt: PROMPT, maxTokens: TOKENS, onToken }));
+  const pieces = generate(model(), { cache: from, prompt: PROMPT, maxTokens: TOKENS, onToken });
+  while ((await pieces.next()).done !== true);
   return chosen;
 }
 
@@ -208,6 +209,36 @@ describe("WebAssembly", () => {
     );
     expect(warnings).toEqual([expect.stringContaining("is damaged and is fetched again")]);
     expect(server.asked.filter((path) => WEIGHTS.test(path))).toEqual(["/models/llama.gguf"]);
+  });
+
+  test("the page's forms: load, compress, save, open, ask", { timeout: TIME }, async (context) => {
+    const page = await open(context);
+    page.setDefaultTimeout(TIME);
+    await page.fill("#model", "models/llama.gguf");
+    await page.fill("#adapter", "files/adapter");
+    await page.selectOption("#device", "wasm");
+    await page.click("#load button");
+    await page.waitForSelector("#document:enabled");
+    expect(await page.textContent("#loaded")).toMatch(/^llama on wasm, \d+ threads? \(asked for\)$/);
+
+    await page.fill("#text", TEXT);
+    await page.fill("#keep", "50");
+    await page.click("#compress button");
+    await page.waitForSelector("#save", { state: "visible" });
+    expect(await page.textContent("#compressed")).toBe(`${slotsOf(cache)} of ${cache.contextLength} tokens`);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
+    const saved = join(root, download.suggestedFilename());
+    await download.saveAs(saved);
+    expect((await verifyKvd(saved)).provenance.modelHash).toBe(model().files.hash);
+
+    await page.setInputFiles("#file", join(root, "node.kvd"));
+    await page.fill("#question", PROMPT);
+    await page.fill("#most", TOKENS.toString());
+    await page.click("#ask button");
+    let answer = "";
+    const own = await loadKvd(join(root, "node.kvd"));
+    for await (const piece of generate(model(), { cache: own, prompt: PROMPT, maxTokens: TOKENS })) answer += piece;
+    await page.waitForFunction(`document.getElementById("answer").textContent === ${JSON.stringify(answer)}`);
   });
 
   test(
