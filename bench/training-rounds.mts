@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { withLink } from "../src/distribute/link.ts";
 import { parseRedisUrl } from "../src/distribute/redis/address.ts";
-import { openStore } from "../src/distribute/store/store.ts";
+import { openStore } from "../src/distribute/store/open-store.ts";
 import { QueueToken } from "../src/distribute/token.ts";
 import { dilocoHere } from "../src/distribute/training/diloco-here.ts";
 import { trainByQueue } from "../src/distribute/training/train-by-queue.ts";

@@ -5,7 +5,8 @@ import type { Logger } from "../util/log.ts";
 import { parseRedisUrl } from "./redis/address.ts";
 import { lossTeller } from "./redis/loss-teller.ts";
 import { openQueues, type Queues } from "./redis/queues.ts";
-import { openStore, type Store } from "./store/store.ts";
+import { openStore } from "./store/open-store.ts";
+import { type Store } from "./store/store.ts";
 import { QueueToken } from "./token.ts";
 
 /** How a person names the machines that do the work. */

@@ -10,7 +10,8 @@ import { parseRedisUrl } from "../../src/distribute/redis/address.ts";
 import { cutBySize } from "../../src/distribute/shards.ts";
 import { fetchFile, getBytes, getJson, putFile, putJson } from "../../src/distribute/store/checked-file.ts";
 import { isStoreKey } from "../../src/distribute/store/key.ts";
-import { openStore, type Store } from "../../src/distribute/store/store.ts";
+import { openStore } from "../../src/distribute/store/open-store.ts";
+import { type Store } from "../../src/distribute/store/store.ts";
 
 let root = "";
 let server: Server;

@@ -320,12 +320,16 @@ describe("the page", () => {
     TIME,
   );
 
-  test.each([
-    ["wide, light", { viewport: { width: 1280, height: 900 }, colorScheme: "light" }],
-    ["narrow, dark", { viewport: { width: 390, height: 844 }, colorScheme: "dark", reducedMotion: "reduce" }],
+  test.for([
+    { title: "wide, light", look: { viewport: { width: 1280, height: 900 }, colorScheme: "light" } },
+    {
+      title: "narrow, dark",
+      look: { viewport: { width: 390, height: 844 }, colorScheme: "dark", reducedMotion: "reduce" },
+    },
   ] as const)(
-    "%s: nothing that axe finds fault with, nothing wider than the screen, all by keyboard",
-    async (_, look, context) => {
+    "$title: nothing that axe finds fault with, nothing wider than the screen, all by keyboard",
+    { timeout: TIME },
+    async ({ look }, context) => {
       const { page } = await open(context, {}, look);
       const check = async (): Promise<void> => {
         expect(await inaccessible(page)).toEqual([]);
@@ -352,6 +356,5 @@ describe("the page", () => {
         await check();
       }
     },
-    TIME,
   );
 });

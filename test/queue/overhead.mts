@@ -10,7 +10,7 @@ import { withLink } from "../../src/distribute/link.ts";
 import { parseRedisUrl } from "../../src/distribute/redis/address.ts";
 import { distribute } from "../../src/distribute/run/distribute.ts";
 import { putJson } from "../../src/distribute/store/checked-file.ts";
-import { openStore } from "../../src/distribute/store/store.ts";
+import { openStore } from "../../src/distribute/store/open-store.ts";
 import { QueueToken } from "../../src/distribute/token.ts";
 import { runWorker } from "../../src/distribute/worker/run-worker.ts";
 import { LanguageModel } from "../../src/models/language-model.ts";

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { packageHash } from "../../src/distribute/identity.ts";
 import { parseRedisUrl } from "../../src/distribute/redis/address.ts";
-import { openStore } from "../../src/distribute/store/store.ts";
+import { openStore } from "../../src/distribute/store/open-store.ts";
 import { QueueToken } from "../../src/distribute/token.ts";
 import { runWorker } from "../../src/distribute/worker/run-worker.ts";
 import { LanguageModel } from "../../src/models/language-model.ts";

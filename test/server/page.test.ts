@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test("files of the page need no token, but the right host and origin; nothing else is without", async () => {
-  const own = await server({ tokens: [TOKEN], page });
+  const own = await server({ tokens: [TOKEN], ...(page && { page }) });
   expect(page?.paths).toEqual(["/assets/index-abc.js", "/"]);
   for (const path of page?.paths ?? []) {
     const response = await own.ask(`GET ${path}`);
@@ -52,7 +52,7 @@ test("files of the page need no token, but the right host and origin; nothing el
 });
 
 test("the page's policy lets nothing in from elsewhere; a known file is not sent again", async () => {
-  const own = await server({ page });
+  const own = await server({ ...(page && { page }) });
   const first = await own.ask("GET /");
   const policy = first.headers.get("content-security-policy") ?? "";
   expect(policy).toMatch(/^default-src 'none'; script-src 'self' 'sha256-[A-Za-z0-9+/=]{44}'; /);

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseRedisUrl } from "../../distribute/redis/address.ts";
-import { openStore } from "../../distribute/store/store.ts";
+import { openStore } from "../../distribute/store/open-store.ts";
 import { QueueToken } from "../../distribute/token.ts";
 import { runWorker } from "../../distribute/worker/run-worker.ts";
 import { defineCommand } from "../define-command.ts";

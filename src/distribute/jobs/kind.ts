@@ -3,7 +3,7 @@ import type { LoadedAdapter } from "../../compress/loaded-adapter.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
 import type { Store } from "../store/store.ts";
 import type { StoredAdapter } from "../store/adapter.ts";
-import type { TrainingBench } from "./training-job.ts";
+import type { TrainingBench } from "./training-bench.ts";
 
 /** What a worker lends a job. */
 export interface JobContext {

@@ -1,18 +1,7 @@
 import { z } from "zod";
-import type { TrainConfig } from "../../train/config.ts";
-import type { Parameters } from "../../train/parameters.ts";
-import type { StepEngine } from "../../train/step/engine.ts";
 import type { StepBatch } from "../../train/take-step.ts";
-import type { StoredFile } from "../store/key.ts";
 import type { JobContext, JobKind } from "./kind.ts";
-
-/** What a machine holds for the jobs of training, from one to the next. */
-export interface TrainingBench {
-  /** Graphs and weights for a configuration. */
-  engine(config: TrainConfig): Promise<StepEngine>;
-  /** The parameters in a file of the store; not to be changed. */
-  parameters(file: StoredFile): Promise<Parameters>;
-}
+import type { TrainingBench } from "./training-bench.ts";
 
 /** What a training job needs of a worker. A run that stays on one machine lends the same. */
 export interface TrainingContext extends Pick<JobContext, "store" | "folder" | "scratch" | "signal"> {

@@ -1,5 +1,3 @@
-import { KvDistillError } from "../../util/errors.ts";
-
 /** What is written: bytes in memory, or a file on this machine. */
 export type Content = Uint8Array | { readonly file: string };
 
@@ -18,19 +16,4 @@ export interface Store {
   /** Deletes everything below `folder/`. What is not there is no fault. */
   removeAll(folder: string): Promise<void>;
   close(): void;
-}
-
-/**
- * The store that a person names: a folder that all machines mount, or `s3://bucket/prefix` (docs/distributing.md).
- * @throws KvDistillError `bad-argument`, `not-found`
- */
-export async function openStore(place: string): Promise<Store> {
-  if (/^s3:\/\//i.test(place)) return (await import("./s3-store.ts")).openS3Store(place);
-  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(place)?.[1];
-  if (scheme === undefined) return (await import("./folder-store.ts")).openFolderStore(place);
-  throw new KvDistillError("bad-argument", "there is no such kind of store", {
-    where: "--store",
-    expected: "a folder, or s3://bucket/prefix",
-    got: `${scheme}://`,
-  });
 }

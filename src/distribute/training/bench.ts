@@ -5,7 +5,7 @@ import { readParameterTensors } from "../../train/parameter-file.ts";
 import type { Parameters } from "../../train/parameters.ts";
 import type { StepEngine } from "../../train/step/engine.ts";
 import { closePrograms, openStepEngine } from "../../train/step/open-engine.ts";
-import type { TrainingBench } from "../jobs/training-job.ts";
+import type { TrainingBench } from "../jobs/training-bench.ts";
 import type { StoredFile } from "../store/key.ts";
 import type { Store } from "../store/store.ts";
 import { readTensors } from "../store/tensors.ts";

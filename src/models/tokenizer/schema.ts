@@ -51,7 +51,7 @@ const DEEPEST = 32;
 
 /** Whether steps, or fields of them, are nested deeper than any real ones. The long lists of the model are not looked at. */
 export function isTooDeep({ model, added_tokens: added, ...rest }: TokenizerJson): boolean {
-  const { vocab: _vocab, merges: _merges, ...settings } = model;
+  const settings = { ...model, vocab: undefined, merges: undefined };
   return isDeeper([rest, settings, added], DEEPEST);
 }
 

@@ -41,9 +41,13 @@ export async function supervise(asked: Asked): Promise<number> {
   const begun = performance.now();
   const child = new Child();
   let block = Math.floor(asked.from / BLOCK);
-  let stopped = false;
-  process.on("SIGINT", () => (stopped = true));
-  process.on("SIGTERM", () => (stopped = true));
+  const stop = new AbortController();
+  process.on("SIGINT", () => {
+    stop.abort();
+  });
+  process.on("SIGTERM", () => {
+    stop.abort();
+  });
   const record = (failure: Failure): void => {
     totals.failures++;
     appendFileSync(asked.out, `${JSON.stringify(failure)}\n`);
@@ -63,7 +67,7 @@ export async function supervise(asked: Asked): Promise<number> {
   } else {
     if (asked.edges) for (const { name } of chosen) await run({ ...base, target: name, from: 0, to: 0, edges: true });
     const end = block + Math.ceil(asked.cases / BLOCK);
-    for (; block < end && !stopped; block++) {
+    for (; block < end && !stop.signal.aborted; block++) {
       for (const target of chosen) {
         const own = casesOf(target, 1, chosen);
         await run({ ...base, target: target.name, from: block * own, to: (block + 1) * own });

@@ -122,7 +122,7 @@ export const smallFiles: Target = {
         "a <|kv-distill|>b<|/kv-distill|> c",
         (bytes) => {
           const encodeParts = (parts: readonly { readonly text: string }[]): number[] =>
-            [...parts.map((part) => part.text).join("")].map((_, i) => i);
+            Array.from(parts.map((part) => part.text).join(""), (_, i) => i);
           const { ids, span } = encodeMarked([{ text: text(bytes), special: "plain" }], { encodeParts });
           must(span.start >= 0 && span.end > span.start && span.end <= ids.length, "a span outside the text");
         },
