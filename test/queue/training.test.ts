@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { type Link, withLink } from "../../src/distribute/link.ts";
 import { dilocoHere } from "../../src/distribute/training/diloco-here.ts";
 import { trainByQueue } from "../../src/distribute/training/train-by-queue.ts";
@@ -11,6 +11,9 @@ import { createLogger } from "../../src/util/log.ts";
 import { readRun, runOptions, tinyConfig, writeTinyData } from "../train/tiny-run.ts";
 import { redisServer } from "./redis-server.ts";
 import { TOKEN, useSetting } from "./setting.ts";
+
+// A busy machine takes minutes to start a process.
+vi.setConfig({ testTimeout: 900_000, hookTimeout: 300_000 });
 
 const quick = { pollMilliseconds: 50, retryMilliseconds: 50 };
 const DILOCO = tinyConfig({
@@ -76,8 +79,7 @@ describe.skipIf(!redisServer)("training by a queue", () => {
   });
 
   test("rounds of two workers, one killed with -9 while it computes: the run of one machine", async () => {
-    await alone("parts-one", DILOCO);
-    const victim = await setting.workerProcess("victim");
+    const [victim] = await Promise.all([setting.workerProcess("victim"), alone("parts-one", DILOCO)]);
     const run = byQueue("parts-two", DILOCO);
     await victim.tells(/diloco-[0-9a-f]+-\d+ begins/);
     victim.child.kill("SIGKILL");
@@ -90,14 +92,16 @@ describe.skipIf(!redisServer)("training by a queue", () => {
     const stop = new AbortController();
     const run = byQueue("stopped", DILOCO, { signal: stop.signal });
     // Nobody works: the round waits in the queue.
-    await pause(3000);
+    await linked(async ({ queues }) => {
+      while ((await queues.runs.getWaitingChildrenCount()) === 0) await pause(100);
+    });
     stop.abort();
     await run;
     const memory = JSON.parse(await readFile(join(at("stopped"), "queue.json"), "utf8")) as { sent: { run: string } };
     await setting.workerHere("d3");
     let taken = false;
     await linked(async ({ queues }) => {
-      for (let i = 0; i < 600 && !taken; i++) {
+      for (let i = 0; i < 3000 && !taken; i++) {
         taken = (await (await queues.runs.getJob(memory.sent.run))?.getState()) === "completed";
         if (!taken) await pause(100);
       }
