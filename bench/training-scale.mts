@@ -2,14 +2,14 @@
  * How long a step of training takes with 1 to 1,000 workers: node --import tsx bench/training-scale.mts > docs/scale.svg
  *
  * A simulation, with nothing drawn by chance but the workers' speeds, from a seed. Jobs of a round go to whoever is free first; each costs
- * the queue `JOB` seconds, one after the other, and each round `ROUND` seconds, as measured (docs/scale.md). Files go through the store over one
+ * the queue `JOB` seconds, one after the other, and each round `ROUND` seconds, which docs/scale.md says how to measure. Files go through the store over one
  * link of the sender and one link of each worker. Prints the curves; with --table the numbers behind them on stdout instead.
  */
 import { lineChart } from "../src/util/svg/line-chart.ts";
 import { formatNumber } from "../src/util/format.ts";
 import { randomFromSeed } from "../src/util/random.ts";
 
-/** Seconds that a job costs the queue (Redis, worker and sender together), and a round beside its jobs. */
+/** Assumed unless given: seconds that a job costs the queue (Redis, worker and sender together), and a round beside its jobs. */
 const JOB = Number(process.env.JOB ?? 0.005);
 const ROUND = Number(process.env.ROUND ?? 0.25);
 /** Bytes a second: of the sender's link, of a worker's. */
