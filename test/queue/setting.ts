@@ -1,4 +1,3 @@
-import { appendFileSync } from "node:fs";
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -140,7 +139,6 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
     for (const name of ["stdout", "stderr"] as const) {
       child[name].setEncoding("utf8").on("data", (piece: string) => {
         said += piece;
-        if (process.env.QLOG) appendFileSync("/tmp/qlog", `${Date.now() % 1000000} P ${piece}`);
         written[name] += piece;
         for (const listener of listeners) listener();
       });
@@ -193,8 +191,8 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
           lockSeconds: 4,
           restSeconds: 0.2,
           log: createLogger(
-            "debug",
-            (line) => process.env.QLOG && appendFileSync("/tmp/qlog", `${Date.now() % 1000000} ${name}: ${line}`),
+            "silent",
+            () => undefined,
           ),
           signal: stop.signal,
           onReady: ready,
