@@ -1,9 +1,9 @@
 /**
  * How long a step of training takes with 1 to 1,000 workers: node --import tsx bench/training-scale.mts > docs/scale.svg
  *
- * A simulation, with nothing drawn by chance but the workers' speeds, from a seed. Jobs of a round go to whoever is free first; each costs
- * the queue `JOB` seconds, one after the other, and each round `ROUND` seconds, which docs/scale.md says how to measure. Files go through the store over one
- * link of the sender and one link of each worker. Prints the curves; with --table the numbers behind them on stdout instead.
+ * A simulation, with nothing drawn by chance but the workers' speeds, from a seed. Each worker has one job a round. A job costs the queue `JOB`
+ * seconds, one after the other, and each round `ROUND` seconds (docs/scale.md). Files go through the store over one link of the sender and
+ * one link of each worker. Prints the chart, or with --table the numbers behind it.
  */
 import { lineChart } from "../src/util/svg/line-chart.ts";
 import { formatNumber } from "../src/util/format.ts";
@@ -19,7 +19,6 @@ const WORKER = 125e6;
 const PASSAGE = 1;
 /** Parameters of an adapter of rank 32 for Llama-3-8B. */
 const PARAMETERS = 45_093_120;
-/** Passages that each worker is given in a step: the batch grows with the workers, or a worker would have nothing to do. */
 const WORKERS = [1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1000];
 const SPREAD = 0.1;
 
@@ -33,6 +32,7 @@ interface Way {
   readonly worker: number;
 }
 
+/** Of each worker in a step: the batch grows with the workers, or a worker would have nothing to do. */
 const PASSAGES = 8;
 const WAYS: readonly Way[] = [
   { name: "gradients", steps: 1, down: 4, up: 4, worker: 8 },
