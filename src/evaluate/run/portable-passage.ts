@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { METRIC_NAMES } from "../metrics/names.ts";
+import { METRIC_NAMES, type Scores } from "../metrics/names.ts";
 import type { PromptStyle } from "../tasks/task.ts";
 import type { PassageTask } from "./question.ts";
 import { type SampleRow, sampleRowSchema } from "./sample-row.ts";
@@ -67,7 +67,7 @@ export function unscoredTask(
   { index, firstSample, style, questions, maxNewTokens, ...passage }: PortablePassage,
   metrics: readonly string[],
 ): PassageTask {
-  const zeros = Object.fromEntries(metrics.map((name) => [name, 0]));
+  const zeros = Object.fromEntries(metrics.map((name) => [name, 0])) as Scores;
   const { name, chat, before, after } = style;
   return {
     index,
