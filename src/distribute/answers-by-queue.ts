@@ -81,7 +81,7 @@ async function* answerRun(
       const passage = byId.get(id);
       const known = new Map(answers.map((answer) => [answer.id, answer]));
       const own = passage?.questions.flatMap((question) => known.get(question.id) ?? []) ?? [];
-      if (passage === undefined || own.length !== passage.questions.length) continue;
+      if (passage?.questions.length !== own.length) continue;
       yield { passage, answers: own.map(({ text, finish }) => ({ text, finish })) };
     }
   }

@@ -58,7 +58,7 @@ describe("outcomes of a run", () => {
         fc.array(fc.boolean(), { minLength: 1, maxLength: 30 }),
         fc.infiniteStream(fc.nat()),
         (failed, lots) => {
-          const order = failed.map((_, i) => ({ i, lot: lots.next().value ?? 0 })).sort((a, b) => a.lot - b.lot);
+          const order = failed.map((_, i) => ({ i, lot: Number(lots.next().value) })).sort((a, b) => a.lot - b.lot);
           const values = new Map(
             order.flatMap(({ i }) => (failed[i] === true ? [] : [[`${run}-${i}`, value(i)] as const])),
           );

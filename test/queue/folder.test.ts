@@ -76,7 +76,7 @@ describe.skipIf(!redisServer)("commands and a password", () => {
       { kind: "compress", state: "done", unit: "documents", units: 2, failures: [] },
       { kind: "compress", state: "done", unit: "documents", units: 8, failures: [] },
     ]);
-    const [{ run = "" } = {}] = status.runs;
+    const run = status.runs[0]?.run ?? "";
     expect(run).toMatch(RUN_NAME);
     const shown = await runCli(["jobs", run, "--queue", setting.redis().url, "--follow"]);
     expect(shown.stdout).toMatch(new RegExp(`${run}.*compress.*done`));
@@ -96,7 +96,7 @@ describe.skipIf(!redisServer)("commands and a password", () => {
     expect(waiting.length).toBe(8);
     expect(waiting[0]).toMatchObject({
       name: "compress",
-      data: { payload: expect.any(String), proof: expect.any(String) },
+      data: { payload: expect.any(String) as unknown, proof: expect.any(String) as unknown },
     });
     expect(waiting.every((job) => job.parent?.id === parent?.id)).toBe(true);
     // Nothing of the documents is in Redis.

@@ -190,10 +190,7 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
           scratch: scratch ?? join(work, "scratch"),
           lockSeconds: 4,
           restSeconds: 0.2,
-          log: createLogger(
-            "silent",
-            () => undefined,
-          ),
+          log: createLogger("silent", () => undefined),
           signal: stop.signal,
           onReady: ready,
         });

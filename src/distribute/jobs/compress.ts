@@ -7,6 +7,7 @@ import { storedFileSchema } from "../store/key.ts";
 import { isJobFault, isMachineFault } from "../worker/faults.ts";
 import type { JobKind } from "./kind.ts";
 import { checked, failureOf, failureSchema } from "./payload.ts";
+import { messageOf } from "../../util/errors.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "not a sha256");
 
@@ -45,7 +46,7 @@ export const COMPRESS_JOB: JobKind<CompressWork, z.infer<typeof resultSchema>> =
     const documents = checked(sentDocumentsSchema, await getJson(store, file), file.key);
     const adapter = stored === null ? undefined : await context.adapter(stored);
     const done: CompressedDocuments[number][] = [];
-    let passing: unknown;
+    let passing: Error | undefined;
     for (const { name, sha256, text } of documents) {
       const path = join(scratch, "document.kvd");
       try {
@@ -53,7 +54,7 @@ export const COMPRESS_JOB: JobKind<CompressWork, z.infer<typeof resultSchema>> =
         done.push({ name, sha256, file: await putFile(store, `${folder}/caches`, "kvd", path), facts });
       } catch (error) {
         if (signal.aborted || isMachineFault(error)) throw error;
-        if (!isJobFault(error)) passing = error;
+        if (!isJobFault(error)) passing = error instanceof Error ? error : new Error(messageOf(error));
         done.push({ name, sha256, failure: failureOf(error) });
       }
     }

@@ -11,7 +11,7 @@ export const outcomeSchema = z.union([
 export type Outcome = Readonly<z.infer<typeof outcomeSchema>>;
 
 /** What BullMQ fails a job with whose workers died. */
-const STALLED = /^job stalled more than allowable limit/;
+const STALLED = "job stalled more than allowable limit";
 
 export function jobId(run: string, index: number): string {
   return `${run}-${index}`;
@@ -48,6 +48,6 @@ export function orderedOutcomes(
 }
 
 function toldFailure(reason: string): Failure {
-  if (!STALLED.test(reason)) return parseFailure(reason);
+  if (!reason.startsWith(STALLED)) return parseFailure(reason);
   return { code: "out-of-memory", message: "its workers died, one after the other, while they did it" };
 }

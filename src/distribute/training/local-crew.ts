@@ -33,13 +33,14 @@ export async function openLocalCrew(runtime: Runtime, files: ModelFiles, folder:
       const own = runFolder(newRunName(kind.name));
       rounds.add(own);
       const outcomes: JobOutcome<never>[] = [];
+      const stopped = (): boolean => signal.aborted;
       for (const work of await jobs(own)) {
-        if (signal.aborted) throw new KvDistillError("cancelled", "the round was given up");
+        if (stopped()) throw new KvDistillError("cancelled", "the round was given up");
         try {
           const result = await kind.run(work, { store, folder: own, scratch, signal, training: () => bench });
           outcomes.push({ result } as JobOutcome<never>);
         } catch (error) {
-          if (signal.aborted || isMachineFault(error)) throw error;
+          if (stopped() || isMachineFault(error)) throw error;
           outcomes.push({ failure: failureOf(error) });
         }
       }

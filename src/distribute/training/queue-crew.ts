@@ -61,7 +61,7 @@ export async function openQueueCrew(options: QueueCrewOptions): Promise<Crew> {
     round: async (round) => {
       const { run, jobs } = await runFor(round);
       const kind = round.kind as unknown as JobKind<unknown, unknown>;
-      const shards = jobs.map((work, i) => ({ units: round.units[i] ?? 0, work: work as unknown }));
+      const shards = jobs.map((work, i) => ({ units: round.units[i] ?? 0, work }));
       const distribution = { kind, run, identity, title: `${title}: ${round.title}`, unit: "passages", shards };
       const late = new AbortController();
       const timer =

@@ -283,7 +283,7 @@ function byId<T>(values: Readonly<Record<string, T>>): Map<string, T> {
 async function rest(worker: Worker, seconds: number, signal: AbortSignal): Promise<void> {
   await worker.pause(true);
   await pause(seconds * 1000, undefined, { signal, ref: false }).catch(() => undefined);
-  if (!signal.aborted) worker.resume();
+  if (!signal.aborted) await worker.resume();
 }
 
 /** Resolves when the signal is aborted. */

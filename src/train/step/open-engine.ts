@@ -1,8 +1,8 @@
 import type { ModelFiles } from "../../models/model-files.ts";
-import type { Runtime } from "../../runtime/runtime.ts";
+import type { Program, Runtime } from "../../runtime/runtime.ts";
 import type { TrainConfig } from "../config.ts";
 import { scoreColumnsOf, type StepEngine } from "./engine.ts";
-import { loadTrainingPrograms } from "./programs.ts";
+import { loadTrainingPrograms, type SplitProgram } from "./programs.ts";
 import { loadTrainingWeights, type TrainingWeights } from "./weights.ts";
 
 /**
@@ -28,7 +28,7 @@ export async function openStepEngine(
 
 /** Frees the graphs of an engine; its weights may serve another. */
 export async function closePrograms({ programs }: Pick<StepEngine, "programs">): Promise<void> {
-  const all = Object.values(programs).flatMap((program) =>
+  const all = (Object.values(programs) as (Program | SplitProgram)[]).flatMap((program) =>
     "forward" in program ? [program.forward, program.backward] : [program],
   );
   await Promise.all(all.map((program) => program.close()));
