@@ -1,7 +1,9 @@
+import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "vite";
 
 const fromHere = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const SOURCES = fromHere("../../src");
 
 /** Modules of the package's sources and of Node that a bundle reaches. */
 export interface Reached {
@@ -25,8 +27,7 @@ export async function bundlePage(outDir: string): Promise<Reached> {
     transform: (code, id) => {
       // Vite puts this in the place of Node's own modules when they are imported without `node:`.
       if (id.includes("browser-external")) node.add(id);
-      const [, path] = /\/main\/src\/(.*)$|\/src\/(.*\.ts)$/.exec(id) ?? [];
-      if (id.endsWith(".ts")) own.add(path ?? id);
+      if (id.endsWith(".ts")) own.add(relative(SOURCES, id));
       // The compiled package has worker.js beside runtime.js.
       return id.endsWith("/src/browser/runtime.ts") ? code.replace('"./worker.js"', '"./worker.ts"') : undefined;
     },
