@@ -15,7 +15,9 @@ export function cacheHome(environment: Readonly<Record<string, string | undefine
  * `downloads` (unfinished transfers), `quantised` (weights of 4 and 8 bits, by the model's hash).
  * @throws KvDistillError `disk`.
  */
-export async function cacheFolder(name: "models" | "prepared" | "datasets" | "hashes" | "downloads" | "quantised"): Promise<string> {
+export async function cacheFolder(
+  name: "models" | "prepared" | "datasets" | "hashes" | "downloads" | "quantised",
+): Promise<string> {
   const folder = join(cacheHome(), name);
   try {
     await mkdir(folder, { recursive: true });

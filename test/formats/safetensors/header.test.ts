@@ -2,7 +2,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseSafetensorsHeader, type SafetensorsHeader } from "../../../src/formats/safetensors/header.ts";
 import { SAFETENSORS_LIMITS } from "../../../src/formats/safetensors/limits.ts";
-import { encodeSafetensorsHeader, inFileOrder, tensorByteLength } from "../../../src/formats/safetensors/encode-header.ts";
+import {
+  encodeSafetensorsHeader,
+  inFileOrder,
+  tensorByteLength,
+} from "../../../src/formats/safetensors/encode-header.ts";
 import { SAFETENSORS_DTYPES, type SafetensorsDType } from "../../../src/formats/safetensors/dtypes.ts";
 import { isKvDistillError } from "../../../src/util/errors.ts";
 
