@@ -56,7 +56,7 @@ describe("rows", () => {
         "5 question: is blank",
         "6 expected one of the fields answer and answers",
         "7 expected one of the fields answer and answers",
-        "8 answers: Too small: expected array to have >=1 items",
+        "8 answers: expected at least 1 item, got 0",
       ]
     `);
     const report = createDataReport();
