@@ -80,6 +80,10 @@ test("our own side does all the work of every target and counts its tokens", asy
         ["compress: ours", 60],
         ["compress: our prefill", 60],
         ["decode: ours", 5],
+        ["precision: int8", 5],
+        ["precision: fp32", 5],
+        ["precision: int4", 5],
+        ["precision: fp32", 5],
         ["decode-compressed: ours", 5],
         ["decode-compressed: our full cache", 5],
         ["first-token: ours", 1],
@@ -90,6 +94,8 @@ test("our own side does all the work of every target and counts its tokens", asy
       const checkOf = (of: string) => seen.find(([name]) => name === of)?.[2];
       expect(checkOf("compress: ours")).toEqual({ rows: 15 });
       expect(checkOf("decode: ours")?.ids).toHaveLength(5);
+      // This side computes in float32, whatever the entry is called: it does not differ from itself.
+      expect(checkOf("precision: int8")?.KL).toBeCloseTo(0, 9);
       // The same examples again, one step later: the step has learned from them.
       expect(Number(checkOf("memory: ours")?.loss)).toBeLessThan(Number(checkOf("train: ours")?.loss));
       const { check } = await side.ask({ work: "gemm", size: 32, times: 2 });
