@@ -1,4 +1,4 @@
-import type { EvaluationSetup } from "../evaluate/run/evaluate-passage.ts";
+import type { EvaluationSetup } from "../evaluate/run/evaluation-setup.ts";
 import type { MeasuredPassages, MeasurePassages } from "../evaluate/run/evaluate.ts";
 import { portablePassage, scoredRow, type UnscoredRow } from "../evaluate/run/portable-passage.ts";
 import type { PassageTask } from "../evaluate/run/question.ts";

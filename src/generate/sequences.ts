@@ -1,6 +1,6 @@
 import { contextLimit } from "../models/config.ts";
 import type { LanguageModel } from "../models/language-model.ts";
-import { type HostLayer, LayerCache } from "../models/layer-cache.ts";
+import { heldRows, type HostLayer, LayerCache } from "../models/layer-cache.ts";
 import { MASKED } from "../models/reading-bias.ts";
 import { runStep } from "../models/run-step.ts";
 import { sequencesGraph } from "../models/sequences-graph.ts";
@@ -46,13 +46,12 @@ export class Sequences {
   private readonly sequences: readonly Sequence[];
 
   private constructor(model: LanguageModel, cache: LayerCache, starts: readonly SequenceStart[]) {
-    const { numKvHeads, headDim } = model.config;
     this.model = model;
     this.cache = cache;
     this.places = [...starts.keys()];
     this.sequences = starts.map((start) => {
-      const rows = (start.layers[0]?.keys.length ?? 0) / (numKvHeads * headDim);
-      return { start, rows: Array.from({ length: rows }, (_, row) => row), tokens: 0 };
+      const rows = Array.from({ length: heldRows(start.layers, model.config) }, (_, row) => row);
+      return { start, rows, tokens: 0 };
     });
   }
 

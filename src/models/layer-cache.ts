@@ -13,6 +13,14 @@ export interface HostLayer {
   readonly rowCounts?: readonly number[];
 }
 
+/** Rows that every head of every layer holds, padding included. */
+export function heldRows(
+  [layer]: readonly HostLayer[],
+  { numKvHeads, headDim }: Pick<ModelConfig, "numKvHeads" | "headDim">,
+): number {
+  return (layer?.keys.length ?? 0) / (numKvHeads * headDim);
+}
+
 /**
  * Rows are reserved in steps of this many, so that shapes repeat and the engine reuses its plans. Never far ahead: reserved rows are masked,
  * but multiplied like any others.
@@ -83,7 +91,7 @@ export class LayerCache {
     { position = 0, room = 0 } = {},
   ): Promise<LayerCache> {
     const { numKvHeads, headDim } = config;
-    const rows = Math.max(...sequences.map((layers) => rowsOf(layers, config)));
+    const rows = Math.max(...sequences.map((layers) => heldRows(layers, config)));
     const masked = sequences.flat().some(({ rowCounts }) => rowCounts !== undefined);
     const cache = new LayerCache(runtime, config, { position, masked, sequences: sequences.length });
     await cache.reserve(rows + room);
@@ -231,10 +239,6 @@ export class LayerCache {
     }
     this.layers = [];
   }
-}
-
-function rowsOf([layer]: readonly HostLayer[], { numKvHeads, headDim }: ModelConfig): number {
-  return (layer?.keys.length ?? 0) / (numKvHeads * headDim);
 }
 
 /** Rows of every sequence, [kvHeads, its rows, headDim] each, as [sequences, kvHeads, most rows, headDim]; zeros behind the shorter ones. */

@@ -1,49 +1,19 @@
-import { CompressionContext } from "../../compress/context.ts";
-import { joinParts, placeRows } from "../../compress/join-rows.ts";
-import { keptCount } from "../../compress/kept-count.ts";
-import type { CompressedRows, CompressionMethod } from "../../compress/method.ts";
-import { planCompression } from "../../compress/plan.ts";
 import { argmax } from "../../generate/sample.ts";
-import type { SequenceStart } from "../../generate/sequences.ts";
 import { contextLimit } from "../../models/config.ts";
-import type { LanguageModel } from "../../models/language-model.ts";
-import { type ErrorCode, isKvDistillError, KvDistillError } from "../../util/errors.ts";
-import { randomFromSeed } from "../../util/random.ts";
+import { heldRows } from "../../models/layer-cache.ts";
+import { KvDistillError } from "../../util/errors.ts";
 import { divergence, type Teacher, teacherOf } from "../metrics/divergence.ts";
 import { normalizeAnswer } from "../metrics/squad.ts";
 import type { Task } from "../tasks/task.ts";
 import { partsOf } from "./batches.ts";
-import { type Condition, conditionName, hasBudget } from "./conditions.ts";
-import type { KeptFile, KeptRows } from "./kept-file.ts";
+import type { Condition } from "./conditions.ts";
+import type { EvaluationSetup } from "./evaluation-setup.ts";
+import { PassageCaches } from "./passage-caches.ts";
 import { promptOf } from "./prompt.ts";
 import { type AskedQuestion, askedQuestions, type PassageTask, tokensNeeded } from "./question.ts";
 import { type Asking, type Reading, readQuestions } from "./read-questions.ts";
+import { sampleFailure } from "./sample-failure.ts";
 import { conditionOf, type SampleRow } from "./sample-row.ts";
-
-/** What all passages of a run share. */
-export interface EvaluationSetup {
-  readonly model: LanguageModel;
-  readonly task: Pick<Task, "style" | "metrics" | "maxNewTokens">;
-  readonly methods: ReadonlyMap<string, CompressionMethod>;
-  readonly conditions: readonly Condition[];
-  readonly sinks: number;
-  readonly seed: number;
-  /** Of an answer; null: as the task says. */
-  readonly maxNewTokens: number | null;
-  /** Of a gold answer, to compare predictions at. */
-  readonly goldTokens: number;
-  /** Tokens of a fold; undefined: in one piece. */
-  readonly fold?: number;
-  /** Where it is written what was kept. */
-  readonly kept?: KeptFile;
-  readonly signal?: AbortSignal;
-}
-
-/** Errors that one sample may run into; any other is a fault of the run and ends it. */
-const SAMPLE_FAILURES: readonly ErrorCode[] = ["context-too-long", "out-of-memory", "engine", "not-finite"];
-
-/** One word of the stream's name, so that other draws of the same seed are independent of these. */
-const PASSAGE_STREAM = 2;
 
 const FULL: Condition = { method: "full", keep: undefined };
 
@@ -75,22 +45,14 @@ export async function* evaluatePassage(
       const rows = left(await pass.measure(conditions, batch, answer ? asked : []));
       if (rows.length > 0) yield rows;
     }
-    pass.forgetCaches();
+    pass.caches.forget();
   }
-}
-
-/** What a condition made of a passage, or why it did not. */
-interface MadeCache {
-  readonly start?: SequenceStart;
-  readonly failure?: KvDistillError;
-  /** Of making it, for each question that it is put to. */
-  readonly seconds: number;
 }
 
 interface PassageAsking extends Asking {
   readonly condition: Condition;
   readonly question: AskedQuestion;
-  /** Of making the cache. */
+  /** This question's share of making the cache. */
   readonly seconds: number;
   /** Gives a row. */
   readonly answers: boolean;
@@ -103,8 +65,7 @@ class PassageRun {
   private readonly contextIds: readonly number[];
   private readonly questions: readonly AskedQuestion[];
   private readonly maxNewTokens: number;
-  private readonly contexts = new Map<string, CompressionContext>();
-  private readonly caches = new Map<string, Promise<MadeCache>>();
+  readonly caches: PassageCaches;
   private readonly teachers = new Map<number, Teacher>();
 
   constructor(setup: EvaluationSetup, task: PassageTask) {
@@ -114,6 +75,7 @@ class PassageRun {
     this.setup = setup;
     this.task = task;
     this.contextIds = prompt.contextIds(context);
+    this.caches = new PassageCaches(setup, task.index, this.contextIds);
     this.questions = askedQuestions(task, { prompt, tokenizer: files.tokenizer, goldTokens: setup.goldTokens });
     this.maxNewTokens = answerLimit(setup.task, maxNewTokens, setup.maxNewTokens);
   }
@@ -125,7 +87,7 @@ class PassageRun {
     return partsOf(all, this.questions, {
       config: model.config,
       maxNewTokens: this.maxNewTokens,
-      rowsOf: (condition) => this.mostRows(condition),
+      rowsOf: (condition) => this.caches.mostRows(condition),
     });
   }
 
@@ -162,46 +124,28 @@ class PassageRun {
     for (const question of questions) {
       for (const condition of conditions.filter((own) => this.fits(question, own))) {
         const answers = answering.includes(condition);
-        const { start, seconds, failure } = await this.cacheOf(condition, question);
+        const { start, seconds, failure } = await this.caches.of(condition, question);
         if (start !== undefined) {
           const maxNewTokens = answers ? this.maxNewTokens : 0;
-          askings.push({ condition, question, start, seconds, maxNewTokens, answers });
+          askings.push({
+            condition,
+            question,
+            start,
+            seconds: seconds / this.sharers(condition),
+            maxNewTokens,
+            answers,
+          });
         } else if (failure !== undefined && answers) rows.push(this.failedRow(question, condition, failure));
       }
     }
     return [...rows, ...(await this.measureTogether(askings))];
   }
 
-  /** Forgets what the conditions made of the passage. */
-  forgetCaches(): void {
-    this.caches.clear();
-  }
-
-  /** What a condition makes of the passage; a question-aware method makes it for the question alone. */
-  private cacheOf(condition: Condition, question: AskedQuestion): Promise<MadeCache> {
-    const aware = this.setup.methods.get(condition.method)?.questionAware === true;
-    const key = aware ? `${conditionName(condition)} ${question.sample}` : conditionName(condition);
-    const known = this.caches.get(key);
-    if (known !== undefined) return known;
-    const sharers = aware ? 1 : this.questions.filter((one) => this.fits(one, condition)).length;
-    const made = this.makeCache(condition, aware ? question : undefined, sharers);
-    this.caches.set(key, made);
-    return made;
-  }
-
-  private async makeCache(
-    condition: Condition,
-    question: AskedQuestion | undefined,
-    sharers: number,
-  ): Promise<MadeCache> {
-    const begun = performance.now();
-    try {
-      const { layers } = await this.compressed(condition, question);
-      const seconds = (performance.now() - begun) / 1000 / sharers;
-      return { start: { layers, position: this.contextIds.length }, seconds };
-    } catch (error) {
-      return { failure: sampleFailure(error), seconds: 0 };
-    }
+  /** Questions that a condition's cache is made for. */
+  private sharers(condition: Condition): number {
+    return this.caches.isQuestionAware(condition)
+      ? 1
+      : this.questions.filter((one) => this.fits(one, condition)).length;
   }
 
   private get limit(): number {
@@ -212,34 +156,8 @@ class PassageRun {
   private rowsNeeded(question: AskedQuestion, condition: Condition): number {
     // In one piece the context has to be read as a whole, whatever is kept of it.
     const whole = this.setup.fold === undefined || condition.method === "full";
-    const rows = whole ? this.contextIds.length : this.budget(condition);
+    const rows = whole ? this.contextIds.length : this.caches.budget(condition);
     return rows + tokensNeeded(question, this.maxNewTokens);
-  }
-
-  /** Rows of a condition's cache at most. */
-  private mostRows(condition: Condition): number {
-    const padded = this.setup.methods.get(condition.method)?.masked === true;
-    return padded || condition.method === "full" ? this.contextIds.length : this.budget(condition);
-  }
-
-  private budget({ keep }: Condition): number {
-    const { sinks } = this.setup;
-    // Without a budget: the floor, which keeps the sinks.
-    return keep === undefined ? Math.max(1, sinks) : keptCount(this.contextIds.length, keep, sinks);
-  }
-
-  private plan(fraction: number | undefined): ReturnType<typeof planCompression> {
-    const { model, sinks, fold } = this.setup;
-    const tokens = this.contextIds.length;
-    const keep =
-      fraction === undefined
-        ? ({ kind: "tokens", value: Math.min(tokens, sinks + 1) } as const)
-        : ({ kind: "fraction", value: fraction } as const);
-    return planCompression(
-      { tokens, span: { start: 0, end: tokens }, keep, sinks, foldTokens: fold },
-      model.config,
-      model.files.name,
-    );
   }
 
   private failedRow(question: AskedQuestion, condition: Condition, failure: KvDistillError): SampleRow {
@@ -258,58 +176,6 @@ class PassageRun {
       seconds: 0,
       failure: { code: failure.code, message: failure.message },
     };
-  }
-
-  private async compressed(condition: Condition, question: AskedQuestion | undefined): Promise<KeptRows> {
-    const { kept, model } = this.setup;
-    const rows: KeptRows =
-      condition.method === "full" ? await this.whole().full() : await this.chosen(condition, question);
-    await kept?.append(this.task.index, condition, {
-      ...rows,
-      sample: question?.sample,
-      text: () => model.files.tokenizer.spans(this.contextIds),
-    });
-    return rows;
-  }
-
-  /** What a method keeps, of each fold its share. */
-  private async chosen({ method: name, keep }: Condition, question: AskedQuestion | undefined): Promise<KeptRows> {
-    const { model, methods, seed } = this.setup;
-    const method = methods.get(name);
-    if (method === undefined) throw new KvDistillError("bad-argument", "the run has no such method", { where: name });
-    const { pieces } = this.plan(keep);
-    // Methods without a budget look at the beginning alone.
-    const folds = pieces.slice(0, hasBudget(name) ? undefined : 1).filter(({ count }) => count > 0);
-    const parts: CompressedRows[] = [];
-    for (const { start, end, count, sinks } of folds) {
-      const rows = await method.compress({
-        context: this.contextOf(start, end),
-        count,
-        sinks,
-        // Other lots for every passage, the same for every budget of one.
-        seed: randomFromSeed(seed, PASSAGE_STREAM, this.task.index).uint32(),
-        ...(question === undefined ? {} : { questionIds: question.questionIds }),
-      });
-      if (pieces.length === 1) return rows;
-      parts.push(placeRows(rows, start));
-    }
-    return joinParts(parts, model.config);
-  }
-
-  private whole(): CompressionContext {
-    return this.contextOf(0, this.contextIds.length);
-  }
-
-  /** A stretch of the context; what is known of it is shared among methods and budgets. */
-  private contextOf(start: number, end: number): CompressionContext {
-    const { model, signal } = this.setup;
-    const key = `${start}-${end}`;
-    const known = this.contexts.get(key);
-    if (known !== undefined) return known;
-    const options = { position: start, ...(signal === undefined ? {} : { signal }) };
-    const made = new CompressionContext(model, this.contextIds.slice(start, end), options);
-    this.contexts.set(key, made);
-    return made;
   }
 
   private async measureTogether(askings: readonly PassageAsking[]): Promise<SampleRow[]> {
@@ -342,7 +208,6 @@ class PassageRun {
   }
 
   private row({ question: asked, condition, start, seconds }: PassageAsking, reading: Reading): SampleRow {
-    const { numKvHeads, headDim } = this.setup.model.config;
     const written = this.setup.model.files.tokenizer.decode(reading.answerIds, { skipSpecial: true });
     const answer = written.trim();
     const teacher = this.teachers.get(asked.sample);
@@ -350,7 +215,7 @@ class PassageRun {
     const choice = likeliest(asked.letterIds, reading.goldLogits[0]);
     return {
       ...this.rowStart(asked, condition),
-      rows: (start.layers[0]?.keys.length ?? 0) / (numKvHeads * headDim),
+      rows: heldRows(start.layers, this.setup.model.config),
       answer,
       newTokens: reading.answerIds.length,
       finish: this.maxNewTokens === 0 ? "none" : reading.finish,
@@ -398,10 +263,4 @@ function likeliest(ids: readonly number[], logits: Float32Array | undefined): nu
   const own = Float32Array.from(ids, (id) => logits[id] ?? NaN);
   if (own.every(Number.isFinite)) return argmax(own);
   throw new KvDistillError("not-finite", "the model's logits are not numbers");
-}
-
-/** The error as one sample's failure. @throws the error itself when it is none */
-function sampleFailure(error: unknown): KvDistillError {
-  if (isKvDistillError(error) && SAMPLE_FAILURES.includes(error.code)) return error;
-  throw error;
 }
