@@ -20,7 +20,7 @@ export const decodingOptions = {
   ...modelOptions,
   precision: optionOr(
     "--precision <precision>",
-    `weights that single tokens are decoded with: ${PRECISIONS.join(", ")}; int8 and int4 are faster and stay within 0.01 nats`,
+    `weights that single tokens are decoded with: ${PRECISIONS.join(", ")}; int8 and int4 are faster, a little less exact`,
     choice(PRECISIONS),
     "fp32",
   ),

@@ -1,3 +1,4 @@
+import { CompressionContext } from "../compress/context.ts";
 import { answerSequences, type SequenceAnswer } from "../generate/answer-sequences.ts";
 import { Sequences, type SequenceStart } from "../generate/sequences.ts";
 import type { LanguageModel } from "../models/language-model.ts";
@@ -31,13 +32,8 @@ export async function readWhole(
   ids: readonly number[],
   stop: { readonly signal?: AbortSignal },
 ): Promise<SequenceStart> {
-  const cache = await model.newCache();
-  try {
-    await model.forward({ ids, cache, ...stop });
-    return { layers: await cache.download(), position: cache.position };
-  } finally {
-    cache.release();
-  }
+  const { layers } = await new CompressionContext(model, ids, stop).full();
+  return { layers, position: ids.length };
 }
 
 /**

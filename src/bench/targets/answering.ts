@@ -1,19 +1,17 @@
 import { contextLimit } from "../../models/config.ts";
 import type { DecodeRequest, FirstTokenRequest } from "../sides/protocol.ts";
-import type { Target } from "./target.ts";
+import type { Target, TargetInputs } from "./target.ts";
 
 /** Tokens of a question, the template's included. */
 const QUESTION = 32;
 
+function onFullCache({ context, steps }: TargetInputs["sizes"], text: TargetInputs["text"]): DecodeRequest {
+  return { work: "decode", context: text.take(context), keep: 1, first: text.take(1, context)[0] ?? 0, steps };
+}
+
 /** Greedy tokens on a full cache. */
 export const decode: Target = ({ sizes, text }) => {
-  const request = (): DecodeRequest => ({
-    work: "decode",
-    context: text.take(sizes.context),
-    keep: 1,
-    first: text.take(1, sizes.context)[0] ?? 0,
-    steps: sizes.steps,
-  });
+  const request = (): DecodeRequest => onFullCache(sizes, text);
   return [
     {
       name: `decode ${sizes.context}`,
@@ -31,14 +29,7 @@ export const decode: Target = ({ sizes, text }) => {
 
 /** Greedy tokens with weights of 8 and 4 bits, beside float32. */
 export const quantised: Target = ({ sizes, text }) => {
-  const request = (): DecodeRequest => ({
-    work: "decode",
-    context: text.take(sizes.context),
-    keep: 1,
-    first: text.take(1, sizes.context)[0] ?? 0,
-    steps: sizes.steps,
-    fidelity: true,
-  });
+  const request = (): DecodeRequest => ({ ...onFullCache(sizes, text), fidelity: true });
   return (["int8", "int4"] as const).map((precision) => ({
     name: `decode ${precision} ${sizes.context}`,
     what: `${sizes.steps} tokens on a full cache of ${sizes.context}, ${precision} beside fp32`,

@@ -13,6 +13,7 @@ import { listen } from "../../server/listen.ts";
 import { collectProcessMetrics } from "../../server/metrics.ts";
 import { loadPage } from "../../server/page/load-page.ts";
 import { findRuns } from "../../server/shared-runs/find-runs.ts";
+import { aborted } from "../../util/aborted.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { readTextFile } from "../../util/read-text.ts";
 import { defineCommand } from "../define-command.ts";
@@ -110,18 +111,4 @@ async function tokensOf({
 async function adapterOf(model: LanguageModel, folder: string | undefined): Promise<LoadedAdapter | undefined> {
   const path = folder ?? (await findShippedAdapter(model.files.hash));
   return path === undefined ? undefined : attachAdapter(model, await loadAdapter(path, { expectModel: model.files }));
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else
-      signal.addEventListener(
-        "abort",
-        () => {
-          resolve();
-        },
-        { once: true },
-      );
-  });
 }

@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Job, Worker } from "bullmq";
 import type { LanguageModel } from "../../models/language-model.ts";
 import { diskError, isSystemError } from "../../util/disk-error.ts";
+import { aborted } from "../../util/aborted.ts";
 import { KvDistillError, messageOf } from "../../util/errors.ts";
 import { formatDuration } from "../../util/format.ts";
 import type { Logger } from "../../util/log.ts";
@@ -284,19 +285,4 @@ async function rest(worker: Worker, seconds: number, signal: AbortSignal): Promi
   await worker.pause(true);
   await pause(seconds * 1000, undefined, { signal, ref: false }).catch(() => undefined);
   if (!signal.aborted) await worker.resume();
-}
-
-/** Resolves when the signal is aborted. */
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else
-      signal.addEventListener(
-        "abort",
-        () => {
-          resolve();
-        },
-        { once: true },
-      );
-  });
 }
