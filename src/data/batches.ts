@@ -78,14 +78,13 @@ function drawEpoch(lengths: readonly number[], options: BatchOptions, random: Ra
 }
 
 /**
- * A batch in pieces of at most `size`, in order, for gradient accumulation: each piece's mean gradient counts by its
- * `share` of the batch, so that 8 × 1 learns what 2 × 4 learns.
+ * A batch in pieces of at most `size`, in order, for gradient accumulation.
  * @throws KvDistillError `bad-argument` for an empty batch or a size below 1.
  */
-export function microBatches<T>(batch: readonly T[], size: number): { readonly items: T[]; readonly share: number }[] {
+export function microBatches<T>(batch: readonly T[], size: number): T[][] {
   if (batch.length === 0) throw wrong("batch", "at least one example", batch.length);
   if (!isCount(size)) throw wrong("micro-batch size", "a whole number from 1", size);
-  return chunks(batch, size).map((items) => ({ items, share: items.length / batch.length }));
+  return chunks(batch, size);
 }
 
 function chunks<T>(items: readonly T[], size: number): T[][] {

@@ -84,13 +84,14 @@ describe("batches", () => {
 });
 
 describe("micro-batches", () => {
-  test("pieces keep the order, and their shares add up to 1", () => {
+  test("pieces keep the order and are full, all but the last", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(), { minLength: 1 }), fc.integer({ min: 1, max: 9 }), (batch, size) => {
         const pieces = microBatches(batch, size);
-        expect(pieces.flatMap((piece) => piece.items)).toEqual(batch);
-        expect(pieces.every((piece) => piece.items.length <= size)).toBe(true);
-        expect(pieces.reduce((sum, piece) => sum + piece.share, 0)).toBeCloseTo(1, 12);
+        expect(pieces.flat()).toEqual(batch);
+        expect(pieces.slice(0, -1).every((piece) => piece.length === size)).toBe(true);
+        expect(pieces.at(-1)?.length).toBeGreaterThan(0);
+        expect(pieces.at(-1)?.length).toBeLessThanOrEqual(size);
       }),
     );
     expect(() => microBatches([], 1)).toThrow("batch");

@@ -57,7 +57,6 @@ async function optimiserStep(
   { triples, keep, learningRate, microBatch }: TrainRequest,
 ): Promise<number> {
   const items = triples.map((triple, i) => ({ passage: passageOf(triple, i), keep }));
-  items.sort((a, b) => a.passage.contextIds.length - b.passage.contextIds.length);
   const { loss, gradients } = await accumulate(engine, parameters, items, microBatch);
   clipGradients(gradients, STEP_OPTIMISER.clip);
   adamW(parameters, moments, gradients, step, () => learningRate, STEP_OPTIMISER);

@@ -1,5 +1,4 @@
-import { microBatches } from "../../data/batches.ts";
-import { addUp, countTurns, NOTHING, type StepGradients } from "../../train/accumulate.ts";
+import { addUp, countTurns, NOTHING, splitStep, type StepGradients } from "../../train/accumulate.ts";
 import type { TrainConfig } from "../../train/config.ts";
 import { parameterTensors, readParameterTensors } from "../../train/parameter-file.ts";
 import { train } from "../../train/trainer.ts";
@@ -46,7 +45,7 @@ export function gradientsBy(
   return async (parameters, items, microBatch) => {
     const { store, scratch } = crew;
     const turnCount = countTurns(items);
-    const parts = microBatches(items, microBatch).map((part) => part.items);
+    const parts = splitStep(items, microBatch);
     const outcomes = await crew.round({
       kind: GRADIENTS_JOB,
       title: title(),
