@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { parquetRows } from "../../../src/data/sources/read/parquet-rows.ts";
 import { readSource } from "./read-source.ts";
 
 let folder = "";
@@ -37,4 +38,20 @@ test("parts that lie outside the file", async () => {
   const footer = bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8);
   // The footer alone: what it says lies in front of it is not there.
   expect(await damaged(Buffer.concat([Buffer.from("PAR1"), bytes.subarray(footer)]))).toMatch(/damaged/);
+});
+
+test("a footer that keeps the reader busy without end: the thread is ended", async () => {
+  const bytes = await golden("squad.parquet");
+  // One bit of a list's length.
+  bytes[1352] = (bytes[1352] ?? 0) ^ 1;
+  const path = join(folder, "busy.parquet");
+  await writeFile(path, bytes);
+  const rows = async (patience?: { footer: number; group: number }): Promise<number> => {
+    const all: unknown[] = [];
+    for await (const row of parquetRows(path, patience)) all.push(row);
+    return all.length;
+  };
+  await expect(rows({ footer: 3, group: 600 })).rejects.toThrow("reading a part of it takes more than 3 s");
+  await writeFile(path, await golden("squad.parquet"));
+  expect(await rows()).toBeGreaterThan(0);
 });

@@ -121,7 +121,7 @@ export const parquet: Target = {
     return Promise.resolve({
       make: (dice) => make(mutateParquet(dice.pick(files), dice)),
       edges: function* () {
-        // A thread is started for each, which takes longer than reading.
+        // Some keep the reader busy until its thread is ended, which takes a minute each.
         let place = 0;
         for (const bytes of damages(files[6] ?? new Uint8Array())) if (place++ % DAMAGES_APART === 0) yield make(bytes);
       },

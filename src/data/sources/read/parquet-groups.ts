@@ -16,7 +16,7 @@ export interface ParquetGroup {
 const LARGEST_GROUP = 2 ** 30;
 
 /**
- * The row groups of a parquet file, one in memory at a time; snappy, zstd, gzip, brotli and lz4. The reader trusts what a file says of
+ * The row groups of a parquet file, one in memory at a time, before them one without rows, once it is known what there is; snappy, zstd, gzip, brotli and lz4. The reader trusts what a file says of
  * its sizes: only to be called where it may run out of memory (see `parquetRows`).
  * @throws ParquetFault; KvDistillError `not-found`, `disk`.
  */
@@ -25,6 +25,7 @@ export async function* parquetGroups(path: string): AsyncGenerator<ParquetGroup>
     const metadata = await metadataOf(bufferOf(handle, size, path));
     return { metadata, sizes: metadata.row_groups.map(({ total_byte_size: bytes }) => Number(bytes)) };
   });
+  yield { rows: [] };
   let row = 0;
   for (const [index, group] of groups.metadata.row_groups.entries()) {
     const bytes = groups.sizes[index] ?? 0;

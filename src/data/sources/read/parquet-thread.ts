@@ -9,8 +9,8 @@ const HEAP = 4096;
 
 /** A thread that reads one file after another. */
 export interface ParquetThread {
-  /** @throws ParquetFault when the thread ended over the file */
-  ask(path: string): Promise<ParquetTold>;
+  /** @throws ParquetFault when the thread ended over the file, or had no answer after so many seconds and was ended */
+  ask(path: string, seconds: number): Promise<ParquetTold>;
   end(): Promise<unknown>;
 }
 
@@ -27,9 +27,16 @@ export function giveBackThread(thread: ParquetThread): void {
 
 function startThread(): ParquetThread {
   const worker = spawnThread(import.meta.url, "parquet-worker", {}, { maxOldGenerationSizeMb: HEAP });
-  const ask = (path: string): Promise<ParquetTold> =>
+  const ask = (path: string, seconds: number): Promise<ParquetTold> =>
     new Promise((resolve, reject) => {
+      const patience = setTimeout(() => {
+        finish(() => {
+          reject(new ParquetFault(`reading a part of it takes more than ${seconds} s`));
+        });
+        void worker.terminate();
+      }, seconds * 1000);
       const finish = (settle: () => void): void => {
+        clearTimeout(patience);
         // By name: the worker listens to itself too.
         for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
         // An idle thread does not keep the process alive.
