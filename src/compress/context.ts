@@ -1,6 +1,7 @@
 import type { LanguageModel } from "../models/language-model.ts";
 import { type HostLayer, LayerCache } from "../models/layer-cache.ts";
 import type { AttentionReduction } from "../models/step-graph.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 
 /** A context that was read in full by the frozen model, in host memory. */
 export interface FullReading {
@@ -24,7 +25,7 @@ export interface Probe {
 }
 
 /**
- * A context to compress. The full reading is made once, when first asked for; attention is computed only for methods that ask.
+ * A context to compress. Readings are made once, when first asked for; attention is computed only for methods that ask.
  * Attention is given for every layer as [kvHeads, tokens]: what each token of the context receives.
  */
 export class CompressionContext {
@@ -37,6 +38,7 @@ export class CompressionContext {
   private furthest = 0;
   private reading: Promise<FullReading> | undefined;
   private readonly windows = new Map<number, Promise<Float32Array[]>>();
+  private readonly hidden = new Map<number, Promise<Tensor<"float32">>>();
 
   constructor(
     model: LanguageModel,
@@ -67,6 +69,16 @@ export class CompressionContext {
   full(): Promise<FullReading> {
     this.reading ??= this.read();
     return this.reading;
+  }
+
+  /** Residual stream after the first `layers` blocks of the frozen model, [tokens, hidden]. */
+  hiddenAfter(layers: number): Promise<Tensor<"float32">> {
+    const known = this.hidden.get(layers);
+    if (known !== undefined) return known;
+    const { model, ids, position, signal } = this;
+    const made = model.hiddenAfter(layers, ids, { position, ...(signal === undefined ? {} : { signal }) });
+    this.hidden.set(layers, made);
+    return made;
   }
 
   /** Attention from the context's last `queries` tokens, summed over them and the query heads of a group. */

@@ -54,12 +54,9 @@ export async function scoreTokens(
   { adapter, scorer }: LoadedAdapter,
   context: CompressionContext,
 ): Promise<Float32Array> {
-  const { model, ids, position, signal } = context;
+  const { model } = context;
   const columns = scoreColumns(adapter.config);
-  const hidden = await model.hiddenAfter(adapter.config.eta, ids, {
-    position,
-    ...(signal === undefined ? {} : { signal }),
-  });
+  const hidden = await context.hiddenAfter(adapter.config.eta);
   const program = await model.compile(`scorer.${columns}`, () => scorerGraph(model.config.hiddenSize, columns));
   const { scores } = await program.run({ ...scorer, hidden });
   return asDType(scores ?? hidden, "float32").data;
