@@ -1,5 +1,5 @@
 import type { ModelConfig } from "../models/config.ts";
-import type { HostLayer } from "../models/layer-cache.ts";
+import { heldRows, type HostLayer } from "../models/layer-cache.ts";
 
 /**
  * Rows of one layer.
@@ -29,14 +29,16 @@ export function takeRows(
 }
 
 /**
- * Rows of every layer.
- * @param positions one entry for all layers and heads, or one for each, layer · numKvHeads + head
+ * Rows of every layer: the layers themselves when they are all taken.
+ * @param positions sorted; one entry for all layers and heads, or one for each, layer · numKvHeads + head
  */
 export function takeKept(
   layers: readonly HostLayer[],
   config: ModelConfig,
   positions: readonly Int32Array[],
-): HostLayer[] {
+): readonly HostLayer[] {
+  const rows = heldRows(layers, config);
+  if (positions.every(({ length }) => length === rows)) return layers;
   const slots = Math.max(...positions.map(({ length }) => length));
   return layers.map((layer, i) => takeRows(layer, config, headEntries(positions, i, config.numKvHeads), slots));
 }

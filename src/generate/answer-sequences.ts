@@ -51,8 +51,8 @@ export async function answerSequences(
       return [{ sequence, index, ids: [id], logitsFrom: 0 }];
     });
     if (next.length === 0 || count + 1 === maxTokens) break;
-    // Freeing copies what stays, so it is worth it only for many.
-    if (2 * next.length <= sequences.count) await sequences.keep(next.map(({ sequence }) => sequence));
+    // Freeing copies what stays, so it is worth it only for several.
+    if (4 * next.length <= 3 * sequences.count) await sequences.keep(next.map(({ sequence }) => sequence));
     const logits = await sequences.read(next, signal);
     open = next.map(({ sequence, index }, i) => ({ sequence, index, logits: logits[i]?.[0] ?? new Float32Array() }));
   }

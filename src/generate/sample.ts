@@ -54,13 +54,18 @@ export function argmax(values: Float32Array | Float64Array): number {
   return best;
 }
 
-/** log softmax of one row of logits, in float64. */
-export function logProbabilities(logits: Float32Array): Float64Array {
+/** log of the sum of exponentials of one row of logits, in float64; NaN when a logit is. */
+export function logSumExp(logits: Float32Array): number {
   let top = -Infinity;
-  for (const logit of logits) top = Math.max(top, logit);
+  for (const logit of logits) if (logit > top) top = logit;
   let sum = 0;
   for (const logit of logits) sum += Math.exp(logit - top);
-  const total = top + Math.log(sum);
+  return top + Math.log(sum);
+}
+
+/** log softmax of one row of logits, in float64. */
+export function logProbabilities(logits: Float32Array): Float64Array {
+  const total = logSumExp(logits);
   const all = new Float64Array(logits.length);
   for (let id = 0; id < logits.length; id++) all[id] = (logits[id] ?? NaN) - total;
   return all;

@@ -61,8 +61,17 @@ export class Sequences {
    * @throws KvDistillError `out-of-memory`
    */
   static async open(model: LanguageModel, starts: readonly SequenceStart[], room: number): Promise<Sequences> {
-    const stacked = starts.map(({ layers }) => layers);
-    return new Sequences(model, await LayerCache.stack(model.runtime, model.config, stacked, { room }), starts);
+    // Starts that share their rows are copied there once, and multiplied there.
+    const distinct = [...new Set(starts.map(({ layers }) => layers))];
+    const cache = await LayerCache.stack(model.runtime, model.config, distinct, { room });
+    if (distinct.length < starts.length) {
+      const program = await model.compile("sequences", sequencesGraph);
+      await cache.keepSequences(
+        program,
+        starts.map(({ layers }) => distinct.indexOf(layers)),
+      );
+    }
+    return new Sequences(model, cache, starts);
   }
 
   /** Sequences that are still held. */

@@ -82,7 +82,7 @@ export class LayerCache {
 
   /**
    * Caches side by side. Sequences with fewer rows than the longest have padding behind them, which the reader has to mask.
-   * @param room rows that are going to be appended: reserved at once, growing would copy
+   * @param room rows that are going to be appended: they alone are reserved, growing would copy
    */
   static async stack(
     runtime: Runtime,
@@ -94,7 +94,7 @@ export class LayerCache {
     const rows = Math.max(...sequences.map((layers) => heldRows(layers, config)));
     const masked = sequences.flat().some(({ rowCounts }) => rowCounts !== undefined);
     const cache = new LayerCache(runtime, config, { position, masked, sequences: sequences.length });
-    await cache.reserve(rows + room);
+    await cache.reserve(rows + room, room === 0 ? CAPACITY_STEP : 1);
     const dims = [sequences.length, numKvHeads, rows, headDim];
     // Layer by layer: no more than one is held here beside the sequences' own rows.
     for (const [i, { keys, values, bias }] of cache.layers.entries()) {
@@ -144,10 +144,10 @@ export class LayerCache {
     return layer;
   }
 
-  /** Makes room for `rows` rows in all. */
-  async reserve(rows: number): Promise<void> {
+  /** Makes room for `rows` rows in all, or the next multiple of `step`. */
+  async reserve(rows: number, step = CAPACITY_STEP): Promise<void> {
     if (rows <= this.reserved) return;
-    const capacity = Math.ceil(rows / CAPACITY_STEP) * CAPACITY_STEP;
+    const capacity = Math.ceil(rows / step) * step;
     const { numLayers, numKvHeads, headDim } = this.config;
     const grow = async (old: Resident | undefined, dims: readonly number[], axis: number): Promise<Resident> => {
       const larger = await this.runtime.allocate("float32", dims);
@@ -192,7 +192,7 @@ export class LayerCache {
   }
 
   /**
-   * Keeps some of the sequences, in the order given, and frees the others.
+   * Makes the sequences at these places, in this order and as often as they are named, all that there are.
    * @param program of `sequencesGraph`
    */
   async keepSequences(program: Program, places: readonly number[]): Promise<void> {

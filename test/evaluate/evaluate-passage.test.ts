@@ -68,6 +68,27 @@ describe("a method that fails", () => {
   });
 });
 
+test("methods that were asked to keep all answer as the full cache does", async () => {
+  const names = ["full", "random", "h2o", "kvzip"];
+  const setup = {
+    model: model(),
+    task: squadTask("none"),
+    methods: new Map(names.map((name) => [name, methodNamed(name, undefined)])),
+    conditions: conditionsOf(names, [1]),
+    sinks: 4,
+    seed: 0,
+    maxNewTokens: 3,
+    goldTokens: 128,
+  };
+  const rows: SampleRow[] = [];
+  for await (const batch of evaluatePassage(setup, { index: 0, firstSample: 0, passage }, () => true)) {
+    rows.push(...batch);
+  }
+  const bare = rows.map(({ seconds: _, method, ...row }) => ({ ...row, keep: method === "full" ? 1 : row.keep }));
+  expect(rows.map(({ method }) => method).sort()).toEqual(names.flatMap((name) => [name, name, name]).sort());
+  for (const row of bare) expect(row).toEqual(bare.find(({ sample }) => sample === row.sample));
+});
+
 describe("what is read together", () => {
   const config = { numLayers: 2, numKvHeads: 2, headDim: 4, vocabSize: 100 };
   const questions = [20, 300, 31, 30, 700, 1].map((size, sample) => ({
@@ -80,10 +101,10 @@ describe("what is read together", () => {
   const conditions = [1000, 20, 500, 500, 40, 2000];
   const bytesOf = (rows: number, size: number): number => 4 * (2 * 2 * 2 * 4 * (rows + size + 4) + 2 * 100);
 
-  test("stays within memory, or is one question on one cache; every pair comes once, in the order of the conditions", () => {
+  test("stays within memory, or is one question on one cache; every pair comes once, the longest caches first", () => {
     for (const mostBytes of [1, 300_000, 1_000_000, 1e9]) {
       const parts = partsOf(conditions, questions, { config, maxNewTokens: 5, rowsOf: (rows) => rows, mostBytes });
-      expect(parts.flatMap((part) => part.conditions)).toEqual(conditions);
+      expect(parts.flatMap((part) => part.conditions)).toEqual([2000, 1000, 500, 500, 40, 20]);
       for (const part of parts) {
         expect(new Set(part.batches.flat())).toEqual(new Set(questions));
         expect(part.batches.flat()).toHaveLength(questions.length);
@@ -96,9 +117,12 @@ describe("what is read together", () => {
     }
   });
 
-  test("is as much as fits, questions of like length side by side", () => {
-    const [all, ...others] = partsOf(conditions, questions, { config, maxNewTokens: 5, rowsOf: (rows) => rows });
-    expect(others).toEqual([]);
-    expect(all?.batches.map((batch) => batch.map(({ sample }) => sample))).toEqual([[5, 0, 3, 2, 1, 4]]);
+  test("is as much as fits of like length, of caches and of questions", () => {
+    const parts = partsOf(conditions, questions, { config, maxNewTokens: 5, rowsOf: (rows) => rows });
+    // With the longest question of 700 tokens: 2,700 rows and 1,700 are not alike, 1,700 and 1,200 are.
+    expect(parts.map((part) => part.conditions)).toEqual([[2000], [1000, 500, 500], [40, 20]]);
+    for (const { batches } of parts) {
+      expect(batches.map((batch) => batch.map(({ sample }) => sample))).toEqual([[5, 0, 3, 2, 1, 4]]);
+    }
   });
 });

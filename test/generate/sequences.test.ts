@@ -82,13 +82,16 @@ describe.each(["llama", "gpt2"])("sequences side by side: %s", (name) => {
     stepped.release();
   });
 
-  test("long texts are read in several calls", async () => {
+  test("long texts are read in several calls, many on the same start", async () => {
     const many = 300;
-    const sequences = await Sequences.open(model, new Array<SequenceStart>(many).fill(startOf(0)), 4);
+    const shared = Array.from({ length: many }, (_, sequence) => startOf(sequence % KEPT.length));
+    const sequences = await Sequences.open(model, shared, 4);
     const logits = await sequences.read(
       Array.from({ length: many }, (_, sequence) => ({ sequence, ids: textOf(2 * (sequence % 2)), logitsFrom: 0 })),
     );
-    for (const i of [0, 1, many - 2, many - 1]) expectEqual(logits[i], await alone(0, textOf(2 * (i % 2))));
+    for (const i of [0, 1, 2, many - 3, many - 2, many - 1]) {
+      expectEqual(logits[i], await alone(i % KEPT.length, textOf(2 * (i % 2))));
+    }
     sequences.release();
   });
 

@@ -1,4 +1,4 @@
-import { argmax, logProbabilities } from "../../generate/sample.ts";
+import { argmax, logSumExp } from "../../generate/sample.ts";
 import { KvDistillError } from "../../util/errors.ts";
 
 /** How one cache predicts a gold answer, beside the full cache. */
@@ -11,11 +11,23 @@ export interface Divergence {
   readonly answerNll: number;
 }
 
-/** log-probabilities of the full cache at one answer, one row of [vocabulary] a token. */
-export type Teacher = readonly Float64Array[];
+/** What the full cache predicts at one token of an answer. */
+export interface Prediction {
+  readonly logits: Float32Array;
+  readonly logSumExp: number;
+  readonly likeliest: number;
+  readonly probabilities: Float64Array;
+}
+
+/** What the full cache predicts at one answer, token by token. */
+export type Teacher = readonly Prediction[];
 
 export function teacherOf(logits: readonly Float32Array[]): Teacher {
-  return logits.map(logProbabilities);
+  return logits.map((row) => {
+    const total = logSumExp(row);
+    const probabilities = Float64Array.from(row, (logit) => Math.exp(logit - total));
+    return { logits: row, logSumExp: total, likeliest: argmax(row), probabilities };
+  });
 }
 
 /**
@@ -38,14 +50,15 @@ export function divergence(
   let same = 0;
   let nll = 0;
   logits.forEach((row, i) => {
-    const p = teacher[i] ?? new Float64Array();
-    const q = logProbabilities(row);
-    for (let id = 0; id < p.length; id++) {
-      const log = p[id] ?? 0;
-      kl += Math.exp(log) * (log - (q[id] ?? 0));
+    const own = teacher[i];
+    if (own === undefined) return;
+    const total = logSumExp(row);
+    for (let id = 0; id < row.length; id++) {
+      const log = (own.logits[id] ?? NaN) - own.logSumExp;
+      kl += (own.probabilities[id] ?? 0) * (log - ((row[id] ?? NaN) - total));
     }
-    if (argmax(p) === argmax(q)) same++;
-    nll -= q[answerIds[i] ?? 0] ?? NaN;
+    if (own.likeliest === argmax(row)) same++;
+    nll += total - (row[answerIds[i] ?? 0] ?? NaN);
   });
   if (!Number.isFinite(kl) || !Number.isFinite(nll)) {
     throw new KvDistillError("not-finite", "the model's logits are not numbers");

@@ -4,6 +4,9 @@ import { type AskedQuestion, tokensNeeded } from "./question.ts";
 /** Of caches and logits that are held at once while questions are read. */
 const MOST_BYTES = 2 ** 30;
 
+/** Caches are read side by side when the shortest has, question and answer included, at least this part of the longest's rows. */
+const LIKE_LENGTH = 0.7;
+
 export interface BatchLimits<T> {
   /** Rows that a condition's cache has at most. */
   readonly rowsOf: (condition: T) => number;
@@ -13,23 +16,26 @@ export interface BatchLimits<T> {
 }
 
 /**
- * Cuts a passage's conditions into parts, each small enough for its caches to answer a question side by side, and its questions, short ones
- * first, into batches for each part. It depends on sizes alone, never on what is left to do: how many are read together shifts logits in
- * the last digits, and a resumed run must give what the straight run gives.
+ * Cuts a passage's conditions, those with most rows first, into parts of like length, each small enough for its caches to answer a question
+ * side by side, and its questions, short ones first, into batches for each part. It depends on sizes alone, never on what is left to do: how
+ * many are read together shifts logits in the last digits, and a resumed run must give what the straight run gives.
  */
 export function partsOf<T>(
   conditions: readonly T[],
   questions: readonly AskedQuestion[],
   limits: BatchLimits<T>,
 ): { readonly conditions: readonly T[]; readonly batches: readonly (readonly AskedQuestion[])[] }[] {
-  const largest = questions.reduce((most, one) => Math.max(most, bytesOf(0, one, limits)), 0);
+  const { rowsOf, maxNewTokens } = limits;
+  const most = (sizeOf: (question: AskedQuestion) => number): number => Math.max(0, ...questions.map(sizeOf));
+  const [largest, longest] = [most((one) => bytesOf(0, one, limits)), most((one) => tokensNeeded(one, maxNewTokens))];
   const parts: T[][] = [];
-  for (const condition of conditions) {
-    const last = parts.at(-1);
-    const together = [...(last ?? []), condition];
+  for (const condition of [...conditions].sort((a, b) => rowsOf(b) - rowsOf(a))) {
+    const last = parts.at(-1) ?? [];
     // Shorter caches are padded to the longest.
-    const each = largest + rowBytes(limits) * mostRows(together, limits);
-    if (last !== undefined && together.length * each <= mostBytes(limits)) last.push(condition);
+    const rows = mostRows([...last, condition], limits);
+    const alike = rowsOf(condition) + longest >= LIKE_LENGTH * (rows + longest);
+    const fits = (last.length + 1) * (largest + rowBytes(limits) * rows) <= mostBytes(limits);
+    if (last.length > 0 && alike && fits) last.push(condition);
     else parts.push([condition]);
   }
   return parts.map((part) => ({ conditions: part, batches: batchesOf(part, questions, limits) }));

@@ -183,10 +183,12 @@ class PassageRun {
     const { model, signal } = this.setup;
     const begun = performance.now();
     try {
-      const readings = await readQuestions(model, askings, signal);
-      const read = askings.flatMap((asking, i) =>
-        readings[i] === undefined ? [] : [{ asking, reading: readings[i] }],
-      );
+      const distinct = distinctAskings(askings);
+      const readings = await readQuestions(model, distinct, signal);
+      const read = askings.flatMap((asking) => {
+        const reading = readings[distinct.findIndex((one) => isSame(one, asking))];
+        return reading === undefined ? [] : [{ asking, reading }];
+      });
       for (const { asking, reading } of read) {
         if (asking.condition.method !== "full") continue;
         this.teachers.set(asking.question.sample, teacherOf(reading.goldLogits));
@@ -246,6 +248,22 @@ class PassageRun {
       ...(facts === undefined ? {} : { facts }),
     };
   }
+}
+
+/** Without those that put a question again to the rows of another condition: methods that were asked to keep all have one cache. */
+function distinctAskings(askings: readonly PassageAsking[]): PassageAsking[] {
+  const distinct: PassageAsking[] = [];
+  for (const asking of askings) {
+    const place = distinct.findIndex((one) => isSame(one, asking));
+    const known = distinct[place];
+    if (known === undefined) distinct.push(asking);
+    else if (asking.maxNewTokens > known.maxNewTokens) distinct[place] = asking;
+  }
+  return distinct;
+}
+
+function isSame(a: PassageAsking, b: PassageAsking): boolean {
+  return a.start.layers === b.start.layers && a.question.sample === b.question.sample;
 }
 
 /** Tokens of an answer at most. A task that generates nothing does not, whatever the run says. */
