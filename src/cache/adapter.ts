@@ -23,10 +23,12 @@ export type AdapterGate = "sigmoid" | "straight-through";
 /**
  * Which tokens a layer and kv head keeps.
  * - "shared": one score a token, the same tokens in every layer and head; the paper's.
- * - "per-head": one score for every layer and kv head, each keeps its own highest; equally many rows, so the memory is the same.
+ * - "per-head": one score for every layer and kv head, each keeps its own highest; equally many rows.
+ * - "across-heads": the same scores, but all layers and heads share one budget: each keeps as many rows as it needs (the budget of KVzip,
+ *   arXiv 2505.23416).
  */
-export type AdapterSelection = "shared" | "per-head";
-export const ADAPTER_SELECTIONS: readonly AdapterSelection[] = ["shared", "per-head"];
+export type AdapterSelection = "shared" | "per-head" | "across-heads";
+export const ADAPTER_SELECTIONS: readonly AdapterSelection[] = ["shared", "per-head", "across-heads"];
 
 export interface AdapterConfig {
   readonly rank: number;

@@ -1,3 +1,5 @@
+import type { AdapterSelection } from "../cache/adapter.ts";
+
 /**
  * Positions to keep: the first `sinks` and the highest scores, `count` in all, sorted (METHOD section 1). Equal scores: the earlier token wins.
  * @param scores one for each token
@@ -38,19 +40,32 @@ export function selectAcross(
 export interface TokenSelection {
   /** Kept positions, sorted: one entry for all layers and heads, or one for each, layer · numKvHeads + head. */
   readonly kept: readonly Int32Array<ArrayBuffer>[];
-  /** Tokens that the query and output adapters act on (METHOD section 2): those with the highest mean score, as many as a head keeps. */
+  /** Tokens that the query and output adapters act on (METHOD section 2): those with the highest mean score, as many as a head keeps on average. */
   readonly routed: Int32Array<ArrayBuffer>;
+}
+
+export interface TokenRequest {
+  readonly selection: AdapterSelection;
+  /** Scores of a token. */
+  readonly columns: number;
+  /** Rows of every head, sinks included; across heads the mean. */
+  readonly count: number;
+  readonly sinks: number;
 }
 
 /**
  * Selects by score.
  * @param scores [tokens, columns]
  */
-export function selectTokens(scores: Float32Array, columns: number, count: number, sinks: number): TokenSelection {
+export function selectTokens(scores: Float32Array, { selection, columns, count, sinks }: TokenRequest): TokenSelection {
   const tokens = scores.length / columns;
   const column = (c: number): Float32Array =>
     Float32Array.from({ length: tokens }, (_, i) => scores[i * columns + c] ?? 0);
-  const kept = Array.from({ length: columns }, (_, c) => selectKept(column(c), count, sinks));
+  const all = Array.from({ length: columns }, (_, c) => column(c));
+  const kept =
+    selection === "across-heads"
+      ? selectAcross(all, count * columns, sinks)
+      : all.map((own) => selectKept(own, count, sinks));
   const [only] = kept;
   if (columns === 1 && only !== undefined) return { kept, routed: only };
   const mean = Float64Array.from({ length: tokens }, (_, i) => {

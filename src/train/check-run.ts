@@ -6,8 +6,10 @@ import { KvDistillError } from "../util/errors.ts";
 import type { TrainConfig } from "./config.ts";
 
 /** Settings that an adapter's values depend on: they cannot change when a run starts from it. */
-export const ADAPTER_SETTINGS = ["rank", "alpha", "eta", "selection"] as const satisfies readonly (keyof AdapterConfig &
-  keyof TrainConfig)[];
+const FIXED = ["rank", "alpha", "eta"] as const satisfies readonly (keyof AdapterConfig & keyof TrainConfig)[];
+
+/** Settings that a run takes over from the adapter it starts from, unless it says otherwise. */
+export const ADAPTER_SETTINGS = [...FIXED, "selection"] as const;
 
 /** What must fit together before a run begins. */
 export interface RunParts {
@@ -37,11 +39,16 @@ export function checkRun({ config, files, examples, start }: RunParts): void {
       `model: ${files.name} (sha256 ${files.hash}), the adapter to start from is ${base.name}'s (sha256 ${base.hash})`,
     );
   }
-  for (const key of ADAPTER_SETTINGS) {
+  for (const key of FIXED) {
     const own = start?.config[key];
     if (own !== undefined && own !== config[key]) {
       faults.push(`${key}: ${String(config[key])}, the adapter to start from has ${String(own)}`);
     }
+  }
+  const selection = start?.config.selection;
+  // What a token's one score is cannot become what its score for a head is; heads may come to share a budget, and the other way round.
+  if (selection !== undefined && (selection === "shared") !== (config.selection === "shared")) {
+    faults.push(`selection: ${config.selection}, the adapter to start from has ${selection}`);
   }
   if (faults.length > 0) {
     throw new KvDistillError("bad-argument", "configuration, data and model do not fit", {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ADAPTER_SELECTIONS } from "../cache/adapter.ts";
 import { GATES } from "../compress/gate.ts";
+import { SCORER_PROBES } from "./step/engine.ts";
 import { KvDistillError } from "../util/errors.ts";
 
 /** Element types in which a part's change of the parameters is sent. */
@@ -34,7 +35,9 @@ const TrainConfigSchema = z.strictObject({
   selection: z
     .enum(ADAPTER_SELECTIONS)
     .default("per-head")
-    .describe("whether all layers and kv heads keep the same tokens (paper: shared)"),
+    .describe(
+      "whether all layers and kv heads keep the same tokens (paper: shared), each its own, or share one budget (across-heads)",
+    ),
   lambda: z
     .number()
     .min(0)
@@ -46,15 +49,23 @@ const TrainConfigSchema = z.strictObject({
   keepDraw: z.enum(["log-uniform", "uniform"]).default("log-uniform").describe("distribution of the kept fraction"),
   learningRate: positive.default(1e-3).describe("peak learning rate of the LoRA matrices (paper: 5e-5)"),
   scorerLearningRate: positive.default(2e-4).describe("peak learning rate of the scorer (paper: 5e-5)"),
+  initialLora: z
+    .enum(["adapter", "new"])
+    .default("adapter")
+    .describe("of a run that starts from an adapter: its LoRA matrices, or new ones beside its scorer"),
   scorerStart: z
     .enum(["none", "attention"])
     .default("none")
-    .describe("fit a new scorer to the attention of some passages' questions before the first step (paper: none)"),
+    .describe("fit the scorer to the attention of some passages' probes before the first step (paper: none)"),
   scorerLoss: z
     .number()
     .min(0)
     .default(0)
-    .describe("weight of the squared distance between scores and the attention of the teacher's questions (paper: 0)"),
+    .describe("weight of the squared distance between scores and the attention of the teacher's probes (paper: 0)"),
+  scorerProbes: z
+    .enum(SCORER_PROBES)
+    .default("questions")
+    .describe("whose attention the scorer learns from: a passage's questions, or all turns, its reconstruction too"),
   scorerPassages: count.default(300).describe("passages that the scorer is fitted to"),
   scorerEpochs: count.default(8).describe("times that it sees them"),
   scorerFitLearningRate: positive.default(1e-3).describe("peak learning rate of that fit"),

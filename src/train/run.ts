@@ -15,6 +15,7 @@ import type { TrainingState } from "./checkpoint.ts";
 import type { TrainConfig } from "./config.ts";
 import type { CurvePoint } from "./metrics.ts";
 import { newParameters, parametersOf } from "./new-parameters.ts";
+import { type Parameters, SCORER_PREFIX } from "./parameters.ts";
 import { readTrainingData } from "./run-data.ts";
 import { openRunFolder, refuseOldRun } from "./run-folder.ts";
 import { startScorer } from "./scorer-start/start.ts";
@@ -165,12 +166,16 @@ async function firstState(
   settings: AdapterConfig,
   examples: ExampleSet,
 ): Promise<TrainingState> {
-  const parameters = start === undefined ? newParameters(settings, config.seed) : parametersOf(start);
-  if (start === undefined && config.scorerStart === "attention") {
+  const fresh = newParameters(settings, config.seed);
+  const given = start === undefined ? [] : [...parametersOf(start)];
+  const taken = given.filter(([name]) => config.initialLora === "adapter" || name.startsWith(SCORER_PREFIX));
+  const parameters: Parameters = new Map([...fresh, ...taken]);
+  if (config.scorerStart === "attention") {
     await startScorer(parameters, {
       files,
       examples,
       config,
+      learnt: start !== undefined,
       ...(threads === undefined ? {} : { threads }),
       ...(signal === undefined ? {} : { signal }),
       ...(onScorerPassage === undefined ? {} : { onPassage: onScorerPassage }),

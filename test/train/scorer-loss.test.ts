@@ -36,12 +36,21 @@ afterAll(() => runtime.close());
 
 async function setUp(selection: AdapterSelection, scorerLoss: number): Promise<[StepEngine, Parameters]> {
   const { config } = files;
-  const settings = { eta: ETA, sinks: 2, gate: "straight-through", selection, scorerLoss } as const;
+  const settings = {
+    eta: ETA,
+    sinks: 2,
+    gate: "straight-through",
+    selection,
+    scorerLoss,
+    scorerProbes: "questions",
+  } as const;
   const columns = scoreColumnsOf(settings, config);
   const engine = {
     runtime,
     config,
-    programs: await loadTrainingPrograms(runtime, config, { rank: RANK, scale: 1 }, 0.6, columns, scorerLoss > 0),
+    programs: await loadTrainingPrograms(runtime, config, { rank: RANK, scale: 1 }, 0.6, columns, {
+      observed: scorerLoss > 0,
+    }),
     weights: await loadTrainingWeights(runtime, files),
     settings,
   };

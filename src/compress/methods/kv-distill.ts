@@ -16,11 +16,12 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
   const { config } = loaded.adapter;
   return {
     name: "kv-distill",
+    ...(config.selection === "across-heads" ? { masked: true } : {}),
     compress: async ({ context, count, sinks }) => {
       const { model, ids, signal } = context;
       const columns = scoreColumns(config);
       const scores = await scoreTokens(loaded, context);
-      const selection = selectTokens(scores, columns, count, sinks);
+      const selection = selectTokens(scores, { selection: config.selection, columns, count, sinks });
       const routed = new Float32Array(ids.length);
       for (const position of selection.routed) routed[position] = 1;
       const cache = await context.newCache();

@@ -84,10 +84,17 @@ export function encodeAdaptedGraphs(config: ModelConfig, shape: AdapterShape, la
   });
 }
 
-function readBlock(config: ModelConfig): { x: Node; past: KeyValues; inputs: BlockInputs; block: BlockResult } {
+function readBlock(
+  config: ModelConfig,
+  ragged = false,
+): { x: Node; past: KeyValues; inputs: BlockInputs; block: BlockResult } {
   const x = hiddenInput(config, "B", "R");
   const cacheShape = ["B", config.numKvHeads, "K", config.headDim];
-  const past = { keys: input("past.keys", "float32", cacheShape), values: input("past.values", "float32", cacheShape) };
+  const past = {
+    keys: input("past.keys", "float32", cacheShape),
+    values: input("past.values", "float32", cacheShape),
+    ...(ragged ? { bias: input("past.bias", "float32", ["B", config.numKvHeads, 1, "K"]) } : {}),
+  };
   const inputs = blockInputs(config, "B", "R", ["B", 1, "R", addDims("K", "R")]);
   return { x, past, inputs, block: familyOf(config).block(0, x, { ...inputs, past }) };
 }
@@ -106,9 +113,12 @@ export function readTeacherGraph(config: ModelConfig, observed: boolean): Graph 
   return defineGraph("read.teacher", outputs, [inputs.rotaryRows]);
 }
 
-/** The frozen model over questions and answers on a given cache: x -> x.out; differentiable by x and the cache. */
-export function readGraphs(config: ModelConfig): SplitGraphs {
-  const { x, past, block } = readBlock(config);
+/**
+ * The frozen model over questions and answers on a given cache: x -> x.out; differentiable by x and the cache.
+ * @param ragged heads have different numbers of rows: `past.bias` [B, G, 1, K] hides what is none
+ */
+export function readGraphs(config: ModelConfig, ragged = false): SplitGraphs {
+  const { x, past, block } = readBlock(config, ragged);
   return splitBackward({
     name: "read",
     outputs: { "x.out": block.x },

@@ -7,6 +7,7 @@ import { randomFromSeed } from "../../util/random.ts";
 import type { TrainConfig } from "../config.ts";
 import type { Parameters } from "../parameters.ts";
 import { scoreColumnsOf } from "../step/engine.ts";
+import { calibrateScorer } from "./calibrate.ts";
 import { fitScorer } from "./fit.ts";
 import { type ScorerSample, scorerSample } from "./targets.ts";
 
@@ -14,6 +15,8 @@ export interface ScorerStartOptions {
   readonly files: ModelFiles;
   readonly examples: ExampleSet;
   readonly config: TrainConfig;
+  /** The parameters' scorer has learnt something: it is calibrated before it is fitted. */
+  readonly learnt: boolean;
   readonly threads?: number;
   readonly signal?: AbortSignal;
   /** After each passage that was read. */
@@ -25,13 +28,13 @@ export interface ScorerStartOptions {
 const CHOICE_STREAM = 2;
 
 /**
- * Fits new parameters' scorer to what the turns of some passages attend to, in place: a scorer that learns through its gates alone
+ * Fits the parameters' scorer to what the turns of some passages attend to, in place: a scorer that learns through its gates alone
  * selects badly for a long time.
  * @throws KvDistillError `cancelled`, and what the engine throws
  */
 export async function startScorer(
   parameters: Parameters,
-  { files, examples, config, threads, signal, onPassage, onNote }: ScorerStartOptions,
+  { files, examples, config, learnt, threads, signal, onPassage, onNote }: ScorerStartOptions,
 ): Promise<void> {
   const chosen = randomFromSeed(config.seed, CHOICE_STREAM)
     .shuffle(Array.from({ length: examples.count }, (_, index) => index))
@@ -45,14 +48,15 @@ export async function startScorer(
         throw new KvDistillError("cancelled", "the training was stopped before its first step");
       const { contextIds, turns } = await examples.read(index);
       const probes = turns
-        .filter(({ kind }) => kind === "question")
+        .filter(({ kind }) => config.scorerProbes === "turns" || kind === "question")
         .map(({ questionIds, answerIds }) => [...questionIds, ...answerIds]);
       samples.push(await scorerSample(model, { contextIds, probes, eta: config.eta, selection: config.selection }));
       onPassage?.(samples.length, chosen.length);
     }
+    const shape = { hiddenSize: files.config.hiddenSize, columns: scoreColumnsOf(config, files.config) };
+    if (learnt) await calibrateScorer(runtime, parameters, samples, shape);
     const distance = await fitScorer(runtime, parameters, samples, {
-      hiddenSize: files.config.hiddenSize,
-      columns: scoreColumnsOf(config, files.config),
+      ...shape,
       epochs: config.scorerEpochs,
       learningRate: config.scorerFitLearningRate,
       seed: config.seed,

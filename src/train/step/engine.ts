@@ -12,8 +12,18 @@ export interface StepSettings {
   readonly sinks: number;
   readonly gate: Gate;
   readonly selection: AdapterSelection;
-  /** Weight of the distance between scores and the attention that the teacher's questions pay; 0 for none, as the paper has it. */
+  /** Weight of the distance between scores and the attention that the teacher's probes pay; 0 for none, as the paper has it. */
   readonly scorerLoss: number;
+  /** What the probes are: the passage's questions, or all its turns, what is to be repeated too. */
+  readonly scorerProbes: ScorerProbes;
+}
+
+export const SCORER_PROBES = ["questions", "turns"] as const;
+export type ScorerProbes = (typeof SCORER_PROBES)[number];
+
+/** Whether heads keep different numbers of rows. */
+export function isRagged({ selection }: Pick<StepSettings, "selection">): boolean {
+  return selection === "across-heads";
 }
 
 /** Scores of a token: one, or one for every layer and kv head. */

@@ -1,7 +1,7 @@
 import type { ModelFiles } from "../../models/model-files.ts";
 import type { Program, Runtime } from "../../runtime/runtime.ts";
 import type { TrainConfig } from "../config.ts";
-import { scoreColumnsOf, type StepEngine } from "./engine.ts";
+import { isRagged, scoreColumnsOf, type StepEngine } from "./engine.ts";
 import { loadTrainingPrograms, type SplitProgram } from "./programs.ts";
 import { loadTrainingWeights, type TrainingWeights } from "./weights.ts";
 
@@ -20,7 +20,10 @@ export async function openStepEngine(
   return {
     runtime,
     config: files.config,
-    programs: await loadTrainingPrograms(runtime, files.config, shape, config.lambda, columns, config.scorerLoss > 0),
+    programs: await loadTrainingPrograms(runtime, files.config, shape, config.lambda, columns, {
+      observed: config.scorerLoss > 0,
+      ragged: isRagged(config),
+    }),
     weights: weights ?? (await loadTrainingWeights(runtime, files)),
     settings: config,
   };

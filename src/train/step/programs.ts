@@ -32,7 +32,8 @@ export interface TrainingPrograms {
 
 /**
  * @param columns scores of a token (see `scoreColumnsOf`)
- * @param observed the teacher's attention is wanted, for `StepSettings.scorerLoss`
+ * @param options.observed the teacher's attention is wanted, for `StepSettings.scorerLoss`
+ * @param options.ragged heads keep different numbers of rows
  */
 export async function loadTrainingPrograms(
   runtime: Runtime,
@@ -40,7 +41,7 @@ export async function loadTrainingPrograms(
   shape: AdapterShape,
   lambda: number,
   columns: number,
-  observed = false,
+  { observed = false, ragged = false } = {},
 ): Promise<TrainingPrograms> {
   const load = (graph: Graph): Promise<Program> => runtime.load({ name: graph.name, bytes: writeOnnx(graph) });
   const loadSplit = async ({ forward, backward, saved }: SplitGraphs): Promise<SplitProgram> => ({
@@ -54,7 +55,7 @@ export async function loadTrainingPrograms(
     readTeacher: await load(readTeacherGraph(config, observed)),
     encodeAdapted: await loadSplit(encodeAdaptedGraphs(config, shape, false)),
     encodeAdaptedLast: await loadSplit(encodeAdaptedGraphs(config, shape, true)),
-    read: await loadSplit(readGraphs(config)),
+    read: await loadSplit(readGraphs(config, ragged)),
     scorer: await loadSplit(scorerGraphs(config.hiddenSize, columns)),
     loss: await load(lossGraph(config, lambda)),
   };

@@ -3,25 +3,28 @@ import { keptCount } from "../../compress/kept-count.ts";
 import { headEntries } from "../../compress/rows.ts";
 import { selectTokens, type TokenSelection } from "../../compress/select.ts";
 import type { ModelConfig } from "../../models/config.ts";
+import { MASKED } from "../../models/reading-bias.ts";
 import { ints, type Tensor, tensor } from "../../tensor/tensor.ts";
 import type { TrainingBatch } from "../batch.ts";
-import { scoreColumnsOf, type StepSettings } from "./engine.ts";
+import { isRagged, scoreColumnsOf, type StepSettings } from "./engine.ts";
 
 /** Kept rows of one layer, as the graphs want them. */
 export interface LayerSelection {
+  /** K: the most rows kept of a passage by a head. */
+  readonly width: number;
   /** [B, G, K] int64 rows of the layer's flattened keys; padded with the head's first row, which the reader's bias hides. */
   readonly rows: Tensor<"int64">;
   /** [B, G, K] factors on the keys. */
   readonly gate: Tensor<"float32">;
+  /** [B, G, 1, K]: hides the padding of heads with fewer rows than others; undefined where all heads keep equally many. */
+  readonly padding?: Tensor<"float32">;
 }
 
 /** Kept tokens of a batch. */
 export interface Selection {
   readonly passages: readonly TokenSelection[];
-  /** Rows kept of every passage. */
+  /** Rows kept of every passage by a head; across heads the mean. */
   readonly counts: readonly number[];
-  /** K: the most rows kept of a passage. */
-  readonly width: number;
   /** One entry for all layers of a shared selection, else one for each. */
   readonly layers: readonly LayerSelection[];
   /** [B · S, 1]: 1 where the query and output adapters act. */
@@ -44,17 +47,18 @@ export function select(
   const counts = contextLengths.map((length, b) => keptCount(length, keep[b] ?? 1, settings.sinks));
   const passages = contextLengths.map((length, b) => {
     const start = b * contextWidth * columns;
-    return selectTokens(scores.subarray(start, start + length * columns), columns, counts[b] ?? 0, settings.sinks);
+    const { selection, sinks } = settings;
+    const own = scores.subarray(start, start + length * columns);
+    return selectTokens(own, { selection, columns, count: counts[b] ?? 0, sinks });
   });
-  const width = Math.max(...counts);
   const routed = new Float32Array(passages.length * contextWidth);
   passages.forEach((passage, b) => {
     for (const position of passage.routed) routed[b * contextWidth + position] = 1;
   });
   const layers = Array.from({ length: settings.selection === "shared" ? 1 : config.numLayers }, (_, layer) =>
-    layerSelection({ batch, config, scores, settings, passages, width, columns }, layer),
+    layerSelection({ batch, config, scores, settings, passages, columns }, layer),
   );
-  return { passages, counts, width, layers, routed: tensor("float32", [routed.length, 1], routed) };
+  return { passages, counts, layers, routed: tensor("float32", [routed.length, 1], routed) };
 }
 
 interface LayerRequest {
@@ -63,21 +67,25 @@ interface LayerRequest {
   readonly scores: Float32Array;
   readonly settings: StepSettings;
   readonly passages: readonly TokenSelection[];
-  readonly width: number;
   readonly columns: number;
 }
 
 function layerSelection(request: LayerRequest, layer: number): LayerSelection {
-  const { batch, config, scores, settings, passages, width, columns } = request;
+  const { batch, config, scores, settings, passages, columns } = request;
   const { numKvHeads } = config;
+  const width = Math.max(
+    ...passages.flatMap(({ kept }) => headEntries(kept, layer, numKvHeads).map(({ length }) => length)),
+  );
   const dims = [passages.length, numKvHeads, width];
   const rows: number[] = [];
   const gates = new Float32Array(passages.length * numKvHeads * width).fill(1);
+  const padding = new Float32Array(gates.length);
   passages.forEach(({ kept }, b) => {
     headEntries(kept, layer, numKvHeads).forEach((positions, head) => {
       const first = (b * numKvHeads + head) * batch.contextWidth;
       const slots = (b * numKvHeads + head) * width;
       for (let slot = 0; slot < width; slot++) rows.push(first + (positions[slot] ?? 0));
+      padding.fill(MASKED, slots + positions.length, slots + width);
       positions.forEach((position, slot) => {
         // Sinks have gate 1.
         if (position < settings.sinks) return;
@@ -86,7 +94,12 @@ function layerSelection(request: LayerRequest, layer: number): LayerSelection {
       });
     });
   });
-  return { rows: ints(dims, rows), gate: tensor("float32", dims, gates) };
+  return {
+    width,
+    rows: ints(dims, rows),
+    gate: tensor("float32", dims, gates),
+    ...(isRagged(settings) ? { padding: tensor("float32", [passages.length, numKvHeads, 1, width], padding) } : {}),
+  };
 }
 
 /** Where the score of a token for a head lies in [B · S, columns]. */
@@ -106,7 +119,7 @@ function scoreIndex(
 export function scoreGradient(
   batch: TrainingBatch,
   config: ModelConfig,
-  { passages, width }: Selection,
+  { passages, layers }: Selection,
   scores: Float32Array,
   gateGradients: readonly Float32Array[],
   settings: StepSettings,
@@ -115,6 +128,7 @@ export function scoreGradient(
   const columns = scoreColumnsOf(settings, config);
   const gradient = new Float32Array(scores.length);
   gateGradients.forEach((dGate, layer) => {
+    const { width = 0 } = layers[layer] ?? layers[0] ?? {};
     passages.forEach(({ kept }, b) => {
       headEntries(kept, layer, numKvHeads).forEach((positions, head) => {
         positions.forEach((position, slot) => {

@@ -39,31 +39,42 @@ export async function runStudent(
     ...inputs.context,
     routed: hold(await runtime.upload(selection.routed)),
   };
-  const kept = await Promise.all(
-    selection.layers.map(async ({ rows, gate }) => ({
-      kept: hold(await runtime.upload(rows)),
-      gate: hold(await runtime.upload(gate)),
-    })),
-  );
-  const bias = hold(await runtime.upload(readerBias(batch, selection.counts, selection.width)));
+  const biases = new Map<number, Resident>();
+  const kept: {
+    readonly rows: Readonly<Record<string, Resident>>;
+    readonly hidden: Readonly<Record<string, Resident>>;
+  }[] = [];
+  for (const { rows, gate, width, padding } of selection.layers) {
+    // What heads of a ragged selection lack is hidden head by head.
+    const live = padding === undefined ? selection.counts : selection.counts.map(() => width);
+    const bias = biases.get(width) ?? hold(await runtime.upload(readerBias(batch, live, width)));
+    biases.set(width, bias);
+    kept.push({
+      rows: { kept: hold(await runtime.upload(rows)), gate: hold(await runtime.upload(gate)) },
+      hidden: { bias, ...(padding === undefined ? {} : { "past.bias": hold(await runtime.upload(padding)) }) },
+    });
+  }
   const [encoder, readers] = [new Tape(), new Tape()];
   const last = weights.layers.length - 1;
   let [x, reader] = [inputs.contextX, inputs.readerX];
   for (const [layer, layerWeights] of weights.layers.entries()) {
+    const own = kept[layer] ?? kept[0];
     const program = layer === last ? programs.encodeAdaptedLast : programs.encodeAdapted;
     const outputs = layer === last ? ["kept.keys", "kept.values"] : ["x.out", "kept.keys", "kept.values"];
     const encoded = await encoder.forward(
       program,
-      { ...encoding, ...(kept[layer] ?? kept[0]), ...layerWeights, ...parameters.layer(layer), x },
+      { ...encoding, ...own?.rows, ...layerWeights, ...parameters.layer(layer), x },
       outputs,
     );
     const past = {
       "past.keys": hold(residentOf(encoded, "kept.keys")),
       "past.values": hold(residentOf(encoded, "kept.values")),
     };
-    const read = await readers.forward(programs.read, { ...inputs.reader, ...layerWeights, ...past, bias, x: reader }, [
-      "x.out",
-    ]);
+    const read = await readers.forward(
+      programs.read,
+      { ...inputs.reader, ...layerWeights, ...past, ...own?.hidden, x: reader },
+      ["x.out"],
+    );
     if (layer < last) x = hold(residentOf(encoded, "x.out"));
     reader = hold(residentOf(read, "x.out"));
   }

@@ -2,7 +2,7 @@ import { pickFeeds, residentOf } from "../../runtime/feeding.ts";
 import type { Resident } from "../../runtime/runtime.ts";
 import { asDType, type Tensor, tensor } from "../../tensor/tensor.ts";
 import { readerBias, type TrainingBatch } from "../batch.ts";
-import type { StepEngine } from "./engine.ts";
+import type { StepEngine, StepSettings } from "./engine.ts";
 import type { StepInputs } from "./inputs.ts";
 
 export interface TeacherResult {
@@ -10,8 +10,13 @@ export interface TeacherResult {
   readonly hidden: Resident;
   /** Last residual stream of the readers, [B · R, hidden]. */
   readonly reader: Tensor<"float32">;
-  /** For every layer [B, G, S]: the largest attention that a token receives from the questions; empty unless the scorer learns from it. */
+  /** For every layer [B, G, S]: the largest attention that a token receives from the probes; empty unless the scorer learns from it. */
   readonly attention: readonly Float32Array[];
+}
+
+/** [B · R]: 1 for reader tokens whose attention the scorer learns from. */
+function probesOf({ probing, readerTurns }: TrainingBatch, { scorerProbes }: StepSettings): Float32Array<ArrayBuffer> {
+  return scorerProbes === "questions" ? probing : Float32Array.from(readerTurns, (turn) => (turn < 0 ? 0 : 1));
 }
 
 /** The frozen model reads the full contexts, layer by layer, the readers following one layer at a time. */
@@ -19,7 +24,7 @@ export async function runTeacher(engine: StepEngine, batch: TrainingBatch, input
   const { runtime, programs, weights, settings } = engine;
   const { encodeFrozen, readTeacher } = programs;
   const bias = await runtime.upload(readerBias(batch, batch.contextLengths, batch.contextWidth));
-  const probing = await runtime.upload(tensor("float32", [batch.batch, batch.readerWidth], batch.probing));
+  const probing = await runtime.upload(tensor("float32", [batch.batch, batch.readerWidth], probesOf(batch, settings)));
   const attention: Float32Array[] = [];
   let [x, reader] = [inputs.contextX, inputs.readerX];
   let hidden = x;

@@ -1,0 +1,96 @@
+import { describe, expect, test } from "vitest";
+import { ADAPTER_SELECTIONS } from "../../src/cache/adapter.ts";
+import { CompressionContext } from "../../src/compress/context.ts";
+import { keptCount } from "../../src/compress/kept-count.ts";
+import { attachAdapter } from "../../src/compress/loaded-adapter.ts";
+import { kvDistill } from "../../src/compress/methods/kv-distill.ts";
+import { divergence, teacherOf } from "../../src/evaluate/metrics/divergence.ts";
+import { readQuestions } from "../../src/evaluate/run/read-questions.ts";
+import { layOut, type TrainingPassage } from "../../src/train/batch.ts";
+import { parametersOf } from "../../src/train/new-parameters.ts";
+import { loadParameters, type Parameters } from "../../src/train/parameters.ts";
+import { isRagged, scoreColumnsOf, type StepEngine, type StepSettings } from "../../src/train/step/engine.ts";
+import { gradientStep, type StepResult } from "../../src/train/step/gradient-step.ts";
+import { loadTrainingPrograms } from "../../src/train/step/programs.ts";
+import { loadTrainingWeights } from "../../src/train/step/weights.ts";
+import { someIds, tinyAdapter, useTinyModel } from "../compress/tiny.ts";
+
+const KEEP = [0.5, 0.3];
+/** Contexts and readers of different lengths, so that both are padded. */
+const PASSAGES: readonly TrainingPassage[] = [
+  { contextIds: someIds(21), turns: [turn(5, 4), turn(3, 2)] },
+  { contextIds: someIds(33), turns: [turn(6, 3)] },
+];
+
+function turn(question: number, answer: number): TrainingPassage["turns"][number] {
+  return { questionIds: someIds(question), answerIds: someIds(answer) };
+}
+
+describe.each(["llama", "gpt2"])("training %s with a selection that is", (name) => {
+  const { model } = useTinyModel(name);
+
+  async function stepsOf(
+    settings: StepSettings,
+    rank: number,
+    alpha: number,
+  ): Promise<(p: Parameters) => Promise<StepResult>> {
+    const { runtime, config, files } = model();
+    const columns = scoreColumnsOf(settings, config);
+    const shape = { rank, scale: alpha / Math.sqrt(rank) };
+    const engine: StepEngine = {
+      runtime,
+      config,
+      programs: await loadTrainingPrograms(runtime, config, shape, 0.6, columns, { ragged: isRagged(settings) }),
+      weights: await loadTrainingWeights(runtime, files),
+      settings,
+    };
+    const turns = PASSAGES.flatMap((passage) => passage.turns).length;
+    return async (parameters) =>
+      gradientStep(engine, await loadParameters(runtime, parameters), layOut(PASSAGES, turns), KEEP);
+  }
+
+  test.each(ADAPTER_SELECTIONS)("%s: the loss is what compressing and asking measures", async (selection) => {
+    const adapter = tinyAdapter(model(), { selection });
+    const { rank, alpha, eta, sinks, gate } = adapter.config;
+    const settings: StepSettings = { eta, sinks, gate, selection, scorerLoss: 0, scorerProbes: "questions" };
+    const step = await stepsOf(settings, rank, alpha);
+    const parameters = parametersOf(adapter);
+    const trained = await step(parameters);
+
+    const method = kvDistill(await attachAdapter(model(), adapter));
+    let [sum, turns] = [0, 0];
+    for (const [i, { contextIds, turns: own }] of PASSAGES.entries()) {
+      const context = new CompressionContext(model(), contextIds);
+      const count = keptCount(contextIds.length, KEEP[i] ?? 1, sinks);
+      const { layers, positions } = await method.compress({ context, count, sinks, seed: 0 });
+      expect(positions.map((kept) => [...kept])).toEqual(trained.kept[i]?.kept.map((kept) => [...kept]));
+      const counts = positions.map(({ length }) => length);
+      if (selection === "across-heads") expect(new Set(counts).size).toBeGreaterThan(1);
+      expect(counts.reduce((a, b) => a + b, 0)).toBe(count * counts.length);
+      const asked = (rows: typeof layers) =>
+        own.map((question) => ({ start: { layers: rows, position: contextIds.length }, question, maxNewTokens: 0 }));
+      const teachers = await readQuestions(model(), asked((await context.full()).layers));
+      for (const [at, { goldLogits }] of (await readQuestions(model(), asked(layers))).entries()) {
+        const teacher = teacherOf(teachers[at]?.goldLogits ?? []);
+        sum += divergence(teacher, goldLogits, own[at]?.answerIds ?? []).forwardKl;
+        turns++;
+      }
+    }
+    expect(sum / turns).toBeGreaterThan(1e-4);
+    expect(trained.forwardKl / (sum / turns)).toBeCloseTo(1, 3);
+
+    // Central differences along the gradient of the value adapters, where they are largest against rounding.
+    const names = [...parameters.keys()].filter((key) => /(v_proj|c_attn)\.lora_B$/.test(key));
+    const norm = Math.hypot(...names.flatMap((key) => [...(trained.gradients.get(key)?.data ?? [])]));
+    const moved = async (by: number): Promise<number> => {
+      const changed = names.map((key) => {
+        const [value, gradient] = [parameters.get(key), trained.gradients.get(key)];
+        if (value === undefined || gradient === undefined) throw new Error(`${key} has no gradient`);
+        return [key, { ...value, data: value.data.map((x, i) => x + (by * (gradient.data[i] ?? 0)) / norm) }] as const;
+      });
+      return (await step(new Map([...parameters, ...changed]))).loss;
+    };
+    const slope = ((await moved(0.01)) - (await moved(-0.01))) / 0.02;
+    expect(slope / norm).toBeCloseTo(1, 1);
+  });
+});
