@@ -8,6 +8,7 @@ import type { LoadedAdapter } from "../../compress/loaded-adapter.ts";
 import { SAVED_METHOD_NAMES } from "../../compress/methods/index.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
 import { fileDigest } from "../../models/loading/file-digest.ts";
+import { boundedList } from "../../util/bounded-list.ts";
 import { failureSchema } from "../jobs/payload.ts";
 
 const count = z.int().min(0);
@@ -34,7 +35,7 @@ export const cacheFactsSchema = z.strictObject({
   /** Part of the compressed span that was kept. */
   kept: z.number().gt(0).max(1),
   /** What a person should know of it. */
-  warnings: z.array(z.string()).optional(),
+  warnings: boundedList(z.string()).optional(),
 });
 export type CacheFacts = Readonly<z.infer<typeof cacheFactsSchema>>;
 

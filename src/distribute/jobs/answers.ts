@@ -2,17 +2,18 @@ import { z } from "zod";
 import { selfAnswers } from "../../data/self-answers.ts";
 import { passagePromptOf } from "../../models/load-model.ts";
 import { QUESTION_STYLES, type QuestionStyle } from "../../models/passage-prompt.ts";
+import { boundedList } from "../../util/bounded-list.ts";
 import { getJson, putJson } from "../store/checked-file.ts";
 import { storedFileSchema } from "../store/key.ts";
 import type { JobKind } from "./kind.ts";
 import { checked } from "./payload.ts";
 
 /** Passages in the store, with the questions that are to be answered. */
-export const sentPassagesSchema = z.array(
+export const sentPassagesSchema = boundedList(
   z.strictObject({
     id: z.string(),
     context: z.string(),
-    questions: z.array(z.strictObject({ id: z.string(), question: z.string() })).min(1),
+    questions: boundedList(z.strictObject({ id: z.string(), question: z.string() }), { least: 1 }),
   }),
 );
 
@@ -25,10 +26,10 @@ const workSchema = z.strictObject({
 export type AnswersWork = Readonly<z.infer<typeof workSchema>>;
 
 /** The model's answers, by the questions' ids. */
-export const answeredPassagesSchema = z.array(
+export const answeredPassagesSchema = boundedList(
   z.strictObject({
     id: z.string(),
-    answers: z.array(z.strictObject({ id: z.string(), text: z.string(), finish: z.enum(["stop", "length"]) })),
+    answers: boundedList(z.strictObject({ id: z.string(), text: z.string(), finish: z.enum(["stop", "length"]) })),
   }),
 );
 

@@ -7,12 +7,13 @@ import { storedFileSchema } from "../store/key.ts";
 import { isJobFault, isMachineFault } from "../worker/faults.ts";
 import type { JobKind } from "./kind.ts";
 import { checked, failureOf, failureSchema } from "./payload.ts";
+import { boundedList } from "../../util/bounded-list.ts";
 import { messageOf } from "../../util/errors.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "not a sha256");
 
 /** Documents in the store. Names are for the sender: a worker makes no path of them. */
-export const sentDocumentsSchema = z.array(z.strictObject({ name: z.string(), sha256, text: z.string() }));
+export const sentDocumentsSchema = boundedList(z.strictObject({ name: z.string(), sha256, text: z.string() }));
 
 const workSchema = z.strictObject({
   settings: documentSettingsSchema,
@@ -23,7 +24,7 @@ const workSchema = z.strictObject({
 export type CompressWork = Readonly<z.infer<typeof workSchema>>;
 
 /** How a document ended; `sha256` is its text's. */
-export const compressedDocumentsSchema = z.array(
+export const compressedDocumentsSchema = boundedList(
   z.union([
     z.strictObject({ name: z.string(), sha256, file: storedFileSchema, facts: cacheFactsSchema }),
     z.strictObject({ name: z.string(), sha256, failure: failureSchema }),

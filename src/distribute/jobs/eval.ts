@@ -15,6 +15,7 @@ import {
   unscoredTask,
 } from "../../evaluate/run/portable-passage.ts";
 import { SHORT_ANSWER } from "../../evaluate/tasks/squad.ts";
+import { boundedList } from "../../util/bounded-list.ts";
 import { storedAdapterSchema } from "../store/adapter.ts";
 import { getJson, putJson } from "../store/checked-file.ts";
 import { storedFileSchema } from "../store/key.ts";
@@ -25,9 +26,9 @@ const count = z.int().min(0);
 
 /** What all passages of an evaluation share. */
 export const evalSettingsSchema = z.strictObject({
-  methods: z.array(z.enum(MEASURED_METHOD_NAMES as [string, ...string[]])).min(1),
-  keeps: z.array(z.number().gt(0).max(1)).min(1),
-  metrics: z.array(z.enum(METRIC_NAMES as unknown as [(typeof METRIC_NAMES)[number]])),
+  methods: boundedList(z.enum(MEASURED_METHOD_NAMES as [string, ...string[]]), { least: 1 }),
+  keeps: boundedList(z.number().gt(0).max(1), { least: 1 }),
+  metrics: boundedList(z.enum(METRIC_NAMES as unknown as [(typeof METRIC_NAMES)[number]])),
   sinks: count,
   seed: count,
   /** Of the task, and of the run; see `answerLimit`. */
@@ -37,24 +38,30 @@ export const evalSettingsSchema = z.strictObject({
   fold: z.int().min(1).nullable(),
 });
 
+/** Passages in the store. */
+export const sentTasksSchema = boundedList(portablePassageSchema);
+
 const workSchema = z.strictObject({
   settings: evalSettingsSchema,
   adapter: storedAdapterSchema.nullable(),
-  /** JSON: a list of portable passages. */
+  /** JSON: `sentTasksSchema`. */
   passages: storedFileSchema,
 });
 export type EvalWork = Readonly<z.infer<typeof workSchema>>;
 
 /** JSON in the store: `evalMeasuredSchema`. */
 const resultSchema = z.strictObject({ measured: storedFileSchema });
-export const evalMeasuredSchema = z.strictObject({ rows: z.array(unscoredRowSchema), kept: z.array(z.string()) });
+export const evalMeasuredSchema = z.strictObject({
+  rows: boundedList(unscoredRowSchema),
+  kept: boundedList(z.string()),
+});
 
 export const EVAL_JOB: JobKind<EvalWork, z.infer<typeof resultSchema>> = {
   name: "eval",
   work: workSchema,
   result: resultSchema,
   run: async ({ settings, adapter: stored, passages: file }, { model, store, folder, scratch, adapter, signal }) => {
-    const passages = checked(z.array(portablePassageSchema), await getJson(store, file), file.key);
+    const passages = checked(sentTasksSchema, await getJson(store, file), file.key);
     const { methods: names, keeps, metrics, fold, taskMaxNewTokens, ...rest } = settings;
     const loaded = stored === null ? undefined : await adapter(stored);
     const keptPath = join(scratch, "kept.jsonl");

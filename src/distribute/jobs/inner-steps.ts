@@ -5,6 +5,7 @@ import { parseTrainConfig } from "../../train/config.ts";
 import { encodeDelta } from "../../train/diloco/delta.ts";
 import { innerSteps } from "../../train/diloco/inner-steps.ts";
 import { parameterTensors, readParameterTensors } from "../../train/parameter-file.ts";
+import { boundedList } from "../../util/bounded-list.ts";
 import { getJson } from "../store/checked-file.ts";
 import { storedFileSchema } from "../store/key.ts";
 import { putTensors, readTensors } from "../store/tensors.ts";
@@ -30,7 +31,7 @@ const resultSchema = z.strictObject({
   delta: storedFileSchema,
   /** Safetensors, float32: moments `first.<name>`, `second.<name>`, and `lost.<name>`, what rounding kept back of the deltas. */
   state: storedFileSchema,
-  steps: z.array(
+  steps: boundedList(
     z.strictObject({
       epoch: z.int().min(0),
       loss: z.number(),

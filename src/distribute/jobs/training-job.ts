@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { StepBatch } from "../../train/take-step.ts";
+import { boundedList } from "../../util/bounded-list.ts";
 import type { JobContext, JobKind } from "./kind.ts";
 import type { TrainingBench } from "./training-bench.ts";
 
@@ -17,32 +18,30 @@ export interface TrainingJob<W, R> extends Omit<JobKind<W, R>, "run"> {
 export const sentConfigSchema = z.record(z.string(), z.union([z.string(), z.number()]));
 
 const token = z.int().min(0);
-const tokens = z.array(token).min(1);
+const tokens = boundedList(token, { least: 1 });
 
 /** Passages of an optimiser step, tokenised, as JSON in the store. */
-export const sentItemsSchema = z
-  .array(
-    z.strictObject({
-      keep: z.number().gt(0).max(1),
-      passage: z.strictObject({
-        id: z.string(),
-        source: z.string(),
-        contextIds: tokens,
-        turns: z
-          .array(
-            z.strictObject({
-              kind: z.enum(["question", "reconstruction"]),
-              questionIds: tokens,
-              answerIds: tokens,
-            }),
-          )
-          .min(1),
-      }),
+export const sentItemsSchema = boundedList(
+  z.strictObject({
+    keep: z.number().gt(0).max(1),
+    passage: z.strictObject({
+      id: z.string(),
+      source: z.string(),
+      contextIds: tokens,
+      turns: boundedList(
+        z.strictObject({
+          kind: z.enum(["question", "reconstruction"]),
+          questionIds: tokens,
+          answerIds: tokens,
+        }),
+        { least: 1 },
+      ),
     }),
-  )
-  .min(1);
+  }),
+  { least: 1 },
+);
 
-export const sentBatchesSchema = z.array(z.strictObject({ epoch: token, items: sentItemsSchema })).min(1);
+export const sentBatchesSchema = boundedList(z.strictObject({ epoch: token, items: sentItemsSchema }), { least: 1 });
 
 /** Only what the schemas above know. */
 export function sentItems(items: StepBatch["items"]): z.infer<typeof sentItemsSchema> {

@@ -7,9 +7,8 @@ import type { Link } from "../link.ts";
 import { JOBS_QUEUE, KEPT_SECONDS, type Queues, RUNS_QUEUE } from "../redis/queues.ts";
 import { getJson } from "../store/checked-file.ts";
 import { Journal } from "./journal.ts";
-import { jobId, outcomeSchema } from "./outcomes.ts";
+import { jobId, outcomesSchema } from "./outcomes.ts";
 import { runFolder } from "./run-name.ts";
-import { z } from "zod";
 
 /** Work to be spread, cut into shards. */
 export interface Distribution<W, R> {
@@ -64,7 +63,7 @@ export async function distribute<W, R>(
     throw error;
   });
   const { outcomes: file } = openSealed(token, "result", runResultSchema, run, returned);
-  const outcomes = checked(z.array(outcomeSchema), await getJson(store, file), file.key);
+  const outcomes = checked(outcomesSchema, await getJson(store, file), file.key);
   if (outcomes.length !== shards.length) {
     throw new KvDistillError("bad-argument", "the run was begun with other shards", {
       where: run,

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { z } from "zod";
 import { writeFileAtomic } from "../../util/atomic-file.ts";
+import { boundedList } from "../../util/bounded-list.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { pathExists } from "../../util/path-exists.ts";
 import { readTextFile } from "../../util/read-text.ts";
@@ -11,7 +12,7 @@ import { RUN_NAME } from "../jobs/payload.ts";
 const rememberedSchema = z.strictObject({
   run: z.string().regex(RUN_NAME, "not the name of a run"),
   /** Names of the pieces, shard by shard. */
-  shards: z.array(z.array(z.string())).min(1),
+  shards: boundedList(boundedList(z.string()), { least: 1 }),
 });
 export type RememberedRun = Readonly<z.infer<typeof rememberedSchema>>;
 

@@ -1,14 +1,15 @@
 import { z } from "zod";
 import { type Failure, failureSchema, failureOf, jobResultSchema, openSealed, parseFailure } from "../jobs/payload.ts";
+import { boundedList } from "../../util/bounded-list.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import type { QueueToken } from "../token.ts";
 
 /** How a job of a run ended. */
-export const outcomeSchema = z.union([
-  z.strictObject({ result: z.unknown() }),
-  z.strictObject({ failure: failureSchema }),
-]);
+const outcomeSchema = z.union([z.strictObject({ result: z.unknown() }), z.strictObject({ failure: failureSchema })]);
 export type Outcome = Readonly<z.infer<typeof outcomeSchema>>;
+
+/** JSON in the store: of all jobs of a run, in order. */
+export const outcomesSchema = boundedList(outcomeSchema);
 
 /** What BullMQ fails a job with whose workers died. */
 const STALLED = "job stalled more than allowable limit";

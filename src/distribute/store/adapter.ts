@@ -6,6 +6,7 @@ import type { Adapter } from "../../cache/adapter.ts";
 import { loadAdapter } from "../../cache/load-adapter.ts";
 import { saveAdapter } from "../../cache/save-adapter.ts";
 import type { ModelFiles } from "../../models/model-files.ts";
+import { boundedList } from "../../util/bounded-list.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { fetchFile, putFile } from "./checked-file.ts";
 import { storedFileSchema } from "./key.ts";
@@ -17,7 +18,7 @@ const fileName = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,100}$/, "not th
 export const storedAdapterSchema = z.strictObject({
   /** Of what it computes (`adapterHash`). */
   hash: z.string().regex(/^[0-9a-f]{64}$/, "not a sha256"),
-  files: z.array(z.strictObject({ name: fileName, file: storedFileSchema })).max(16),
+  files: boundedList(z.strictObject({ name: fileName, file: storedFileSchema }), { most: 16 }),
 });
 export type StoredAdapter = Readonly<z.infer<typeof storedAdapterSchema>>;
 

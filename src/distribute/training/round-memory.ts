@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { z } from "zod";
 import { writeFileAtomic } from "../../util/atomic-file.ts";
+import { boundedList } from "../../util/bounded-list.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { pathExists } from "../../util/path-exists.ts";
 import { readTextFile } from "../../util/read-text.ts";
@@ -13,7 +14,7 @@ const rememberedSchema = z.strictObject({
   /** The round that was sent last, and a hash of what its jobs are; null between two rounds. */
   sent: z.strictObject({ run: runName, jobs: z.string() }).nullable(),
   /** Earlier rounds that have files in the store. */
-  kept: z.array(runName).max(100_000),
+  kept: boundedList(runName, { most: 100_000 }),
 });
 export type RememberedRounds = Readonly<z.infer<typeof rememberedSchema>>;
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundedList } from "../../util/bounded-list.ts";
 import { METRIC_NAMES, type Scores } from "../metrics/names.ts";
 import type { PromptStyle } from "../tasks/task.ts";
 import type { PassageTask } from "./question.ts";
@@ -19,13 +20,13 @@ export const portablePassageSchema = z.strictObject({
   context: z.string(),
   maxNewTokens: z.int().min(1).optional(),
   style: z.strictObject({ name: z.string(), chat: z.boolean(), before: z.string(), after: z.string() }),
-  questions: z.array(
+  questions: boundedList(
     z.strictObject({
       id: z.string(),
       question: z.string(),
-      answers: z.array(z.string()),
+      answers: boundedList(z.string()),
       answerPrefix: z.string().optional(),
-      letters: z.array(z.string()).optional(),
+      letters: boundedList(z.string()).optional(),
       facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
     }),
   ),
