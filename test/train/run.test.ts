@@ -5,9 +5,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, expect, test, vi } from "vitest";
 import { randomFromSeed } from "../../src/util/random.ts";
+import type { Adapter } from "../../src/cache/adapter.ts";
 import { loadAdapter } from "../../src/cache/load-adapter.ts";
 import type { ModelFiles } from "../../src/models/model-files.ts";
 import { openModel } from "../../src/models/open.ts";
+import type { TrainConfig } from "../../src/train/config.ts";
 import { runTraining } from "../../src/train/run.ts";
 import { tempFolder } from "./temp-folder.ts";
 import { readRun, runOptions, tinyConfig, writeTinyData, writeTinyLlama } from "./tiny-run.ts";
@@ -132,3 +134,49 @@ test("settings that the model, the data or the adapter to start from cannot have
     },
   });
 });
+
+test("a run whose heads share a budget starts from the scorer of one whose heads do not", async () => {
+  const start = await loadAdapter(join(at("straight"), "adapter"));
+  expect(start.config.selection).toBe("per-head");
+  const settings = {
+    selection: "across-heads",
+    scorerStart: "attention",
+    scorerProbes: "turns",
+    scorerPassages: 4,
+  } as const;
+  // Nothing moves but what is made before the first step.
+  const still = {
+    steps: 1,
+    warmupSteps: 1,
+    learningRate: 1e-12,
+    scorerLearningRate: 1e-12,
+    scorerFitLearningRate: 1e-12,
+  };
+  const adapterOf = async (name: string, changes: Partial<TrainConfig>): Promise<Adapter> => {
+    const config = tinyConfig({ ...settings, ...still, ...changes });
+    await runTraining(runOptions(files, data, at(name), { config, start }));
+    return loadAdapter(join(at(name), "adapter"), { expectModel: files });
+  };
+  const [kept, fresh] = [await adapterOf("across", {}), await adapterOf("across-new", { initialLora: "new" })];
+  for (const { config, scorer } of [kept, fresh]) {
+    expect(config.selection).toBe("across-heads");
+    expect(largestDistance(scorer["fc1.weight"], start.scorer["fc1.weight"])).toBeLessThan(1e-3);
+    // Calibrated: heads are told apart.
+    expect(largestDistance(scorer["fc2.bias"], start.scorer["fc2.bias"])).toBeGreaterThan(0.1);
+  }
+  for (const [path, { b }] of start.lora) {
+    expect(largestDistance(kept.lora.get(path)?.b ?? [], b)).toBeLessThan(1e-3);
+    expect(Math.max(...(fresh.lora.get(path)?.b ?? [NaN]).map(Math.abs))).toBeLessThan(1e-6);
+  }
+  expect(Math.max(...[...start.lora.values()].flatMap(({ b }) => [...b].map(Math.abs)))).toBeGreaterThan(1e-3);
+
+  const config = tinyConfig({ selection: "shared" });
+  await expect(runTraining(runOptions(files, data, at("misfit"), { config, start }))).rejects.toMatchObject({
+    facts: { faults: ["selection: shared, the adapter to start from has per-head"] },
+  });
+});
+
+function largestDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a.length).toBe(b.length);
+  return Math.max(...Array.from(a).map((value, i) => Math.abs(value - (b[i] ?? NaN))));
+}

@@ -130,6 +130,14 @@ test("targets: one column is the mean of the heads, an average token scores 3", 
     expect(value).toBeCloseTo(((each[t * 2] ?? 0) + (each[t * 2 + 1] ?? 0)) / 2, 5);
   });
   expect(each[0]).toBeGreaterThan(each[2] ?? NaN);
+  // Heads that share a budget are told apart: the order is that of the attention, whatever the head.
+  const together = attentionTargets(heads, "across-heads");
+  const pairs = heads.flatMap((head, c) =>
+    [...head].map((attention, t) => [attention, together[t * 2 + c] ?? NaN] as const),
+  );
+  const ordered = [...pairs].sort(([a], [b]) => a - b).map(([, target]) => target);
+  expect(ordered).toEqual([...ordered].sort((a, b) => a - b));
+  expect(together.reduce((sum, target) => sum + target, 0)).toBeCloseTo(18, 4);
   // No attention anywhere: nothing to tell tokens apart by.
   expect([...attentionTargets([new Float32Array(3)], "per-head")]).toEqual([3, 3, 3]);
 });

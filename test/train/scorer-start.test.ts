@@ -2,9 +2,12 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { probeAttention } from "../../src/compress/probe-attention.ts";
 import { loadModel } from "../../src/models/load-model.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
+import { scorerGraph } from "../../src/compress/scorer-graph.ts";
 import { newParameters } from "../../src/train/new-parameters.ts";
+import { calibrateScorer } from "../../src/train/scorer-start/calibrate.ts";
 import { fitScorer } from "../../src/train/scorer-start/fit.ts";
 import { scorerSample } from "../../src/train/scorer-start/targets.ts";
+import { type Tensor, tensor } from "../../src/tensor/tensor.ts";
 import { randomFromSeed } from "../../src/util/random.ts";
 import { sampleConfig } from "../cache/sample-adapter.ts";
 import { tinyModel } from "../models/tiny-models.ts";
@@ -60,6 +63,45 @@ test.each(["shared", "per-head"] as const)("targets of a selection that is %s ar
     const variance = own.reduce((a, b) => a + (b - 3) ** 2, 0) / own.length;
     if (selection === "per-head") expect(variance).toBeCloseTo(1, 3);
     else expect(variance).toBeLessThanOrEqual(1.001);
+  }
+});
+
+test("a calibrated scorer keeps its order and meets its targets on average, as closely as a line through them does", async () => {
+  const { hiddenSize, numLayers, numKvHeads } = model.config;
+  const columns = numLayers * numKvHeads;
+  const selection = "across-heads";
+  const parameters = newParameters(
+    { ...sampleConfig, selection, targets: { ...sampleConfig.targets, hiddenSize, numLayers, numKvHeads } },
+    0,
+  );
+  const probes = [ids(6)];
+  const samples = await Promise.all(
+    [ids(24), ids(17)].map((contextIds) => scorerSample(model, { contextIds, probes, eta: 1, selection })),
+  );
+  const scoresNow = async (): Promise<Float32Array> => {
+    const program = await model.compile(`scorer.${columns}`, () => scorerGraph(hiddenSize, columns));
+    const own = Object.fromEntries([...parameters].map(([name, value]) => [name.replace(/^scorer\./, ""), value]));
+    const feeds = ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"].map((name) => [name, own[name]] as const);
+    const parts: number[] = [];
+    for (const { hidden } of samples) {
+      const rows = tensor("float32", [hidden.length / hiddenSize, hiddenSize], hidden.slice());
+      const { scores } = await program.run({ ...(Object.fromEntries(feeds) as Record<string, Tensor>), hidden: rows });
+      parts.push(...((scores?.data as Float32Array | undefined) ?? []));
+    }
+    return Float32Array.from(parts);
+  };
+  const targets = samples.flatMap((sample) => [...sample.targets]);
+  const column = (values: ArrayLike<number>, c: number): number[] =>
+    Array.from(values).filter((_, i) => i % columns === c);
+  const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+  const before = await scoresNow();
+  await calibrateScorer(model.runtime, parameters, samples, { hiddenSize, columns });
+  const after = await scoresNow();
+  for (let c = 0; c < columns; c++) {
+    const [x, y, wanted] = [column(before, c), column(after, c), column(targets, c)];
+    expect(mean(y)).toBeCloseTo(mean(wanted), 3);
+    // What is left over has nothing to do with the scores.
+    expect(mean(y.map((value, i) => (value - (wanted[i] ?? 0)) * ((x[i] ?? 0) - mean(x))))).toBeCloseTo(0, 3);
   }
 });
 
