@@ -55,6 +55,9 @@ const of = (rows: readonly SampleRow[], method: string, keep: number | null = nu
 /** Rows without their times, in one order. */
 const timeless = (rows: readonly SampleRow[]): unknown[] =>
   rows.map((row) => ({ ...row, seconds: 0 })).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+/** The last digits of divergences depend on how many caches are read together. */
+const withoutKl = (rows: readonly SampleRow[]): unknown[] =>
+  timeless(rows.map((row) => ({ ...row, forwardKl: 0, answerNll: 0 })));
 const untimed = (results: readonly ConditionResult[]): unknown[] =>
   results.map((result) => ({ ...result, secondsPerQuestion: 0 }));
 
@@ -239,6 +242,56 @@ describe("a run that was stopped", () => {
     const again = await run({ limit: 3 }, { out, data, resume: true });
     expect(again.rows).toEqual(rows);
     expect(again.result.results).toEqual(result.results);
+  });
+});
+
+describe("rows of another run", () => {
+  test("are taken over, the missing ones measured: the result of the straight run", async () => {
+    const methods = ["full", "random", "streaming"];
+    const first = await run({ methods, keeps: [0.5], limit: 6 });
+    const changes = { methods: ["full", "streaming", "h2o"], keeps: [0.5, 0.25] };
+    const straight = await run(changes);
+    const again = await run(changes, { reuse: first.out });
+    // Of 6 questions the full cache and sinks + recent at 50 %.
+    expect(again.result.reused).toMatchObject({ folder: first.out, rows: 12 });
+    expect(again.notes).toContain(`12 rows taken over from ${first.out}`);
+    expect(withoutKl(again.rows)).toEqual(withoutKl(straight.rows));
+    again.rows.forEach((row, i) => {
+      const wanted = straight.rows.find(
+        (one) => one.sample === row.sample && one.method === row.method && one.keep === row.keep,
+      );
+      expect(row.forwardKl).toBeCloseTo(wanted?.forwardKl ?? NaN, 5);
+      expect(i).toBeLessThan(straight.rows.length);
+    });
+    const times = new Set(first.rows.map(({ seconds }) => seconds));
+    const taken = again.rows.filter(({ seconds }) => times.has(seconds));
+    expect(taken.map(({ method }) => method).sort()).toEqual([...Array(6).fill("full"), ...Array(6).fill("streaming")]);
+    const kept = async (out: string): Promise<string[]> =>
+      (await readFile(join(out, "kept.jsonl"), "utf8")).trim().split("\n").sort();
+    expect(await kept(again.out)).toEqual(await kept(straight.out));
+    // It is a run as any other: it can be summed up again.
+    expect((await run(changes, { out: again.out, data: again.data, resume: true })).rows).toEqual(again.rows);
+  });
+
+  test("are not, where the other run asked other things, or of another adapter", async () => {
+    const { out, data } = await run({ methods: ["full"] });
+    await expect(run({ methods: ["full"], maxNewTokens: 5, seed: 1 }, { reuse: out })).rejects.toMatchObject({
+      code: "bad-argument",
+      facts: { faults: [expect.stringContaining("maxNewTokens"), expect.stringContaining("seed")] },
+    });
+    await expect(run({}, { reuse: join(out, "nothing") })).rejects.toMatchObject({ code: "not-found" });
+    const adapters = await Promise.all(
+      (["shared", "per-head"] as const).map((selection) => attachAdapter(model(), tinyAdapter(model(), { selection }))),
+    );
+    const config = { methods: ["full", "kv-distill"], keeps: [0.5] };
+    const [first, second] = adapters;
+    if (first === undefined || second === undefined) throw new Error("no adapters");
+    const before = await run(config, { data, adapter: first });
+    const other = await run(config, { data, adapter: second, reuse: before.out });
+    expect(other.result.reused?.rows).toBe(ROWS.length);
+    const same = await run(config, { data, adapter: first, reuse: before.out });
+    expect(same.result.reused?.rows).toBe(2 * ROWS.length);
+    expect(same.rows).toEqual(before.rows);
   });
 });
 

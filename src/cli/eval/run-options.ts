@@ -45,6 +45,7 @@ export const runOptions = {
   seed: optionOr("--seed <n>", "for random, the bootstrap and generated tasks", seed, 0),
   out: option("--out <folder>", "write rows as they come, and reports: result.json, predictions.csv, plots", text),
   resume: flag("--resume", "go on with the run in --out"),
+  reuse: option("--reuse <folder>", "take over what another run of the same questions has measured", text),
   ...queueOptions,
   json: jsonOption,
 } as const;

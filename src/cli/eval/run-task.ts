@@ -55,6 +55,7 @@ export async function runTask(task: Task, options: RunOptions, context: CommandC
           ...(adapter === undefined ? {} : { adapter }),
           ...(options.out === undefined ? {} : { out: options.out }),
           resume: options.resume,
+          ...(options.reuse === undefined ? {} : { reuse: options.reuse }),
           command: typedCommand(),
           signal: context.signal,
           ...measuring,

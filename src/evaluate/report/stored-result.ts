@@ -22,11 +22,14 @@ const means = {
   answerPerplexity: z.number().nullable(),
 };
 
+const codeVersion = z.object({ version: z.string(), commit: z.string().nullable(), modified: z.boolean() });
+
 const resultSchema = z.object({
   format: z.literal("kv-distill evaluation"),
   version: z.literal(1),
   command: z.string().nullable(),
-  code: z.object({ version: z.string(), commit: z.string().nullable(), modified: z.boolean() }),
+  reused: z.object({ folder: z.string(), code: codeVersion.optional(), rows: z.int() }).optional(),
+  code: codeVersion,
   machine: z.record(z.string(), z.union([z.string(), z.number()])),
   identityHash: z.string(),
   /** For show and comparison: what its fields mean is for the run to know. */

@@ -23,7 +23,8 @@ import { type CodeVersion, type Machine, thisCode, thisMachine } from "./machine
 import { promptCounter, promptOf } from "./prompt.ts";
 import type { PassageTask } from "./question.ts";
 import type { RowFile } from "./row-file.ts";
-import { openRunFolder } from "./run-folder.ts";
+import { type Reused, reusableRows, reuseKept } from "./reuse.ts";
+import { openRunFolder, type RunStart } from "./run-folder.ts";
 import { conditionOf, rowKey, type SampleRow } from "./sample-row.ts";
 import { summarise, type Summary } from "./summary.ts";
 
@@ -37,6 +38,8 @@ export interface EvaluateOptions {
   readonly out?: string;
   /** Go on with the run in `out`. */
   readonly resume?: boolean;
+  /** Folder of another run of the same questions, whose rows are taken over as far as this one would make them too. */
+  readonly reuse?: string;
   /** What was typed, for the record. */
   readonly command?: string;
   /** Stops after the reading step in progress; what was written stays, to be resumed. */
@@ -65,6 +68,8 @@ export interface EvaluationResult extends Summary {
   readonly format: "kv-distill evaluation";
   readonly version: 1;
   readonly command: string | null;
+  /** What another run has measured. */
+  readonly reused?: Reused;
   readonly code: CodeVersion;
   readonly machine: Machine & { readonly device: string; readonly threads: number };
   readonly identityHash: string;
@@ -136,7 +141,17 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       ...(opened === undefined ? {} : { kept: opened.kept }),
       ...(signal === undefined ? {} : { signal }),
     };
-    const rows = await measureAll(setup, tasks, opened?.rows, options.measure, onProgress);
+    const questions = questionCount(tasks);
+    const other =
+      options.reuse === undefined
+        ? undefined
+        : await reusableRows({ folder: options.reuse, identity, conditions, questions });
+    if (other !== undefined) {
+      onNote(`${formatCount(other.rows.length)} rows taken over from ${other.reused.folder}`);
+      tellOtherCode(other.reused.code, code, onNote);
+    }
+    const there = await takeOver(opened, other);
+    const rows = await measureAll(setup, tasks, { file: opened?.rows, there }, options.measure, onProgress);
     const summary = summarise(rows, conditions, {
       metrics: task.metrics,
       seed: config.seed,
@@ -146,6 +161,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       format: "kv-distill evaluation",
       version: 1,
       command: options.command ?? null,
+      ...(other === undefined ? {} : { reused: other.reused }),
       code,
       machine: { ...thisMachine(), device: model.runtime.device, threads: model.runtime.threads },
       identityHash: identityHash(identity),
@@ -177,6 +193,22 @@ function marksOf(method: CompressionMethod | undefined): Pick<CompressionMethod,
   };
 }
 
+/** Rows that need not be measured: those of the folder, and those of another run, which are written there too. */
+async function takeOver(
+  opened: RunStart | undefined,
+  other: Awaited<ReturnType<typeof reusableRows>> | undefined,
+): Promise<SampleRow[]> {
+  const own = opened?.rows.rows ?? [];
+  if (other === undefined) return [...own];
+  const there = new Set(own.map((row) => rowKey(row.sample, conditionOf(row))));
+  const missing = other.rows.filter((row) => !there.has(rowKey(row.sample, conditionOf(row))));
+  if (opened !== undefined) {
+    await reuseKept(opened.kept, other.reused.folder, missing);
+    await opened.rows.append(missing);
+  }
+  return [...own, ...missing];
+}
+
 /** One file's own hash; of several files a hash over names and hashes. */
 async function filesDigest(paths: readonly string[]): Promise<string> {
   const digests = await Promise.all(paths.map(async (path) => [basename(path), await fileDigest(path)] as const));
@@ -188,13 +220,13 @@ async function filesDigest(paths: readonly string[]): Promise<string> {
 async function measureAll(
   setup: EvaluationSetup,
   tasks: readonly PassageTask[],
-  file: RowFile | undefined,
+  { file, there }: { readonly file: RowFile | undefined; readonly there: readonly SampleRow[] },
   measure: MeasurePassages | undefined,
   onProgress: EvaluateOptions["onProgress"],
 ): Promise<SampleRow[]> {
-  const rows = [...(file?.rows ?? [])];
-  const there = new Set(rows.map((row) => rowKey(row.sample, conditionOf(row))));
-  const wanted: Parameters<typeof evaluatePassage>[2] = (sample, condition) => !there.has(rowKey(sample, condition));
+  const rows = [...there];
+  const keys = new Set(rows.map((row) => rowKey(row.sample, conditionOf(row))));
+  const wanted: Parameters<typeof evaluatePassage>[2] = (sample, condition) => !keys.has(rowKey(sample, condition));
   const total = questionCount(tasks) * setup.conditions.length;
   onProgress?.(rows.length, total, []);
   const add = async (batch: readonly SampleRow[]): Promise<void> => {
@@ -269,7 +301,7 @@ function tellCutGolds(
 function tellOtherCode(earlier: CodeVersion | undefined, now: CodeVersion, onNote: (line: string) => void): void {
   if (earlier === undefined || (earlier.commit === now.commit && earlier.version === now.version)) return;
   const name = ({ version, commit }: CodeVersion): string => `${version}, commit ${commit ?? "unknown"}`;
-  onNote(`the run was begun by other code (${name(earlier)}; this is ${name(now)}): its rows may not be comparable`);
+  onNote(`rows were made by other code (${name(earlier)}; this is ${name(now)}): they may not be comparable`);
 }
 
 function questionTexts(tasks: readonly PassageTask[], task: Task, config: EvalConfig): Map<number, QuestionText> {

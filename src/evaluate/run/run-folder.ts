@@ -67,15 +67,33 @@ export async function openRunFolder(
 }
 
 async function checkConfig(path: string, identity: RunIdentity): Promise<CodeVersion | undefined> {
-  const text = await readTextFile(path, MAX_CONFIG_BYTES);
-  const found = parseStrictJson(text, path, { maxDepth: 8, maxKeys: 1000 });
-  if (!isJsonObject(found) || typeof found.identityHash !== "string" || !isJsonObject(found.identity)) {
-    throw new KvDistillError("bad-file", "not the settings of an evaluation", { where: path });
-  }
-  if (found.identityHash === identityHash(identity)) return found.code as CodeVersion | undefined;
+  const found = await readRunConfig(path);
+  if (found.identityHash === identityHash(identity)) return found.code;
   throw new KvDistillError("bad-argument", "the evaluation was begun with other settings", {
     where: path,
-    faults: identityDifferences(found.identity as unknown as RunIdentity, identity),
+    faults: identityDifferences(found.identity, identity),
     hint: "resume with what it was begun with, or choose another folder",
   });
+}
+
+/** What a run was begun with. */
+export interface RunConfig {
+  readonly identityHash: string;
+  readonly identity: RunIdentity;
+  readonly code: CodeVersion | undefined;
+}
+
+/**
+ * The config.json of a run, finished or not.
+ * @throws KvDistillError `bad-file`, `disk`
+ */
+export async function readRunConfig(path: string): Promise<RunConfig> {
+  const text = await readTextFile(path, MAX_CONFIG_BYTES);
+  const found = parseStrictJson(text, path, { maxDepth: 8, maxKeys: 1000 });
+  const { identityHash: hash, identity, code } = isJsonObject(found) ? found : {};
+  if (typeof hash !== "string" || !isJsonObject(identity) || !isJsonObject(identity.config)) {
+    throw new KvDistillError("bad-file", "not the settings of an evaluation", { where: path });
+  }
+  // Read to be compared with settings of this program, field by field.
+  return { identityHash: hash, identity: identity as unknown as RunIdentity, code: code as CodeVersion | undefined };
 }
