@@ -1,0 +1,125 @@
+/**
+ * Writes docs/leaderboard.md and its plots from finished evaluations (`kv-distill eval … --out RUN`), a section for each:
+ *   node --import tsx tools/leaderboard.ts RUN [RUN …]
+ */
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { METRICS, type MetricName } from "../src/evaluate/metrics/names.ts";
+import { readRun, type StoredRun } from "../src/evaluate/report/read-run.ts";
+import { hasBudget } from "../src/evaluate/run/conditions.ts";
+import type { ConditionResult, Difference } from "../src/evaluate/run/summary.ts";
+
+const OUT = "docs/leaderboard.md";
+const PLOTS = "docs/leaderboard";
+const OURS = "kv-distill";
+
+const percent = (keep: number): string => `${Number((100 * keep).toPrecision(3))} %`;
+
+function cell(result: ConditionResult | undefined, name: MetricName | "forwardKl"): string {
+  const interval = result?.intervals[name];
+  if (interval === undefined || interval === null) return "–";
+  const digits = name === "forwardKl" ? 3 : 1;
+  return `${interval.mean.toFixed(digits)} (${interval.low.toFixed(digits)}–${interval.high.toFixed(digits)})`;
+}
+
+/** Methods down, budgets across; full cache and floor have no budget. */
+function table(results: readonly ConditionResult[], name: MetricName | "forwardKl"): string[] {
+  const budgeted = results.filter(({ method }) => hasBudget(method));
+  const keeps = [...new Set(budgeted.map(({ keep }) => keep))];
+  const methods = [...new Set(budgeted.map(({ method }) => method))];
+  const row = (label: string, cells: readonly string[]): string => `| ${[label, ...cells].join(" | ")} |`;
+  const ends = ["full", "none"].flatMap((method) => {
+    const own = results.find((result) => result.method === method);
+    return own === undefined ? [] : [row(method, [cell(own, name), ...keeps.slice(1).map(() => "")])];
+  });
+  return [
+    row(
+      "method",
+      keeps.map((keep) => `${percent(keep)} kept`),
+    ),
+    row(
+      "---",
+      keeps.map(() => "---"),
+    ),
+    ...methods.map((method) =>
+      row(
+        method,
+        keeps.map((keep) =>
+          cell(
+            budgeted.find((own) => own.method === method && own.keep === keep),
+            name,
+          ),
+        ),
+      ),
+    ),
+    ...ends,
+  ];
+}
+
+/** Rivals less ours at the same budget: where an interval leaves zero out to their favour, and where it holds it. */
+function lostTo(
+  results: readonly ConditionResult[],
+  name: MetricName | "forwardKl",
+): { lost: string[]; even: string[] } {
+  const [lost, even]: [string[], string[]] = [[], []];
+  const better = name === "forwardKl" ? -1 : 1;
+  for (const { method, keep, differences } of results) {
+    if (!hasBudget(method) || method === OURS) continue;
+    const difference = differences.find(({ to }: Difference) => to.method === OURS && to.keep === keep)?.[name];
+    if (difference === undefined || difference === null) continue;
+    const [low, high] = better > 0 ? [difference.low, difference.high] : [-difference.high, -difference.low];
+    if (low > 0) lost.push(`${method} at ${percent(keep)}`);
+    else if (high >= 0) even.push(`${method} at ${percent(keep)}`);
+  }
+  return { lost, even };
+}
+
+function verdict(results: readonly ConditionResult[], name: MetricName | "forwardKl", label: string): string {
+  const { lost, even } = lostTo(results, name);
+  const list = (names: readonly string[]): string => (names.length === 0 ? "none" : names.join(", "));
+  return `By ${label} ${OURS} loses to: ${list(lost)}. No difference beyond chance: ${list(even)}. It is ahead of all others.`;
+}
+
+async function section({ folder, result }: StoredRun): Promise<string[]> {
+  const { identity, command, code, machine, questions, passages, bootstrap, metrics, results, failures, model } =
+    result;
+  const [headline = "goldInAnswer"] = metrics;
+  const name = basename(folder);
+  const measures: (MetricName | "forwardKl")[] = [...metrics, "forwardKl"];
+  const label = (measure: MetricName | "forwardKl"): string =>
+    measure === "forwardKl" ? "KL to the full cache, nats a token" : `${METRICS[measure]}, %`;
+  for (const plot of [`${METRICS[headline].replaceAll(" ", "-").toLowerCase()}.svg`, "forward-kl.svg"]) {
+    await copyFile(join(folder, plot), join(PLOTS, `${name}-${plot}`));
+  }
+  return [
+    `## ${identity.task}: ${questions.toLocaleString("en")} questions about ${passages.toLocaleString("en")} texts`,
+    "",
+    `Model ${model}, kv-distill ${code.version}, commit ${code.commit ?? "unknown"}, ${String(machine.cpu ?? "")}, ${String(machine.threads)} threads, ` +
+      `finished ${result.finishedAt.slice(0, 10)}, ${(result.seconds.rows / 3600).toFixed(1)} hours in all, ${failures.length} failures. ` +
+      `Brackets: ${(100 * bootstrap.confidence).toFixed(0)} % intervals over ${bootstrap.unit}s.`,
+    "",
+    "```",
+    (command ?? "").replaceAll(/\/\S+\/(?=[^/\s]+(\s|$))/g, ""),
+    "```",
+    "",
+    ...measures.flatMap((measure) => [`**${label(measure)}**`, "", ...table(results, measure), ""]),
+    ...(results.some(({ method }) => method === OURS)
+      ? [verdict(results, headline, METRICS[headline].toLowerCase()), verdict(results, "forwardKl", "KL"), ""]
+      : []),
+    `![${METRICS[headline]} against the kept part](leaderboard/${name}-${METRICS[headline].replaceAll(" ", "-").toLowerCase()}.svg)`,
+    `![KL against the kept part](leaderboard/${name}-forward-kl.svg)`,
+    "",
+  ];
+}
+
+const folders = process.argv.slice(2);
+if (folders.length === 0) throw new Error("name folders of finished evaluations");
+await mkdir(PLOTS, { recursive: true });
+const lines = [
+  "# Leaderboard",
+  "",
+  "Written by `tools/leaderboard.ts` from whole runs. `kv-distill report RUN` shows every question of one.",
+  "",
+];
+for (const folder of folders) lines.push(...(await section(await readRun(folder))));
+await writeFile(OUT, `${lines.join("\n").trimEnd()}\n`);
