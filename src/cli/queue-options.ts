@@ -6,7 +6,7 @@ import { option, optionOr, type OptionValues, text } from "./spec.ts";
 import { wholeNumber } from "./values/whole-number.ts";
 
 /** Environment variable that names the store where the command line does not. */
-const STORE_VARIABLE = "KV_DISTILL_STORE";
+export const STORE_VARIABLE = "KV_DISTILL_STORE";
 
 /** How the machines of a queue are reached: `...linkOptions` among a command's options, then `linkSettings`. */
 export const linkOptions = {
@@ -35,6 +35,12 @@ export const queueOptions = {
 
 type Given = Pick<OptionValues<typeof queueOptions>, "queue" | "token" | "store">;
 
+/** The store that was named, if one was. */
+export function storePlace({ store }: Pick<Given, "store">): string | undefined {
+  const place = store ?? process.env[STORE_VARIABLE] ?? "";
+  return place === "" ? undefined : place;
+}
+
 /** What is wrong with them, each good for itself. */
 export function queueFaults({ queue, token, store }: Given): string[] {
   if (queue !== undefined) return [];
@@ -51,12 +57,12 @@ export function queueFaults({ queue, token, store }: Given): string[] {
 export function linkSettings({ queue, token, store }: Given): LinkSettings | undefined {
   if (queue === undefined) return undefined;
   const secret = token ?? process.env[TOKEN_VARIABLE] ?? "";
-  const place = store ?? process.env[STORE_VARIABLE] ?? "";
+  const place = storePlace({ store });
   const faults = [
     ...(secret === "" ? [`--token or ${TOKEN_VARIABLE}: missing`] : []),
-    ...(place === "" ? [`--store or ${STORE_VARIABLE}: missing`] : []),
+    ...(place === undefined ? [`--store or ${STORE_VARIABLE}: missing`] : []),
   ];
-  if (faults.length === 0) return { queue, token: secret, store: place };
+  if (faults.length === 0 && place !== undefined) return { queue, token: secret, store: place };
   throw new KvDistillError("bad-argument", "the queue cannot be used", { where: "--queue", faults });
 }
 

@@ -29,9 +29,16 @@ beforeAll(async () => {
       if (list) {
         const prefix = `${url.pathname.replace(/\/$/, "")}/${url.searchParams.get("prefix") ?? ""}`;
         const bucket = url.pathname.split("/")[1] ?? "";
-        const keys = [...objects.keys()].filter((key) => key.startsWith(prefix)).slice(0, 2);
-        const contents = keys.map((key) => `<Contents><Key>${key.slice(bucket.length + 2)}</Key></Contents>`);
-        response.end(`<?xml version="1.0"?><ListBucketResult>${contents.join("")}</ListBucketResult>`);
+        const all = [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
+        const from = Number(url.searchParams.get("continuation-token") ?? 0);
+        const keys = all.slice(from, from + 2);
+        const next = from + 2 < all.length ? `<NextContinuationToken>${from + 2}</NextContinuationToken>` : "";
+        const contents = keys.map(
+          (key) =>
+            `<Contents><Key>${key.slice(bucket.length + 2)}</Key><Size>${objects.get(key)?.length ?? 0}</Size>` +
+            `<LastModified>2026-01-02T03:04:05.000Z</LastModified></Contents>`,
+        );
+        response.end(`<?xml version="1.0"?><ListBucketResult>${contents.join("")}${next}</ListBucketResult>`);
       } else if (request.method === "PUT") {
         objects.set(url.pathname, body);
         response.end();
@@ -85,6 +92,24 @@ describe.each(kinds)("a store: %s", (_, open) => {
     store.close();
   });
 
+  test("all files below a folder are listed, with their sizes and when they were written", async () => {
+    const store = await open();
+    expect(await store.list("lists")).toEqual([]);
+    const keys = ["lists/a/1", "lists/a/2", "lists/b/c/3", "lists/b/4", "lists/5"];
+    for (const [i, key] of keys.entries()) await store.put(key, Buffer.alloc(i));
+    await store.put("listsother/6", Buffer.alloc(6));
+    const listed = await store.list("lists");
+    expect(Object.fromEntries(listed.map(({ key, bytes }) => [key, bytes]))).toEqual(
+      Object.fromEntries(keys.map((key, i) => [key, i])),
+    );
+    for (const { changed } of listed) {
+      expect(changed).toBeGreaterThan(Date.UTC(2026, 0, 1));
+      expect(changed).toBeLessThan(Date.now() + 60_000);
+    }
+    await expect(store.list("../x")).rejects.toMatchObject({ code: "bad-argument" });
+    store.close();
+  });
+
   test("other bytes than are named are refused, and nothing takes their place", async () => {
     const store = await open();
     const file = await putJson(store, "runs/c", "right");
@@ -116,6 +141,7 @@ test("a link in the folder that leads out of it is no way out", async () => {
   await symlink(join(root, "outside"), join(root, "linked", "out"));
   await expect(store.put("out/x", Buffer.of(1))).rejects.toThrow(/a link leads out of the store/);
   await expect(store.put("out/deep/x", Buffer.of(1))).rejects.toThrow(/a link leads out of the store/);
+  await expect(store.list("out")).rejects.toThrow(/a link leads out of the store/);
 });
 
 test("no key has a way up", () => {

@@ -1,5 +1,5 @@
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { Queue } from "bullmq";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RUN_NAME } from "../../src/distribute/jobs/payload.ts";
@@ -35,6 +35,12 @@ describe.skipIf(!redisServer)("commands and a password", () => {
   });
 
   const link = (): string[] => ["--queue", setting.redis().url, "--store", setting.store()];
+  async function clean(days?: string): Promise<unknown> {
+    const older = days === undefined ? [] : ["--older-than", days];
+    return (
+      JSON.parse((await runCli(["jobs", ...link(), "--clean", ...older, "--json"])).stdout) as { removed: unknown }
+    ).removed;
+  }
   function compress(out: string, ...extra: string[]): Promise<CliRun> {
     const own = ["--keep", "25%", "--method", "h2o", "--model", setting.modelFolder(), "--threads", "1", "--json"];
     return runCli(["compress", join(setting.work(), "documents"), "-o", join(setting.work(), out), ...own, ...extra]);
@@ -101,12 +107,51 @@ describe.skipIf(!redisServer)("commands and a password", () => {
     expect(waiting.every((job) => job.parent?.id === parent?.id)).toBe(true);
     // Nothing of the documents is in Redis.
     expect(JSON.stringify(waiting)).not.toMatch(/river/);
-    expect((await runCli(["jobs", parent?.id ?? "", "--queue", setting.redis().url, "--cancel"])).code).toBe(0);
+    const run = parent?.id ?? "";
+    const folder = join(setting.store(), "runs", run);
+    // What the waiting jobs read stays, however old it is.
+    expect(await clean("0")).toEqual([]);
+    expect((await readdir(folder, { recursive: true })).length).toBeGreaterThan(8);
+    expect((await runCli(["jobs", run, ...link(), "--cancel"])).code).toBe(0);
+    expect(await readdir(join(setting.store(), "runs"))).toEqual([]);
     const { code, stderr } = await sent;
     expect(code).toBe(1);
     expect(stderr).toMatch(/the queue has forgotten the run/);
     expect(await jobs.getJobs()).toEqual([]);
     await Promise.all([jobs.close(), runs.close()]);
+  });
+
+  test("what runs left in the store that the queue has forgotten is removed, and nothing else", async () => {
+    const runs = join(setting.store(), "runs");
+    const write = async (run: string, daysAgo: number): Promise<void> => {
+      for (const [name, days] of [
+        ["work/a.json", daysAgo + 5],
+        ["results/b.json", daysAgo],
+      ] as const) {
+        const path = join(runs, run, name);
+        await mkdir(dirname(path), { recursive: true });
+        await writeFile(path, "12345");
+        await utimes(path, new Date(), new Date(Date.now() - days * 24 * 3600 * 1000));
+      }
+    };
+    const [old, young, known, named, foreign] = [
+      ...["old", "young", "known", "named"].map((_, i) => `eval-00000000000${i}`),
+      "not-a-run",
+    ] as [string, string, string, string, string];
+    for (const run of [old, known, named, foreign]) await write(run, 9);
+    await write(young, 3);
+    const connection = { host: "127.0.0.1", port: setting.redis().port, password: "open sesame" };
+    const queues = ["kv-distill-runs", "kv-distill"].map((name) => new Queue(name, { connection }));
+    await queues[0]?.add("eval", {}, { jobId: known });
+    await queues[1]?.add("eval", { payload: JSON.stringify({ state: { key: `runs/${named}/results/b.json` } }) });
+    await Promise.all(queues.map((queue) => queue.close()));
+
+    expect(await clean()).toMatchObject([{ run: old, files: 2, bytes: 10 }]);
+    expect((await readdir(runs)).sort()).toEqual([known, named, foreign, young].sort());
+    expect(await clean("0")).toMatchObject([{ run: young }]);
+    expect((await readdir(runs)).sort()).toEqual([known, named, foreign].sort());
+    expect((await runCli(["jobs", "--queue", setting.redis().url, "--clean"])).stderr).toMatch(/--store/);
+    await rm(runs, { recursive: true });
   });
 
   test("a wrong password and a server that is not there are told at once, without secrets", async () => {

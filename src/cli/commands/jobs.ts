@@ -2,45 +2,66 @@ import { parseRedisUrl } from "../../distribute/redis/address.ts";
 import { lossTeller } from "../../distribute/redis/loss-teller.ts";
 import { openQueues, type Queues } from "../../distribute/redis/queues.ts";
 import { abandon, follow } from "../../distribute/run/distribute.ts";
+import { removeLeftovers } from "../../distribute/run/leftovers.ts";
 import { Journal } from "../../distribute/run/journal.ts";
+import { runFolder } from "../../distribute/run/run-name.ts";
 import { readStatus } from "../../distribute/status/read-status.ts";
+import { openStore } from "../../distribute/store/open-store.ts";
+import type { Store } from "../../distribute/store/store.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import type { CommandContext } from "../context.ts";
 import { defineCommand } from "../define-command.ts";
-import { runRows, workerRows } from "../jobs/rows.ts";
+import { leftoverRows, runRows, workerRows } from "../jobs/rows.ts";
 import { printTable } from "../print-table.ts";
+import { linkOptions, STORE_VARIABLE, storePlace } from "../queue-options.ts";
 import { withRunProgress } from "../run-progress.ts";
 import { jsonOption } from "../shared-options.ts";
-import { flag, optionalArgument, requiredOption, text } from "../spec.ts";
+import { flag, option, optionalArgument, requiredOption, text } from "../spec.ts";
+import { wholeNumber } from "../values/whole-number.ts";
 
 const FAILURES_SHOWN = 10;
+const DAY_SECONDS = 24 * 3600;
 
 export const jobs = defineCommand({
   name: "jobs",
   summary: "runs of a queue: how far, how fast, what failed, who works",
   description:
     "Shows the runs that a queue remembers, for seven days after their end, and the workers that are connected. With the name of a run " +
-    "it tells what its workers had to say. --follow shows how far a run is until it ends; the run does not need it.",
+    "it tells what its workers had to say. --follow shows how far a run is until it ends; the run does not need it. --clean removes from the " +
+    "store what no run of the queue asks for.",
   arguments: { run: optionalArgument("run", "name of a run; with --follow by default the newest that has not ended") },
   options: {
     queue: requiredOption("--queue <url>", "redis://host:6379 (docs/distributing.md)", text),
     follow: flag("--follow", "stay until the run has ended"),
-    cancel: flag("--cancel", "take the run from the queue; what is being done is done in vain"),
+    cancel: flag("--cancel", "take the run from the queue, and its files from the store when that is named"),
+    clean: flag("--clean", "remove files of runs that the queue has forgotten from the store"),
+    olderThan: option(
+      "--older-than <days>",
+      "with --clean: written to for the last time so long ago (default: 7)",
+      wholeNumber({ min: 0, max: 36_500 }),
+    ),
+    store: linkOptions.store,
     json: jsonOption,
   },
   examples: [
     ["jobs --queue redis://10.0.0.5", "everything"],
     ["jobs --queue redis://10.0.0.5 --follow", "a progress line, from any machine"],
     ["jobs eval-0c7d12ab34ef --queue redis://10.0.0.5", "one run and what its workers told"],
+    ["jobs --queue redis://10.0.0.5 --store /mnt/shared/kv-distill --clean", "what nobody asks for any more"],
   ],
-  check: ({ options: { follow: following, cancel }, arguments: { run } }) => [
-    ...(following && cancel ? ["--follow and --cancel: give one"] : []),
+  check: ({ options: { follow: following, cancel, clean, olderThan, store }, arguments: { run } }) => [
+    ...([following, cancel, clean].filter(Boolean).length > 1 ? ["--follow, --cancel and --clean: give one"] : []),
+    ...(clean && run !== undefined ? ["--clean: names no run"] : []),
+    ...(clean && storePlace({ store }) === undefined ? [`--store or ${STORE_VARIABLE}: --clean needs it`] : []),
+    ...(olderThan !== undefined && !clean ? ["--older-than: is for --clean"] : []),
     ...(cancel && run === undefined ? ["--cancel: name the run"] : []),
   ],
   run: async ({ options, arguments: { run } }, context) => {
     const queues = await openQueues(parseRedisUrl(options.queue), lossTeller(context.log));
     try {
-      if (options.cancel) await cancel(queues, run ?? "", context);
+      if (options.cancel) await cancel(queues, run ?? "", storePlace(options), context);
+      else if (options.clean)
+        await clean(queues, storePlace(options) ?? "", options.olderThan ?? 7, options.json, context);
       else if (options.follow) await followRun(queues, run, options.json, context);
       else await show(queues, run, options.json, context);
     } finally {
@@ -86,12 +107,43 @@ async function followRun(
   await show(queues, run, json, context);
 }
 
-async function cancel(queues: Queues, run: string, { log }: CommandContext): Promise<void> {
+async function cancel(queues: Queues, run: string, place: string | undefined, { log }: CommandContext): Promise<void> {
   if ((await queues.runs.getJob(run)) === undefined) throw unknownRun(run);
-  await abandon(queues, run);
+  const left = await abandon(queues, run);
   log.info(`${run} is no longer in the queue`);
+  if (place === undefined) {
+    log.warn(`its files stay in the store: with --store or ${STORE_VARIABLE}, jobs --clean removes them in some days`);
+    return;
+  }
+  await withStore(place, (store) => store.removeAll(runFolder(run)));
+  if (left > 0) log.warn(`${left} jobs are being done; what they still write, jobs --clean removes in some days`);
+}
+
+async function clean(
+  queues: Queues,
+  place: string,
+  days: number,
+  json: boolean,
+  { out }: CommandContext,
+): Promise<void> {
+  const removed = await withStore(place, (store) => removeLeftovers(queues, store, days * DAY_SECONDS));
+  if (json) out.json({ removed });
+  else if (removed.length === 0) out.line("nothing to remove");
+  else printTable(out, ["removed", "files", "size", "unused for"], removed.map(leftoverRows));
+}
+
+async function withStore<T>(place: string, work: (store: Store) => Promise<T>): Promise<T> {
+  const store = await openStore(place);
+  try {
+    return await work(store);
+  } finally {
+    store.close();
+  }
 }
 
 function unknownRun(run: string): KvDistillError {
-  return new KvDistillError("not-found", "the queue knows no such run", { where: run });
+  return new KvDistillError("not-found", "the queue knows no such run", {
+    where: run,
+    hint: "files of runs that it has forgotten are removed by jobs --clean",
+  });
 }

@@ -144,12 +144,16 @@ export async function follow({ queues }: Pick<Link, "queues">, run: string, opti
   }
 }
 
-/** Takes a run from the queue. Jobs that are being done are done in vain. */
-export async function abandon(queues: Queues, run: string): Promise<void> {
+/**
+ * Takes a run from the queue. Jobs that are being done are done in vain.
+ * @returns how many those are
+ */
+export async function abandon(queues: Queues, run: string): Promise<number> {
   const job = await queues.runs.getJob(run);
   await job?.removeUnprocessedChildren();
   // Children that are being done are locked; they end without a parent.
   await job?.remove({ removeChildren: false });
+  return (await queues.jobs.getActive()).filter(({ parent }) => parent?.id === run).length;
 }
 
 function stopped(run: string, given: boolean): KvDistillError {

@@ -5,7 +5,10 @@ export function newRunName(kind: string): string {
   return `${kind}-${randomBytes(6).toString("hex")}`;
 }
 
+/** Folder of a store that holds the runs' folders. */
+export const RUNS_FOLDER = "runs";
+
 /** Where a run's files lie in the store. */
 export function runFolder(run: string): string {
-  return `runs/${run}`;
+  return `${RUNS_FOLDER}/${run}`;
 }

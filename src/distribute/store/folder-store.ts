@@ -1,13 +1,13 @@
 import { createReadStream } from "node:fs";
-import { mkdir, realpath, rm } from "node:fs/promises";
-import { dirname, join, sep } from "node:path";
+import { mkdir, readdir, realpath, rm, stat } from "node:fs/promises";
+import { dirname, join, relative, sep } from "node:path";
 import { writeFileAtomic } from "../../util/atomic-file.ts";
-import { diskError, isSystemError } from "../../util/disk-error.ts";
+import { diskError, isSystemError, systemCodeOf } from "../../util/disk-error.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { readRange } from "../../util/read-range.ts";
 import { withFile } from "../../util/with-file.ts";
 import { checkStoreKey } from "./key.ts";
-import type { Store } from "./store.ts";
+import type { Store, StoredEntry } from "./store.ts";
 import { tooLarge } from "./too-large.ts";
 
 /**
@@ -41,6 +41,10 @@ export async function openFolderStore(folder: string): Promise<Store> {
       });
     },
     fetch: async (key, path) => writeFileAtomic(path, piecesOf(await pathOf(key))),
+    list: async (folder) => {
+      const path = dirname(await pathOf(`${folder}/file`));
+      return attempt(path, "cannot list", () => filesBelow(path, root));
+    },
     removeAll: async (key) => {
       const path = await pathOf(key);
       await attempt(path, "cannot delete", () => rm(path, { recursive: true, force: true }));
@@ -53,6 +57,26 @@ export async function openFolderStore(folder: string): Promise<Store> {
 async function nearestFolder(path: string): Promise<string> {
   const real = await realpath(path).catch(() => undefined);
   return real ?? (dirname(path) === path ? path : nearestFolder(dirname(path)));
+}
+
+async function filesBelow(path: string, root: string): Promise<StoredEntry[]> {
+  const entries: StoredEntry[] = [];
+  for (const entry of await orNothing(readdir(path, { recursive: true, withFileTypes: true }))) {
+    if (!entry.isFile()) continue;
+    const file = join(entry.parentPath, entry.name);
+    // Files come and go while they are listed.
+    for (const { size, mtimeMs } of await orNothing(stat(file).then((facts) => [facts]))) {
+      entries.push({ key: relative(root, file).replaceAll(sep, "/"), bytes: size, changed: mtimeMs });
+    }
+  }
+  return entries;
+}
+
+async function orNothing<T>(work: Promise<T[]>): Promise<T[]> {
+  return work.catch((error: unknown) => {
+    if (systemCodeOf(error) === "ENOENT") return [];
+    throw error;
+  });
 }
 
 async function* piecesOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {

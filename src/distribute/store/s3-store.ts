@@ -11,7 +11,7 @@ import {
 import { writeFileAtomic } from "../../util/atomic-file.ts";
 import { isKvDistillError, KvDistillError, messageOf } from "../../util/errors.ts";
 import { checkStoreKey } from "./key.ts";
-import type { Store } from "./store.ts";
+import type { Store, StoredEntry } from "./store.ts";
 import { tooLarge } from "./too-large.ts";
 
 /**
@@ -66,6 +66,21 @@ export function openS3Store(place: string): Store {
         return Buffer.concat(pieces);
       }),
     fetch: (key, path) => attempt(key, async () => writeFileAtomic(path, (await read(key)).body)),
+    list: (folder) =>
+      attempt(folder, async () => {
+        const entries: StoredEntry[] = [];
+        const below = { Bucket: bucket, Prefix: `${keyOf(folder)}/` };
+        for (let ContinuationToken: string | undefined; ;) {
+          const page = await client.send(new ListObjectsV2Command({ ...below, ContinuationToken }));
+          for (const { Key = "", Size = 0, LastModified } of page.Contents ?? []) {
+            // A file without a time counts as new.
+            const changed = (LastModified ?? new Date()).getTime();
+            entries.push({ key: Key.slice(prefix === "" ? 0 : prefix.length + 1), bytes: Size, changed });
+          }
+          ContinuationToken = page.NextContinuationToken;
+          if (ContinuationToken === undefined) return entries;
+        }
+      }),
     removeAll: (folder) =>
       attempt(folder, async () => {
         const below = { Bucket: bucket, Prefix: `${keyOf(folder)}/` };
