@@ -48,7 +48,7 @@ const DEFAULT_SINKS = 4;
  * Compresses a context to a cache that the unmodified model reads. In memory at once: the rows of one fold and those kept so far.
  *
  * What lies in front of the span is kept as the sinks are, what follows it is read by the frozen model on the compressed cache.
- * @throws KvDistillError as `planCompression` does; `unsupported` for a masked or question-aware method; `cancelled`; what the engine throws
+ * @throws KvDistillError as `planCompression` does; `unsupported` for a question-aware method; `cancelled`; what the engine throws
  */
 export async function compressIds(
   model: LanguageModel,
@@ -83,7 +83,7 @@ export async function compressIds(
     });
     if (count > 0) {
       const rows = await method.compress({ context, count, sinks: leading, seed });
-      checkCount(rows, count, method.name);
+      checkCount(rows, count, method);
       parts.push(placeRows(rows, start));
     }
     tell(end);
@@ -111,9 +111,9 @@ export async function compressIds(
   };
 }
 
-/** A finished cache is dense, and answers any question. */
-function checkSavable({ name, masked, questionAware }: CompressionMethod): void {
-  if (questionAware !== true && masked !== true) return;
+/** A finished cache answers any question. */
+function checkSavable({ name, ragged, questionAware }: CompressionMethod): void {
+  if (questionAware !== true && ragged !== true) return;
   throw new KvDistillError("unsupported", "this method makes no cache that can be saved: it is for evaluation", {
     where: name,
     got: questionAware === true ? "it chooses by the question" : "its layers or heads keep different numbers of rows",
@@ -121,14 +121,16 @@ function checkSavable({ name, masked, questionAware }: CompressionMethod): void 
   });
 }
 
-/** What is obtained is what was asked for. */
-function checkCount({ positions }: CompressedRows, count: number, where: string): void {
-  const wrong = positions.find((own) => own.length !== count);
+/** What is obtained is what was asked for: in every head, or by heads that share the budget on average. */
+function checkCount({ positions }: CompressedRows, count: number, { name, ragged }: CompressionMethod): void {
+  const counts = positions.map(({ length }) => length);
+  const mean = counts.reduce((sum, own) => sum + own, 0) / counts.length;
+  const wrong = ragged === true ? [mean].find((own) => own !== count) : counts.find((own) => own !== count);
   if (wrong === undefined) return;
   throw new KvDistillError("bad-argument", "the method does not obey the budget", {
-    where,
+    where: name,
     expected: `${count} rows`,
-    got: String(wrong.length),
-    hint: where === "full" ? "it keeps everything: ask for 100%" : "choose another method",
+    got: String(wrong),
+    hint: name === "full" ? "it keeps everything: ask for 100%" : "choose another method",
   });
 }

@@ -1,5 +1,6 @@
+import type { HostLayer } from "../models/host-layer.ts";
 import type { LanguageModel } from "../models/language-model.ts";
-import { type HostLayer, LayerCache } from "../models/layer-cache.ts";
+import { LayerCache } from "../models/layer-cache.ts";
 import type { AttentionReduction } from "../models/step-graph.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 

@@ -1,9 +1,8 @@
-import type { HostLayer } from "../models/layer-cache.ts";
+import type { HostLayer } from "../models/host-layer.ts";
 import type { CompressionContext } from "./context.ts";
 
-/** Kept rows. All heads keep equally many, unless the method is `masked`. */
+/** Kept rows: equally many in every head of every layer, unless the method is `ragged`. */
 export interface CompressedRows {
-  /** Heads with fewer rows than the fullest are padded to it; `HostLayer.rowCounts` then tells rows from padding. */
   readonly layers: readonly HostLayer[];
   /** Kept positions within the context, sorted: one entry for all layers and heads, or one for each, layer · numKvHeads + head. */
   readonly positions: readonly Int32Array<ArrayBuffer>[];
@@ -13,7 +12,7 @@ export interface CompressedRows {
 
 export interface CompressionRequest {
   readonly context: CompressionContext;
-  /** Rows to keep, sinks included; for a `masked` method the mean over layers and heads. */
+  /** Rows to keep, sinks included; for a `ragged` method the mean over layers and heads. */
   readonly count: number;
   /** Leading tokens that are always kept. */
   readonly sinks: number;
@@ -28,10 +27,7 @@ export interface CompressionMethod {
   readonly name: string;
   /** Chooses by the question (`CompressionRequest.questionIds`): its cache serves that question alone, so it is no rival but a bound. */
   readonly questionAware?: true;
-  /**
-   * Layers or heads keep different numbers of rows. Such rows are held padded to the fullest head and masked: a reader's memory is
-   * that of the padded cache, whatever the budget says.
-   */
-  readonly masked?: true;
+  /** Layers or heads keep different numbers of rows: the budget is their mean. */
+  readonly ragged?: true;
   compress(request: CompressionRequest): Promise<CompressedRows>;
 }

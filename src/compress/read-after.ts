@@ -19,30 +19,13 @@ export async function readAfter(
   const { layers } = joinRows(before, model.config);
   const cache = await LayerCache.from(model.runtime, model.config, layers, position);
   try {
-    const old = cache.length;
     await model.forward({ ids, cache, ...(signal === undefined ? {} : { signal }) });
-    const rows = (await cache.download()).map(({ keys, values }) => ({
-      keys: withoutFirst(keys, old, cache.length, model.config.headDim),
-      values: withoutFirst(values, old, cache.length, model.config.headDim),
-    }));
     return {
-      layers: rows,
+      layers: await cache.downloadNewest(ids.length),
       positions: [Int32Array.from(ids, (_, i) => position + i)],
       scores: [new Float32Array(ids.length)],
     };
   } finally {
     cache.release();
   }
-}
-
-/** Rows from `first` on of every head, of [heads, rows, headDim]. */
-function withoutFirst(all: Float32Array, first: number, rows: number, headDim: number): Float32Array<ArrayBuffer> {
-  const heads = all.length / (rows * headDim);
-  const width = (rows - first) * headDim;
-  const rest = new Float32Array(heads * width);
-  for (let head = 0; head < heads; head++) {
-    const start = (head * rows + first) * headDim;
-    rest.set(all.subarray(start, start + width), head * width);
-  }
-  return rest;
 }

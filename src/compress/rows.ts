@@ -1,35 +1,35 @@
 import type { ModelConfig } from "../models/config.ts";
-import { heldRows, type HostLayer } from "../models/layer-cache.ts";
+import { countedLayer, heldRows, type HostLayer } from "../models/host-layer.ts";
 
 /**
- * Rows of one layer.
+ * Rows of one layer whose heads all have equally many.
  * @param positions for every kv head the positions to take
- * @param slots rows of a head in the result; heads that take fewer are padded with zeros, and `rowCounts` tells how many are rows
  */
 export function takeRows(
   { keys, values }: HostLayer,
   { numKvHeads, headDim }: ModelConfig,
   positions: readonly Int32Array[],
-  slots: number,
 ): HostLayer {
   const tokens = keys.length / (numKvHeads * headDim);
+  const rowCounts = positions.map(({ length }) => length);
+  const total = rowCounts.reduce((sum, count) => sum + count, 0);
   const take = (from: Float32Array): Float32Array<ArrayBuffer> => {
-    const rows = new Float32Array(numKvHeads * slots * headDim);
+    const rows = new Float32Array(total * headDim);
+    let at = 0;
     positions.forEach((own, head) => {
-      own.forEach((position, slot) => {
+      for (const position of own) {
         const start = (head * tokens + position) * headDim;
-        rows.set(from.subarray(start, start + headDim), (head * slots + slot) * headDim);
-      });
+        rows.set(from.subarray(start, start + headDim), at);
+        at += headDim;
+      }
     });
     return rows;
   };
-  const rowCounts = positions.map(({ length }) => length);
-  const taken = { keys: take(keys), values: take(values) };
-  return rowCounts.every((count) => count === slots) ? taken : { ...taken, rowCounts };
+  return countedLayer(take(keys), take(values), rowCounts);
 }
 
 /**
- * Rows of every layer: the layers themselves when they are all taken.
+ * Rows of every layer of a full cache: the layers themselves when they are all taken.
  * @param positions sorted; one entry for all layers and heads, or one for each, layer · numKvHeads + head
  */
 export function takeKept(
@@ -39,8 +39,7 @@ export function takeKept(
 ): readonly HostLayer[] {
   const rows = heldRows(layers, config);
   if (positions.every(({ length }) => length === rows)) return layers;
-  const slots = Math.max(...positions.map(({ length }) => length));
-  return layers.map((layer, i) => takeRows(layer, config, headEntries(positions, i, config.numKvHeads), slots));
+  return layers.map((layer, i) => takeRows(layer, config, headEntries(positions, i, config.numKvHeads)));
 }
 
 /** Of a list with one entry for all heads, or one for every head of every layer: those of one layer's heads. */

@@ -1,6 +1,7 @@
 import { contextLimit } from "../models/config.ts";
 import type { LanguageModel } from "../models/language-model.ts";
-import { heldRows, type HostLayer, LayerCache } from "../models/layer-cache.ts";
+import { allRowCounts, type HostLayer } from "../models/host-layer.ts";
+import { LayerCache } from "../models/layer-cache.ts";
 import { MASKED } from "../models/reading-bias.ts";
 import { runStep } from "../models/run-step.ts";
 import { sequencesGraph } from "../models/sequences-graph.ts";
@@ -28,8 +29,10 @@ const TOKENS_TOGETHER = 1024;
 
 interface Sequence {
   readonly start: SequenceStart;
-  /** Rows of the cache that it sees. */
+  /** Rows of the cache that it sees, beside those of a ragged cache's base. */
   readonly rows: number[];
+  /** Rows of that base that a head holds at most. */
+  readonly baseRows: number;
   /** Tokens read and not forgotten. */
   tokens: number;
 }
@@ -50,8 +53,9 @@ export class Sequences {
     this.cache = cache;
     this.places = [...starts.keys()];
     this.sequences = starts.map((start) => {
-      const rows = Array.from({ length: heldRows(start.layers, model.config) }, (_, row) => row);
-      return { start, rows, tokens: 0 };
+      const counts = allRowCounts(start.layers, model.config);
+      const [baseRows, own] = cache.base === undefined ? [0, Math.max(...counts)] : [Math.max(...counts), 0];
+      return { start, rows: Array.from({ length: own }, (_, row) => row), baseRows, tokens: 0 };
     });
   }
 
@@ -137,9 +141,9 @@ export class Sequences {
 
   private checkRoom({ sequence, ids }: SequenceText): void {
     const { config, files } = this.model;
-    const { rows, start, tokens } = this.sequence(sequence);
+    const { rows, baseRows, start, tokens } = this.sequence(sequence);
     // Rotary positions have no end: what counts is how many rows are seen.
-    const used = config.family === "gpt2" ? start.position + tokens : rows.length;
+    const used = config.family === "gpt2" ? start.position + tokens : baseRows + rows.length;
     const limit = contextLimit(config);
     if (used + ids.length <= limit) return;
     throw new KvDistillError("context-too-long", "more tokens than the model reads", {
@@ -199,7 +203,7 @@ export class Sequences {
     const dims = [this.places.length, 1, width, this.cache.capacity + width];
     const outputs: Readonly<Record<string, Tensor>> = await runStep({
       program: await this.model.readingProgram(
-        { result: wanted.length > 0 ? "logits" : "none", ...(this.cache.masked ? { masked: true } : {}) },
+        { result: wanted.length > 0 ? "logits" : "none", ...(this.cache.base === undefined ? {} : { ragged: true }) },
         ids.length,
       ),
       config,

@@ -73,7 +73,7 @@ export class LanguageModel {
       });
       const shape = {
         ...(adapter === undefined ? {} : { adapter: adapter.lora.shape }),
-        ...(cache.masked ? { masked: true } : {}),
+        ...(cache.base === undefined ? {} : { ragged: true }),
       };
       const outputs = await runStep({
         program: await this.readingProgram({ result: wanted.length > 0 ? "logits" : "none", ...shape }, ids.length),
@@ -214,7 +214,7 @@ export class LanguageModel {
   }
 
   /** The step graph for reading `tokens` tokens in one go: few of them with quantised weights, where there are any. */
-  readingProgram(options: Pick<StepGraphOptions, "result" | "adapter" | "masked">, tokens: number): Promise<Program> {
+  readingProgram(options: Pick<StepGraphOptions, "result" | "adapter" | "ragged">, tokens: number): Promise<Program> {
     const { quantised } = this;
     if (quantised === undefined || tokens > SHORT_STEP || options.adapter !== undefined)
       return this.stepProgram(options);
@@ -233,7 +233,7 @@ export class LanguageModel {
 
   private checkIds(ids: readonly number[], cache: LayerCache): void {
     const limit = contextLimit(this.config);
-    const rows = cache.length + ids.length;
+    const rows = cache.mostRows + ids.length;
     if (rows > limit) {
       throw new KvDistillError("context-too-long", "more tokens than the model reads", {
         where: this.files.name,

@@ -1,25 +1,9 @@
 import { residentOf } from "../runtime/feeding.ts";
 import type { Program, Resident, Runtime } from "../runtime/runtime.ts";
 import { ints, type Tensor, tensor } from "../tensor/tensor.ts";
-import { KvDistillError } from "../util/errors.ts";
 import type { ModelConfig } from "./config.ts";
-import { MASKED } from "./reading-bias.ts";
-
-/** Keys and values of one layer of one sequence in host memory, [kvHeads, rows, headDim] each. */
-export interface HostLayer {
-  readonly keys: Float32Array<ArrayBuffer>;
-  readonly values: Float32Array<ArrayBuffer>;
-  /** Rows of each kv head, the first of it; what follows is padding that nothing may attend to. Left out: all are rows. */
-  readonly rowCounts?: readonly number[];
-}
-
-/** Rows that every head of every layer holds, padding included. */
-export function heldRows(
-  [layer]: readonly HostLayer[],
-  { numKvHeads, headDim }: Pick<ModelConfig, "numKvHeads" | "headDim">,
-): number {
-  return (layer?.keys.length ?? 0) / (numKvHeads * headDim);
-}
+import { heldRows, type HeadRows, type HostLayer, isRagged, layerOf } from "./host-layer.ts";
+import { RaggedBase } from "./ragged-base.ts";
 
 /**
  * Rows are reserved in steps of this many, so that shapes repeat and the engine reuses its plans. Never far ahead: reserved rows are masked,
@@ -32,34 +16,40 @@ interface LayerRows {
   readonly values: Resident;
 }
 
-interface CachedLayer extends LayerRows {
-  /** Of a masked cache: added to the scores of its rows, [sequences, kvHeads, 1, capacity]. */
-  readonly bias: Resident | undefined;
-}
-
 /**
  * The key/value rows that a model reads from, layer by layer, held where the engine runs: of one sequence, or of several side by side that
  * have equally many. Rows beyond `length` are reserved and masked. `position` is where reading continues: after a compressed context it is
  * more than `length`.
+ *
+ * Rows of a ragged cache, whose heads began with different numbers, are a base that stays as it is, and behind it the rows that were read since,
+ * equally many in every head: `length`, `capacity` and `layer` are of these alone.
  */
 export class LayerCache {
-  private layers: readonly CachedLayer[] = [];
+  private layers: readonly LayerRows[] = [];
   private used = 0;
   private reserved = 0;
   private next: number;
   /** Called with the number of rows in use whenever rows were added. */
   onGrowth: ((length: number) => void) | undefined;
-  /** Some rows are padding: reading needs a step graph with `masked`. */
-  readonly masked: boolean;
+  /** Of a ragged cache: reading needs a step graph with `ragged`. */
+  readonly base: RaggedBase | undefined;
   private readonly runtime: Runtime;
   private readonly config: ModelConfig;
   private count: number;
 
-  private constructor(runtime: Runtime, config: ModelConfig, { position = 0, masked = false, sequences = 1 }) {
+  private constructor(
+    runtime: Runtime,
+    config: ModelConfig,
+    {
+      position,
+      base,
+      sequences = 1,
+    }: { readonly position: number; readonly base?: RaggedBase; readonly sequences?: number },
+  ) {
     this.runtime = runtime;
     this.config = config;
     this.next = position;
-    this.masked = masked;
+    this.base = base;
     this.count = sequences;
   }
 
@@ -90,29 +80,31 @@ export class LayerCache {
     sequences: readonly (readonly HostLayer[])[],
     { position = 0, room = 0 } = {},
   ): Promise<LayerCache> {
+    const count = sequences.length;
+    if (sequences.some((layers) => isRagged(layers, config))) {
+      const base = await RaggedBase.upload(runtime, config, sequences);
+      const cache = new LayerCache(runtime, config, { position, base, sequences: count });
+      await cache.reserve(Math.max(1, room), room === 0 ? CAPACITY_STEP : 1);
+      return cache;
+    }
     const { numKvHeads, headDim } = config;
     const rows = Math.max(...sequences.map((layers) => heldRows(layers, config)));
-    const masked = sequences.flat().some(({ rowCounts }) => rowCounts !== undefined);
-    const cache = new LayerCache(runtime, config, { position, masked, sequences: sequences.length });
+    const cache = new LayerCache(runtime, config, { position, sequences: count });
     await cache.reserve(rows + room, room === 0 ? CAPACITY_STEP : 1);
-    const dims = [sequences.length, numKvHeads, rows, headDim];
+    const dims = [count, numKvHeads, rows, headDim];
     // Layer by layer: no more than one is held here beside the sequences' own rows.
-    for (const [i, { keys, values, bias }] of cache.layers.entries()) {
-      const own = sequences.map((layers) => layers[i]);
+    for (const [i, { keys, values }] of cache.layers.entries()) {
       const stacked = (pick: "keys" | "values"): Tensor =>
         tensor(
           "float32",
           dims,
           stackRows(
-            own.map((layer) => layer?.[pick] ?? new Float32Array()),
+            sequences.map((layers) => layers[i]?.[pick] ?? new Float32Array()),
             dims,
           ),
         );
       await runtime.writeSlice(keys, 2, 0, stacked("keys"));
       await runtime.writeSlice(values, 2, 0, stacked("values"));
-      if (bias === undefined) continue;
-      const counts = own.map((layer) => layer?.rowCounts);
-      await runtime.writeSlice(bias, 3, 0, paddingBias(counts, numKvHeads, rows));
     }
     cache.used = rows;
     return cache;
@@ -123,9 +115,14 @@ export class LayerCache {
     return this.count;
   }
 
-  /** Rows in use. */
+  /** Rows in use; of a ragged cache those behind its base. */
   get length(): number {
     return this.used;
+  }
+
+  /** Rows that a new token sees in one head at most. */
+  get mostRows(): number {
+    return (this.base?.mostRows ?? 0) + this.used;
   }
 
   /** Rows reserved: the P of step graphs. */
@@ -138,7 +135,7 @@ export class LayerCache {
     return this.next;
   }
 
-  layer(i: number): CachedLayer {
+  layer(i: number): LayerRows {
     const layer = this.layers[i];
     if (layer === undefined) throw new RangeError(`the cache has no layer ${i}`);
     return layer;
@@ -149,20 +146,18 @@ export class LayerCache {
     if (rows <= this.reserved) return;
     const capacity = Math.ceil(rows / step) * step;
     const { numLayers, numKvHeads, headDim } = this.config;
-    const grow = async (old: Resident | undefined, dims: readonly number[], axis: number): Promise<Resident> => {
-      const larger = await this.runtime.allocate("float32", dims);
+    const grow = async (old: Resident | undefined): Promise<Resident> => {
+      const larger = await this.runtime.allocate("float32", [this.count, numKvHeads, capacity, headDim]);
       if (old !== undefined) {
-        await this.runtime.writeSlice(larger, axis, 0, old);
+        await this.runtime.writeSlice(larger, 2, 0, old);
         old.release();
       }
       return larger;
     };
-    const dims = [this.count, numKvHeads, capacity, headDim];
     this.layers = await Promise.all(
       Array.from({ length: numLayers }, async (_, i) => ({
-        keys: await grow(this.layers[i]?.keys, dims, 2),
-        values: await grow(this.layers[i]?.values, dims, 2),
-        bias: this.masked ? await grow(this.layers[i]?.bias, [this.count, numKvHeads, 1, capacity], 3) : undefined,
+        keys: await grow(this.layers[i]?.keys),
+        values: await grow(this.layers[i]?.values),
       })),
     );
     this.reserved = capacity;
@@ -202,42 +197,58 @@ export class LayerCache {
       rows.release();
       return residentOf(residents, "kept");
     };
-    const kept: CachedLayer[] = [];
-    for (const { keys, values, bias } of this.layers) {
-      kept.push({ keys: await pick(keys), values: await pick(values), bias: bias && (await pick(bias)) });
-    }
+    const kept: LayerRows[] = [];
+    for (const { keys, values } of this.layers) kept.push({ keys: await pick(keys), values: await pick(values) });
     this.layers = kept;
+    await this.base?.keep(pick);
     this.count = places.length;
   }
 
-  /**
-   * Copies of the rows in use of the only sequence, in host memory.
-   * @throws KvDistillError `unsupported` for a masked cache
-   */
+  /** Copies of all rows in use of the only sequence, in host memory. */
   async download(): Promise<HostLayer[]> {
-    if (this.masked) throw new KvDistillError("unsupported", "rows of a masked cache cannot be told from its padding");
+    const newest = await this.newestRows(this.used);
+    const before = await this.base?.download(this.runtime, this.config);
+    return newest.map((heads, layer) =>
+      layerOf(
+        heads.map((rows, head) => [...(before?.[layer]?.slice(head, head + 1) ?? []), rows]),
+        this.config.headDim,
+      ),
+    );
+  }
+
+  /** Copies of the newest `count` rows of the only sequence: rows that were read, not of a ragged cache's base. */
+  async downloadNewest(count: number): Promise<HostLayer[]> {
+    const newest = await this.newestRows(count);
+    return newest.map((heads) =>
+      layerOf(
+        heads.map((rows) => [rows]),
+        this.config.headDim,
+      ),
+    );
+  }
+
+  /** The newest rows by layer and head. */
+  private newestRows(count: number): Promise<HeadRows[][]> {
     const { numKvHeads, headDim } = this.config;
-    const cut = async (resident: Resident): Promise<Float32Array<ArrayBuffer>> => {
-      const { data } = await this.runtime.download(resident);
-      const rows = new Float32Array(numKvHeads * this.used * headDim);
-      for (let head = 0; head < numKvHeads; head++) {
-        const start = head * this.reserved * headDim;
-        rows.set((data as Float32Array).subarray(start, start + this.used * headDim), head * this.used * headDim);
-      }
-      return rows;
-    };
     return Promise.all(
-      this.layers.map(async ({ keys, values }) => ({ keys: await cut(keys), values: await cut(values) })),
+      this.layers.map(async (layer) => {
+        const [keys, values] = [await this.runtime.download(layer.keys), await this.runtime.download(layer.values)];
+        return Array.from({ length: numKvHeads }, (_, head) => {
+          const end = (head * this.reserved + this.used) * headDim;
+          const cut = ({ data }: Tensor): Float32Array => (data as Float32Array).subarray(end - count * headDim, end);
+          return { keys: cut(keys), values: cut(values) };
+        });
+      }),
     );
   }
 
   release(): void {
-    for (const { keys, values, bias } of this.layers) {
+    for (const { keys, values } of this.layers) {
       keys.release();
       values.release();
-      bias?.release();
     }
     this.layers = [];
+    this.base?.release();
   }
 }
 
@@ -254,23 +265,4 @@ function stackRows(
     }
   });
   return all;
-}
-
-/**
- * 0 for the first rows of each head, as many as it has, and MASKED for the padding after them: [sequences, kvHeads, 1, rows].
- * @param rowCounts of each sequence; undefined where no head has padding of its own
- */
-function paddingBias(
-  rowCounts: readonly (readonly number[] | undefined)[],
-  numKvHeads: number,
-  rows: number,
-): Tensor<"float32"> {
-  const bias = new Float32Array(rowCounts.length * numKvHeads * rows);
-  rowCounts.forEach((own, sequence) => {
-    own?.forEach((count, head) => {
-      const start = (sequence * numKvHeads + head) * rows;
-      bias.fill(MASKED, start + count, start + rows);
-    });
-  });
-  return tensor("float32", [rowCounts.length, numKvHeads, 1, rows], bias);
 }

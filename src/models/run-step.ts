@@ -32,8 +32,11 @@ export async function runStep({
   places,
   extra,
 }: StepCall): Promise<Readonly<Record<string, Tensor>>> {
-  if (cache.masked && !program.inputs.includes("layers.0.past.bias")) {
-    throw new KvDistillError("bad-argument", "the graph does not mask: it would read padding", { where: "masked" });
+  const { base } = cache;
+  if (base !== undefined && !program.inputs.includes("layers.0.base.0.keys")) {
+    throw new KvDistillError("bad-argument", "the graph does not read heads with different numbers of rows", {
+      where: "ragged",
+    });
   }
   const tokens = ids.length / cache.sequences;
   await cache.reserve(cache.length + tokens);
@@ -53,10 +56,10 @@ export async function runStep({
   };
   const names: string[] = [];
   for (let i = 0; i < layers; i++) {
-    const { keys, values, bias } = cache.layer(i);
+    const { keys, values } = cache.layer(i);
     feeds[`layers.${i}.past.keys`] = keys;
     feeds[`layers.${i}.past.values`] = values;
-    if (bias !== undefined) feeds[`layers.${i}.past.bias`] = bias;
+    Object.assign(feeds, base?.feeds(i));
     names.push(`layers.${i}.keys`, `layers.${i}.values`);
   }
   const { residents, outputs } = await program.runKeeping(pickFeeds(program, feeds), names);

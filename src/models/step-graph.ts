@@ -2,6 +2,8 @@ import { div, gather, input, matMul, mul, reduceMax, reduceSum, sub, transposeLa
 import { addDims, type Dim, mulDims } from "../graph/dims.ts";
 import { defineGraph, type Graph } from "../graph/graph.ts";
 import type { Node } from "../graph/node.ts";
+import type { BaseRows } from "../nn/attention.ts";
+import { KvDistillError } from "../util/errors.ts";
 import { type AdapterShape, loraInputs } from "./adapter-inputs.ts";
 import type { ModelConfig } from "./config.ts";
 import type { BlockContext } from "./families/family.ts";
@@ -22,8 +24,8 @@ export interface StepGraphOptions {
   readonly among?: boolean;
   /** Also mean and scatter of the queries before the position encoding. */
   readonly queryStatistics?: boolean;
-  /** For a masked cache: its rows have a bias of their own in every layer and head. */
-  readonly masked?: boolean;
+  /** For a ragged cache, whose heads have a base of their own. Not with an adapter, `attention` or `queryStatistics`. */
+  readonly ragged?: boolean;
 }
 
 const REDUCE = { sum: reduceSum, max: reduceMax } as const;
@@ -32,15 +34,23 @@ const REDUCE = { sum: reduceSum, max: reduceMax } as const;
  * One step of reading: T new tokens on top of P cached rows, in each of B sequences. Prefill, decoding and encoding are all this graph.
  *
  * Inputs: ids, positions int64 [B·T]; rotaryRows int64 [B,T]; cos, sin [B·T, headDim/2]; bias [B,1,T,P+T]; layers.{i}.past.keys/.values
- * [B,G,P,D]; logitRows int64 [M]; with an adapter also routed [B·T,1] and layers.{i}.<module>.lora_A/_B; of a masked cache
- * layers.{i}.past.bias [B,G,1,P]; among [P+T], 0 or 1; for query statistics counted [T,1], 0 or 1, and share [1,T], its part of the ones.
+ * [B,G,P,D]; logitRows int64 [M]; with an adapter also routed [B·T,1] and layers.{i}.<module>.lora_A/_B; of a ragged cache
+ * layers.{i}.base.{h}.keys/.values [B,1,P_i_h,D] and .bias [B,1,1,P_i_h]; among [P+T], 0 or 1; for query statistics counted [T,1], 0 or 1, and
+ * share [1,T], its part of the ones.
  * Outputs: layers.{i}.keys/.values [B,G,T,D] of the new tokens; logits [M,V] or hidden [B·T,E]; layers.{i}.attention [B,G,P+T];
  * layers.{i}.queryMean [B,H,1,D] and .queryScatter [B,H,D,D], the sum of outer products of what differs from the mean, of counted tokens.
+ * @throws KvDistillError `unsupported` for options that do not go together
  */
 export function stepGraph(
   config: ModelConfig,
-  { layers = config.numLayers, result, adapter, attention, among, queryStatistics, masked }: StepGraphOptions,
+  { layers = config.numLayers, result, adapter, attention, among, queryStatistics, ragged }: StepGraphOptions,
 ): Graph {
+  if (ragged === true && (adapter !== undefined || attention !== undefined || queryStatistics === true)) {
+    throw new KvDistillError("unsupported", "heads with different numbers of rows are read by the frozen model alone", {
+      where: "ragged",
+      hint: "compress from the text",
+    });
+  }
   const family = familyOf(config);
   const batch: Dim = "B";
   const tokens: Dim = "T";
@@ -68,10 +78,8 @@ export function stepGraph(
       past: {
         keys: input(`${prefix}past.keys`, "float32", cacheShape),
         values: input(`${prefix}past.values`, "float32", cacheShape),
-        ...(masked === true
-          ? { bias: input(`${prefix}past.bias`, "float32", [batch, config.numKvHeads, 1, "P"]) }
-          : {}),
       },
+      ...(ragged === true ? { base: baseInputs(config, layer, batch) } : {}),
       ...(adapter === undefined ? {} : { adapter: { lora: loraInputs(config, adapter, prefix), routed } }),
     };
     const block = family.block(layer, x, context);
@@ -92,6 +100,19 @@ export function stepGraph(
   if (result === "hidden") outputs.hidden = x;
   if (result === "logits") outputs.logits = family.head(gather(x, input("logitRows", "int64", ["M"])));
   return defineGraph(`${config.family}.step.${result}`, outputs);
+}
+
+/** Each head's own rows of a ragged cache. */
+function baseInputs({ numKvHeads, headDim }: ModelConfig, layer: number, batch: Dim): BaseRows[] {
+  return Array.from({ length: numKvHeads }, (_, head) => {
+    const prefix = `layers.${layer}.base.${head}.`;
+    const rows = `P_${layer}_${head}`;
+    return {
+      keys: input(`${prefix}keys`, "float32", [batch, 1, rows, headDim]),
+      values: input(`${prefix}values`, "float32", [batch, 1, rows, headDim]),
+      bias: input(`${prefix}bias`, "float32", [batch, 1, 1, rows]),
+    };
+  });
 }
 
 /** Attention as it would be if the other keys were not there: they get none, the sum is 1 again. */

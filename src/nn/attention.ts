@@ -6,14 +6,18 @@ import type { Node } from "../graph/node.ts";
 export interface KeyValues {
   readonly keys: Node;
   readonly values: Node;
-  /** Added to the scores of these keys, [batch, kvHeads, 1, tokens]: 0, or a large negative number for a row that is none. */
-  readonly bias?: Node;
+}
+
+/** Keys and values of one kv head that every token sees, as many as this head has: [batch, 1, rows, headDim] each. */
+export interface BaseRows extends KeyValues {
+  /** Added to the scores of these keys, [batch, 1, 1, rows]: 0, or a large negative number for a row that is none. */
+  readonly bias: Node;
 }
 
 export interface Attended {
   /** [batch, queryHeads, tokens, headDim] */
   readonly mixed: Node;
-  /** Attention probabilities, [batch, kvHeads, queryHeads / kvHeads, tokens, all keys]. */
+  /** Attention probabilities, [batch, kvHeads, queryHeads / kvHeads, tokens, all keys but the base's]. */
   readonly weights: Node;
 }
 
@@ -22,9 +26,15 @@ export interface Attended {
  * fed as an input is read where it lies.
  * @param queries [batch, queryHeads, tokens, headDim]
  * @param stretches in the order of the columns of `bias`
- * @param bias [batch, 1, tokens, all keys], added to the scaled scores: 0 or a large negative number
+ * @param bias [batch, 1 or kvHeads, tokens, all keys], added to the scaled scores: 0 or a large negative number
+ * @param base of every kv head rows of its own, before the stretches; `bias` does not have them
  */
-export function attention(queries: Node, stretches: readonly KeyValues[], bias: Node): Attended {
+export function attention(
+  queries: Node,
+  stretches: readonly KeyValues[],
+  bias: Node,
+  base?: readonly BaseRows[],
+): Attended {
   const [batch = 1, queryHeads = 1, tokens = 1, headDim = 1] = queries.shape;
   const kvHeads = stretches[0]?.keys.shape[1] ?? 1;
   const group = Number(queryHeads) / Number(kvHeads);
@@ -33,17 +43,15 @@ export function attention(queries: Node, stretches: readonly KeyValues[], bias: 
 
   // Queries of one group share keys, so they become rows of one product instead of repeating the keys.
   const grouped = mul(reshape(queries, [batch, kvHeads, rows, headDim]), 1 / Math.sqrt(Number(headDim)));
-  const scores = stretches.map(({ keys, bias: own }) => {
-    const products = matMul(grouped, transposeLast(keys));
-    return own === undefined ? products : add(products, own);
-  });
+  const scores = stretches.map(({ keys }) => matMul(grouped, transposeLast(keys)));
   const joined = scores.length === 1 && scores[0] !== undefined ? scores[0] : concat(scores, -1);
   const biased = add(
     reshape(joined, [batch, kvHeads, group, tokens, keyCount]),
-    reshape(bias, [bias.shape[0] ?? 1, 1, 1, tokens, keyCount]),
+    reshape(bias, [bias.shape[0] ?? 1, bias.shape[1] ?? 1, 1, tokens, keyCount]),
   );
-  const weights = softmax(biased);
-  const rowWeights = reshape(weights, [batch, kvHeads, rows, keyCount]);
+  const shared = base && withBase(grouped, reshape(biased, [batch, kvHeads, rows, keyCount]), base);
+  const weights = shared === undefined ? softmax(biased) : reshape(shared.weights, biased.shape);
+  const rowWeights = shared?.weights ?? reshape(weights, [batch, kvHeads, rows, keyCount]);
 
   let start: Dim = 0;
   const parts = stretches.map(({ values }) => {
@@ -52,6 +60,38 @@ export function attention(queries: Node, stretches: readonly KeyValues[], bias: 
     start = end;
     return part;
   });
-  const mixed = parts.reduce((a, b) => add(a, b));
+  const mixed = [...parts, ...(shared === undefined ? [] : [shared.mixed])].reduce((a, b) => add(a, b));
   return { mixed: reshape(mixed, [batch, queryHeads, tokens, headDim]), weights };
+}
+
+/**
+ * Attention that is shared between each head's base and other keys, head by head: their numbers differ.
+ * @param queries [batch, kvHeads, rows, headDim]
+ * @param others scores of the other keys, [batch, kvHeads, rows, keys]
+ * @returns what the base gives, as `queries`, and the attention that is left for the others, as `others`
+ */
+function withBase(
+  queries: Node,
+  others: Node,
+  base: readonly BaseRows[],
+): { readonly mixed: Node; readonly weights: Node } {
+  const heads = base.map(({ keys, values, bias }, head) => {
+    const count = keys.shape[2] ?? 0;
+    const scores = add(matMul(slice(queries, 1, head, head + 1), transposeLast(keys)), bias);
+    const weights = softmax(concat([scores, slice(others, 1, head, head + 1)], -1));
+    return {
+      mixed: matMul(slice(weights, -1, 0, count), values),
+      weights: slice(weights, -1, count, addDims(count, others.shape[3] ?? 0)),
+    };
+  });
+  return {
+    mixed: concat(
+      heads.map(({ mixed }) => mixed),
+      1,
+    ),
+    weights: concat(
+      heads.map(({ weights }) => weights),
+      1,
+    ),
+  };
 }

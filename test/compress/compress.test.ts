@@ -8,7 +8,8 @@ import { compressIds, type CompressOptions, type CompressProgress } from "../../
 import { attachAdapter } from "../../src/compress/loaded-adapter.ts";
 import { methodNamed, SAVED_METHOD_NAMES } from "../../src/compress/methods/index.ts";
 import { generate } from "../../src/generate/generate.ts";
-import { type HostLayer, LayerCache } from "../../src/models/layer-cache.ts";
+import type { HostLayer } from "../../src/models/host-layer.ts";
+import { LayerCache } from "../../src/models/layer-cache.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
 import { distance, logitsAfter, logitsOn, someIds, tinyAdapter, useTinyModel, withoutUpdates } from "./tiny.ts";
 

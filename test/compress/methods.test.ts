@@ -13,8 +13,8 @@ import {
 } from "../../src/compress/methods/index.ts";
 import { layerCounts } from "../../src/compress/methods/pyramidkv.ts";
 import { headEntries } from "../../src/compress/rows.ts";
-import { Sequences } from "../../src/generate/sequences.ts";
-import { type HostLayer, LayerCache } from "../../src/models/layer-cache.ts";
+import { headsOf, heldRows, rowCountsOf } from "../../src/models/host-layer.ts";
+import { LayerCache } from "../../src/models/layer-cache.ts";
 import { distance, logitsAfter, someIds, tinyAdapter, useTinyModel, withoutUpdates } from "./tiny.ts";
 
 const TOKENS = 23;
@@ -67,11 +67,6 @@ function compress(method: CompressionMethod, count: number, seed = 5, position =
   return method.compress({ context, count, sinks: SINKS, seed, ...asked });
 }
 
-function slotsOf({ keys }: HostLayer): number {
-  const { numKvHeads, headDim } = tiny.model().config;
-  return keys.length / (numKvHeads * headDim);
-}
-
 describe.each(ALL)("every method: $title", (one) => {
   test.each([SINKS + 1, 10, TOKENS])(
     "obtains exactly %i rows in every layer and head, sinks among them",
@@ -81,19 +76,17 @@ describe.each(ALL)("every method: $title", (one) => {
       const { layers, positions, scores } = await compress(method, count);
       const expected = UNBUDGETED[one.name] ?? count;
       expect(layers.length).toBe(numLayers);
-      const slots = Math.max(...positions.map(({ length }) => length));
       for (const [i, layer] of layers.entries()) {
-        expect(slotsOf(layer)).toBe(slots);
         const rows = headEntries(positions, i, numKvHeads).map(({ length }) => length);
-        expect(layer.rowCounts ?? new Array(numKvHeads).fill(slots)).toEqual(rows);
+        expect(rowCountsOf(layer, tiny.model().config)).toEqual(rows);
         expect(layer.values.length).toBe(layer.keys.length);
         expect(layer.keys.every(Number.isFinite) && layer.values.every(Number.isFinite)).toBe(true);
       }
       expect([1, numLayers * numKvHeads]).toContain(positions.length);
-      // Masked methods share the budget out among layers and heads, and use all of it.
+      // Ragged methods share the budget out among layers and heads, and use all of it.
       expect(positions.reduce((sum, kept) => sum + kept.length, 0)).toBe(expected * positions.length);
       for (const kept of positions) {
-        if (method.masked !== true) expect(kept.length).toBe(expected);
+        if (method.ragged !== true) expect(kept.length).toBe(expected);
         expect([...kept.subarray(0, SINKS)]).toEqual([0, 1, 2]);
         expect(new Set(kept).size).toBe(kept.length);
         expect([...kept]).toEqual([...kept].sort((a, b) => a - b));
@@ -124,8 +117,7 @@ describe.each(ALL)("every method: $title", (one) => {
       expect(distance(layer.keys, full.keys)).toBeLessThan(1e-5);
       expect(distance(layer.values, full.values)).toBeLessThan(1e-5);
     });
-    if (one.name === "none")
-      expect(slotsOf(layers[0] ?? { keys: new Float32Array(), values: new Float32Array() })).toBe(SINKS);
+    if (one.name === "none") expect(heldRows(layers, tiny.model().config)).toBe(SINKS);
   });
 
   test("rows are the full cache's at the kept positions, wherever the context stands", async () => {
@@ -134,16 +126,17 @@ describe.each(ALL)("every method: $title", (one) => {
       const whole = await compress(methodNamed("full", undefined), TOKENS, 5, position);
       const { layers, positions } = await compress(methodOf(one, unchanged), 9, 5, position);
       layers.forEach((layer, i) => {
+        const heads = headsOf(layer, tiny.model().config);
         headEntries(positions, i, numKvHeads).forEach((kept, head) => {
           kept.forEach((at, slot) => {
             const full = whole.layers[i];
-            const [from, to] = [(head * TOKENS + at) * headDim, (head * slotsOf(layer) + slot) * headDim];
             const row = (all: Float32Array | undefined, start: number): Float32Array =>
-              all?.subarray(start, start + headDim) ?? new Float32Array();
-            expect(distance(row(layer.values, to), row(full?.values, from))).toBeLessThan(1e-4);
+              all?.subarray(start * headDim, (start + 1) * headDim) ?? new Float32Array();
+            const from = head * TOKENS + at;
+            expect(distance(row(heads[head]?.values, slot), row(full?.values, from))).toBeLessThan(1e-4);
             // A cut text stands elsewhere, so that its keys are turned otherwise: it has a test of its own.
             if (one.name === "truncated") return;
-            expect(distance(row(layer.keys, to), row(full?.keys, from))).toBeLessThan(1e-4);
+            expect(distance(row(heads[head]?.keys, slot), row(full?.keys, from))).toBeLessThan(1e-4);
           });
         });
       });
@@ -180,97 +173,36 @@ test("unknown names, and kv-distill without an adapter, are refused", () => {
   expect(() => methodNamed("kv-distill", undefined)).toThrow(/--adapter/);
 });
 
-describe("masked rows", () => {
-  /** Logits of a question on rows: read alone, and beside another sequence that has more rows. */
-  async function logitsOf(layers: readonly HostLayer[]): Promise<Float32Array[]> {
-    const model = tiny.model();
-    const cache = await LayerCache.from(model.runtime, model.config, layers, TOKENS);
-    try {
-      const { data } = await model.forward({ ids: questionIds, cache, logitRows: [questionIds.length - 1] });
-      const { layers: whole } = await compress(methodNamed("full", undefined), TOKENS);
-      const both = await Sequences.open(
-        model,
-        [
-          { layers: whole, position: TOKENS },
-          { layers, position: TOKENS },
-        ],
-        questionIds.length,
-      );
-      const read = await both.read([
-        { sequence: 0, ids: ids.slice(0, 5), logitsFrom: 4 },
-        { sequence: 1, ids: questionIds, logitsFrom: questionIds.length - 1 },
-      ]);
-      both.release();
-      return [data, ...read.flat()];
-    } finally {
-      cache.release();
-    }
-  }
+test("stretches whose heads keep different numbers of rows are joined head by head", () => {
+  const config = { numLayers: 1, numKvHeads: 2, headDim: 1 };
+  const stretch = (first: number, rowCounts: readonly number[]): CompressedRows => {
+    const positions = rowCounts.map((count) => Int32Array.from({ length: count }, (_, i) => first + i));
+    const rows = Float32Array.from(
+      rowCounts.flatMap((count, head) => Array.from({ length: count }, (_, i) => first + 5 * head + i)),
+    );
+    return { layers: [{ keys: rows, values: rows, rowCounts }], positions };
+  };
+  const { layers, positions } = joinParts([stretch(10, [2, 1]), stretch(20, [1, 2])], config);
+  const joined = Float32Array.of(10, 11, 20, 15, 25, 26);
+  expect(layers).toEqual([{ keys: joined, values: joined }]);
+  expect(positions.map((own) => [...own])).toEqual([
+    [10, 11, 20],
+    [10, 20, 21],
+  ]);
+  const [ragged] = joinParts([stretch(10, [2, 0]), stretch(20, [1, 2])], config).layers;
+  expect(ragged?.rowCounts).toEqual([3, 2]);
+  expect([...(ragged?.keys ?? [])]).toEqual([10, 11, 20, 25, 26]);
+});
 
-  /** The first rows of every head, as many as `rowCounts` says, with rubbish behind them. */
-  function padded(layers: readonly HostLayer[], rowCounts: readonly number[], rubbish: number): HostLayer[] {
-    const { headDim } = tiny.model().config;
-    return layers.map((layer) => {
-      const [old, slots] = [slotsOf(layer), slotsOf(layer) + 3];
-      const pad = (from: Float32Array): Float32Array<ArrayBuffer> => {
-        const all = new Float32Array(rowCounts.length * slots * headDim).fill(rubbish);
-        rowCounts.forEach((count, head) => {
-          all.set(from.subarray(head * old * headDim, (head * old + count) * headDim), head * slots * headDim);
-        });
-        return all;
-      };
-      return { keys: pad(layer.keys), values: pad(layer.values), rowCounts };
+test("rows that were chosen by a question are never saved", async () => {
+  expect(METHOD_NAMES.filter((name) => !SAVED_METHOD_NAMES.includes(name))).toEqual(["pyramidkv", "kvzip"]);
+  for (const name of QUESTION_AWARE_METHOD_NAMES) {
+    const refused = compressIds(tiny.model(), ids, {
+      method: methodNamed(name, undefined),
+      keep: { kind: "fraction", value: 0.5 },
     });
+    await expect(refused).rejects.toThrow(/for evaluation/);
   }
-
-  test("read as if the padding were not there", async () => {
-    const { layers } = await compress(methodNamed("h2o", undefined), 9);
-    const wanted = await logitsOf(layers);
-    const got = await logitsOf(padded(layers, [9, 9], 3));
-    got.forEach((one, i) => {
-      expect(distance(one, wanted[i] ?? new Float32Array())).toBeLessThan(1e-5);
-    });
-  });
-
-  test("of heads with different numbers: padding has no say, rows have", async () => {
-    const { layers } = await compress(methodNamed("h2o", undefined), 9);
-    const [wanted] = await logitsOf(padded(layers, [9, 6], 0));
-    const [other] = await logitsOf(padded(layers, [9, 6], -5));
-    const [more] = await logitsOf(padded(layers, [9, 7], 0));
-    expect(distance(other ?? new Float32Array(), wanted ?? new Float32Array())).toBeLessThan(1e-5);
-    expect(distance(more ?? new Float32Array(), wanted ?? new Float32Array())).toBeGreaterThan(1e-4);
-  });
-
-  test("of several stretches are joined head by head", () => {
-    const config = { numLayers: 1, numKvHeads: 2, headDim: 1 };
-    const stretch = (first: number, rowCounts: readonly number[]): CompressedRows => {
-      const rows = Float32Array.of(first, first + 1, first + 2, first + 3);
-      const positions = rowCounts.map((count) => Int32Array.from({ length: count }, (_, i) => first + i));
-      return { layers: [{ keys: rows, values: rows, rowCounts }], positions };
-    };
-    const { layers, positions } = joinParts([stretch(10, [2, 1]), stretch(20, [1, 2])], config);
-    const joined = Float32Array.of(10, 11, 20, 12, 22, 23);
-    expect(layers).toEqual([{ keys: joined, values: joined }]);
-    expect(positions.map((own) => [...own])).toEqual([
-      [10, 11, 20],
-      [10, 20, 21],
-    ]);
-    const [ragged] = joinParts([stretch(10, [2, 0]), stretch(20, [1, 2])], config).layers;
-    expect(ragged?.rowCounts).toEqual([3, 2]);
-    expect([...(ragged?.keys ?? [])]).toEqual([10, 11, 20, 22, 23, 0]);
-  });
-
-  test("are never saved, nor rows chosen by a question", async () => {
-    const plain = METHOD_NAMES.filter((name) => !SAVED_METHOD_NAMES.includes(name));
-    expect(plain).toEqual(["pyramidkv", "kvzip"]);
-    for (const name of [...plain, ...QUESTION_AWARE_METHOD_NAMES]) {
-      const refused = compressIds(tiny.model(), ids, {
-        method: methodNamed(name, undefined),
-        keep: { kind: "fraction", value: 0.5 },
-      });
-      await expect(refused).rejects.toThrow(/for evaluation/);
-    }
-  });
 });
 
 test("truncated: what is asked follows the cut text as if there were no more", async () => {

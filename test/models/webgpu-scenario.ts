@@ -6,7 +6,8 @@ import { kvDistill, scoreTokens } from "../../src/compress/methods/kv-distill.ts
 import { takeKept } from "../../src/compress/rows.ts";
 import { readingCache } from "../../src/generate/generate.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
-import { type HostLayer, LayerCache } from "../../src/models/layer-cache.ts";
+import type { HostLayer } from "../../src/models/host-layer.ts";
+import { LayerCache } from "../../src/models/layer-cache.ts";
 import { randomAdapter } from "./random-adapter.ts";
 
 /** Everything that inference computes on a device, by name. */

@@ -49,9 +49,9 @@ export const QUESTION_AWARE_METHOD_NAMES: readonly string[] = namesOf(
   withoutAdapter.filter(({ questionAware }) => questionAware === true),
 );
 
-/** Those whose caches can be saved: neither question-aware nor masked. */
+/** Those whose caches can be saved: neither question-aware nor ragged. */
 export const SAVED_METHOD_NAMES: readonly string[] = [
-  ...namesOf(blind.filter(({ masked }) => masked !== true)),
+  ...namesOf(blind.filter(({ ragged }) => ragged !== true)),
   "kv-distill",
 ];
 

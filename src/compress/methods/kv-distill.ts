@@ -16,7 +16,7 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
   const { config } = loaded.adapter;
   return {
     name: "kv-distill",
-    ...(config.selection === "across-heads" ? { masked: true } : {}),
+    ...(config.selection === "across-heads" ? { ragged: true } : {}),
     compress: async ({ context, count, sinks }) => {
       const { model, ids, signal } = context;
       const columns = scoreColumns(config);
@@ -63,7 +63,7 @@ export async function scoreTokens(
   return asDType(scores ?? hidden, "float32").data;
 }
 
-/** Multiplies every row by its gate; keys are [heads, slots, headDim], gates [slots] for each head. */
+/** Multiplies every row by its gate; keys are head after head, [its rows, headDim], gates [its rows] for each. */
 function scaleRows(keys: Float32Array, gates: readonly Float32Array[], headDim: number): void {
   let i = 0;
   for (const own of gates) {

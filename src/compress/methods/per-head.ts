@@ -6,7 +6,7 @@ import { selectKept } from "../select.ts";
 export type HeadScores = readonly Float32Array[];
 
 /** What the methods below have in common. */
-export type MethodTraits = Pick<CompressionMethod, "questionAware" | "masked">;
+export type MethodTraits = Pick<CompressionMethod, "questionAware" | "ragged">;
 
 /**
  * A method that scores every token for every layer and kv head and keeps the highest of each, with the sinks.

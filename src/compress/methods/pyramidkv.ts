@@ -13,7 +13,7 @@ const BETA = 20;
 export function pyramidkv(window = WINDOW): CompressionMethod {
   return {
     name: "pyramidkv",
-    masked: true,
+    ragged: true,
     compress: async (request) => {
       const { context, count, sinks } = request;
       const { numLayers, numKvHeads } = context.model.config;

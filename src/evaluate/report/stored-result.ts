@@ -51,7 +51,7 @@ const resultSchema = z.object({
       ...means,
       obtainedKeep: z.number(),
       questionAware: z.literal(true).optional(),
-      masked: z.literal(true).optional(),
+      // Earlier runs have `masked: true` here, which is passed over: heads with fewer rows were padded then, and `obtainedKeep` is what that took.
       emptyRate: z.number().nullable(),
       cutRate: z.number().nullable(),
       secondsPerQuestion: z.number(),

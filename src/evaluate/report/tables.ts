@@ -86,9 +86,8 @@ function conditionLabel({ method, keep }: Pick<ConditionResult, "method" | "keep
   return hasBudget(method) ? `${method} ${formatPercent(keep)}` : method;
 }
 
-function markedName({ method, questionAware, masked }: ConditionResult): string {
-  const marks = [...(questionAware ? ["sees the question"] : []), ...(masked ? ["masked: saves no memory"] : [])];
-  return marks.length === 0 ? method : `${method} (${marks.join(", ")})`;
+function markedName({ method, questionAware }: ConditionResult): string {
+  return questionAware === true ? `${method} (sees the question)` : method;
 }
 
 /** What the intervals are. */

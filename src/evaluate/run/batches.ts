@@ -8,15 +8,17 @@ const MOST_BYTES = 2 ** 30;
 const LIKE_LENGTH = 0.7;
 
 export interface BatchLimits<T> {
-  /** Rows that a condition's cache has at most. */
+  /** Rows that a condition's cache has, mean over its heads. */
   readonly rowsOf: (condition: T) => number;
+  /** Only conditions of one family are read side by side; left out: all are. */
+  readonly familyOf?: (condition: T) => string;
   readonly config: Pick<ModelConfig, "numLayers" | "numKvHeads" | "headDim" | "vocabSize">;
   readonly maxNewTokens: number;
   readonly mostBytes?: number;
 }
 
 /**
- * Cuts a passage's conditions, those with most rows first, into parts of like length, each small enough for its caches to answer a question
+ * Cuts a passage's conditions, those with most rows first, into parts of one family and like length, each small enough for its caches to answer a question
  * side by side, and its questions, short ones first, into batches for each part. It depends on sizes alone, never on what is left to do: how
  * many are read together shifts logits in the last digits, and a resumed run must give what the straight run gives.
  */
@@ -25,12 +27,12 @@ export function partsOf<T>(
   questions: readonly AskedQuestion[],
   limits: BatchLimits<T>,
 ): { readonly conditions: readonly T[]; readonly batches: readonly (readonly AskedQuestion[])[] }[] {
-  const { rowsOf, maxNewTokens } = limits;
+  const { rowsOf, familyOf = () => "", maxNewTokens } = limits;
   const most = (sizeOf: (question: AskedQuestion) => number): number => Math.max(0, ...questions.map(sizeOf));
   const [largest, longest] = [most((one) => bytesOf(0, one, limits)), most((one) => tokensNeeded(one, maxNewTokens))];
   const parts: T[][] = [];
   for (const condition of [...conditions].sort((a, b) => rowsOf(b) - rowsOf(a))) {
-    const last = parts.at(-1) ?? [];
+    const last = parts.findLast(([first]) => first !== undefined && familyOf(first) === familyOf(condition)) ?? [];
     // Shorter caches are padded to the longest.
     const rows = mostRows([...last, condition], limits);
     const alike = rowsOf(condition) + longest >= LIKE_LENGTH * (rows + longest);

@@ -1,6 +1,6 @@
 import { argmax } from "../../generate/sample.ts";
 import { contextLimit } from "../../models/config.ts";
-import { heldRows } from "../../models/layer-cache.ts";
+import { heldRows } from "../../models/host-layer.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { divergence, type Teacher, teacherOf } from "../metrics/divergence.ts";
 import { normalizeAnswer } from "../metrics/squad.ts";
@@ -87,7 +87,8 @@ class PassageRun {
     return partsOf(all, this.questions, {
       config: model.config,
       maxNewTokens: this.maxNewTokens,
-      rowsOf: (condition) => this.caches.mostRows(condition),
+      rowsOf: (condition) => this.caches.rowsOf(condition),
+      familyOf: (condition) => this.caches.familyOf(condition),
     });
   }
 

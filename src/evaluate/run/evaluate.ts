@@ -186,11 +186,8 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
   }
 }
 
-function marksOf(method: CompressionMethod | undefined): Pick<CompressionMethod, "questionAware" | "masked"> {
-  return {
-    ...(method?.questionAware === undefined ? {} : { questionAware: method.questionAware }),
-    ...(method?.masked === undefined ? {} : { masked: method.masked }),
-  };
+function marksOf(method: CompressionMethod | undefined): Pick<CompressionMethod, "questionAware"> {
+  return method?.questionAware === undefined ? {} : { questionAware: method.questionAware };
 }
 
 /** Rows that need not be measured: those of the folder, and those of another run, which are written there too. */

@@ -44,10 +44,17 @@ export class PassageCaches {
     return keep === undefined ? Math.max(1, sinks) : keptCount(this.contextIds.length, keep, sinks);
   }
 
-  /** Rows of a condition's cache at most. */
-  mostRows(condition: Condition): number {
-    const padded = this.setup.methods.get(condition.method)?.masked === true;
-    return padded || condition.method === "full" ? this.contextIds.length : this.budget(condition);
+  /** Rows of a condition's cache, mean over its heads. */
+  rowsOf(condition: Condition): number {
+    return condition.method === "full" ? this.contextIds.length : this.budget(condition);
+  }
+
+  /**
+   * Caches of one family are read side by side without much padding: those whose heads have equally many rows, and those that one method makes
+   * whose heads do not. A larger budget of such a method gives every head as many rows as a smaller one, or more.
+   */
+  familyOf({ method }: Condition): string {
+    return this.setup.methods.get(method)?.ragged === true ? method : "uniform";
   }
 
   /** Whether a condition makes a cache for each question. */

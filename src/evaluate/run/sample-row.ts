@@ -20,8 +20,8 @@ export const sampleRowSchema = z.strictObject({
   keep: share.nullable(),
   /** Tokens of the context, template header included. */
   contextTokens: z.int().min(1),
-  /** Rows of the cache that was read, in each layer and head; null when it failed before. */
-  rows: z.int().min(1).nullable(),
+  /** Rows of the cache that was read, mean over layers and heads; null when it failed before. */
+  rows: z.number().min(1).nullable(),
   /** What the question belongs to in tables. */
   facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
   /** What was generated; empty where it failed. */

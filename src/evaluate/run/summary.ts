@@ -38,8 +38,6 @@ export interface ConditionResult extends Means {
   readonly obtainedKeep: number;
   /** The method saw the question: a bound, no rival. */
   readonly questionAware?: true;
-  /** Heads keep different numbers of rows, padded to the fullest: `obtainedKeep` is what it takes. */
-  readonly masked?: true;
   /** Per cent of answers with nothing in them, and that reached the limit of new tokens; null when nothing is generated. */
   readonly emptyRate: number | null;
   readonly cutRate: number | null;
@@ -76,7 +74,7 @@ export interface SummaryOptions {
   readonly metrics: readonly MetricName[];
   readonly seed: number;
   /** What is to be said of a method. */
-  readonly marks?: (method: string) => Pick<ConditionResult, "questionAware" | "masked">;
+  readonly marks?: (method: string) => Pick<ConditionResult, "questionAware">;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Dim } from "../../graph/dims.ts";
 import type { Node } from "../../graph/node.ts";
-import type { KeyValues } from "../../nn/attention.ts";
+import type { BaseRows, KeyValues } from "../../nn/attention.ts";
 import type { Lora } from "../../nn/lora.ts";
 
 /** A linear map that adapters may change. */
@@ -30,6 +30,8 @@ export interface BlockContext {
   /** [batch, 1, tokens, past + tokens]. */
   readonly bias: Node;
   readonly past?: KeyValues;
+  /** Of a ragged cache, by kv head. */
+  readonly base?: readonly BaseRows[];
   readonly adapter?: LayerAdapter;
 }
 

@@ -40,7 +40,7 @@ function normOf({ hiddenSize, normEpsilon }: Gpt2Config, name: string): (x: Node
 
 function attentionHalf(config: Gpt2Config, layer: number, x: Node, context: BlockContext): BlockResult {
   const { hiddenSize: width, numQueryHeads, headDim } = config;
-  const { batch, tokens, adapter, past, bias } = context;
+  const { batch, tokens, adapter, past, bias, base } = context;
   const path = layerPath(layer);
   const normed = normOf(config, `${path}.ln_1`)(x);
   const fused = linear(normed, {
@@ -66,7 +66,7 @@ function attentionHalf(config: Gpt2Config, layer: number, x: Node, context: Bloc
   const heads = (x: Node): Node => splitHeads(x, batch, tokens, numQueryHeads, headDim);
   const own = { keys: heads(part(1)), values: heads(part(2)) };
   const queries = heads(part(0));
-  const attended = attention(queries, past === undefined ? [own] : [past, own], bias);
+  const attended = attention(queries, past === undefined ? [own] : [past, own], bias, base);
   const mixed = mergeHeads(attended.mixed);
   const frozen = linear(mixed, {
     name: `${path}.attn.c_proj`,

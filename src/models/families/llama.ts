@@ -35,7 +35,7 @@ const layerPath = (layer: number): string => `model.layers.${layer}`;
 
 function attentionHalf(config: LlamaConfig, layer: number, x: Node, context: BlockContext): BlockResult {
   const { hiddenSize, numQueryHeads, numKvHeads, headDim, normEpsilon } = config;
-  const { batch, tokens, adapter, past, bias } = context;
+  const { batch, tokens, adapter, past, bias, base } = context;
   const path = layerPath(layer);
   const normed = rmsNorm(x, normEpsilon, weight(`${path}.input_layernorm.weight`, [hiddenSize]));
   const project = (module: "q" | "k" | "v", heads: number): Node => {
@@ -56,7 +56,7 @@ function attentionHalf(config: LlamaConfig, layer: number, x: Node, context: Blo
   const rotate = (heads: Node): Node => rotaryEmbedding(heads, context.rotaryRows, context.cos, context.sin);
   const queries = scale(project("q", numQueryHeads), "q");
   const own = { keys: rotate(scale(project("k", numKvHeads), "k")), values: project("v", numKvHeads) };
-  const attended = attention(rotate(queries), past === undefined ? [own] : [past, own], bias);
+  const attended = attention(rotate(queries), past === undefined ? [own] : [past, own], bias, base);
   const mixed = mergeHeads(attended.mixed);
   const name = "self_attn.o_proj";
   const frozen = linear(mixed, {

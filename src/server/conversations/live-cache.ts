@@ -4,8 +4,9 @@ import { CompressionContext } from "../../compress/context.ts";
 import type { CompressedRows, CompressionMethod } from "../../compress/method.ts";
 import { fullCache, readingCache } from "../../generate/generate.ts";
 import { contextLimit } from "../../models/config.ts";
+import type { HostLayer } from "../../models/host-layer.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
-import { type HostLayer, LayerCache } from "../../models/layer-cache.ts";
+import { LayerCache } from "../../models/layer-cache.ts";
 import { KvDistillError } from "../../util/errors.ts";
 
 /** A stretch of a live text, in tokens. */
