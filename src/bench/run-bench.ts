@@ -127,6 +127,7 @@ async function saveStart({ name, hash, config }: ModelFiles, sizes: Sizes, folde
     sinks: STEP_SETTINGS.sinks,
     gate: "sigmoid",
     selection: "shared",
+    strengthExponent: 0,
     baseModel: { name, hash },
     targets: {
       layersPath: family.layerPath(0).replace(/\.0$/, ""),

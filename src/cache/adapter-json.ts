@@ -10,6 +10,7 @@ const count = z
   .int()
   .min(1)
   .max(2 ** 20);
+const MOST_EXPONENT = 16;
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "not a sha256");
 
 /** `kv-distill.json`: what PEFT's file has no place for, and a hash over everything. */
@@ -23,6 +24,7 @@ export const kvDistillSchema = z.strictObject({
     .max(2 ** 20),
   gate: z.enum(["sigmoid", "straight-through"]),
   selection: z.enum(ADAPTER_SELECTIONS),
+  strength_exponent: z.number().min(0).max(MOST_EXPONENT).optional(),
   rank: count,
   alpha: z.number().positive(),
   use_rslora: z.boolean(),
@@ -88,6 +90,8 @@ export function encodeKvDistillJson(config: AdapterConfig, hash: string): KvDist
     sinks: config.sinks,
     gate: config.gate,
     selection: config.selection,
+    // Earlier adapters have none.
+    ...(config.strengthExponent === 0 ? {} : { strength_exponent: config.strengthExponent }),
     rank: config.rank,
     alpha: config.alpha,
     use_rslora: config.useRslora,
@@ -114,6 +118,7 @@ export function decodeKvDistillJson(json: KvDistillJson): AdapterConfig {
     sinks: json.sinks,
     gate: json.gate,
     selection: json.selection,
+    strengthExponent: json.strength_exponent ?? 0,
     baseModel: json.base_model,
     targets: {
       layersPath: json.layers_path,

@@ -43,6 +43,8 @@ export interface AdapterConfig {
   readonly sinks: number;
   readonly gate: AdapterGate;
   readonly selection: AdapterSelection;
+  /** What updates are multiplied by: (1 − kept part) to this power; 0, the paper's, for 1 whatever is kept. */
+  readonly strengthExponent: number;
   /** The hash is that of the model's configuration and weights, sha256 in lower-case hex. */
   readonly baseModel: { readonly name: string; readonly hash: string };
   readonly targets: AdapterTargets;

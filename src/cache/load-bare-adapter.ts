@@ -44,6 +44,7 @@ export async function loadBareAdapter(folder: string, options: BareAdapterOption
     sinks: sink,
     gate: "sigmoid",
     selection: "shared",
+    strengthExponent: 0,
     baseModel: options.baseModel,
     targets: options.targets,
     createdBy: "unknown",

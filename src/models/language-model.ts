@@ -21,13 +21,21 @@ import { type AttentionReduction, stepGraph, type StepGraphOptions } from "./ste
  */
 const CHUNK = 256;
 
+/** Adapters to encode with. */
+export interface EncodingAdapter {
+  readonly lora: LoadedLora;
+  /** For each id 1 where the query and output adapters act on it, else 0. */
+  readonly routed: Float32Array;
+  /** What every update is multiplied by; 1 when left out. */
+  readonly strength?: number;
+}
+
 export interface ForwardRequest {
   readonly ids: readonly number[];
   readonly cache: LayerCache;
   /** Rows of logits to compute, as indices into `ids`; none by default. */
   readonly logitRows?: readonly number[];
-  /** Adapters to encode with, and for each id 1 where the query and output adapters act on it, else 0. */
-  readonly adapter?: { readonly lora: LoadedLora; readonly routed: Float32Array };
+  readonly adapter?: EncodingAdapter;
   readonly signal?: AbortSignal;
 }
 
@@ -87,9 +95,7 @@ export class LanguageModel {
             wanted.map(({ local }) => local),
           ),
           ...adapter?.lora.residents,
-          ...(adapter === undefined
-            ? {}
-            : { routed: tensor("float32", [chunk.length, 1], adapter.routed.slice(start, start + chunk.length)) }),
+          ...(adapter === undefined ? {} : strengths(adapter, start, chunk.length)),
         },
       });
       const rows = outputs.logits;
@@ -262,4 +268,17 @@ export function* chunksOf(
     if (signal?.aborted === true) throw new KvDistillError("cancelled", "reading was cancelled");
     yield { start, chunk: ids.slice(start, start + CHUNK) };
   }
+}
+
+/** How much adapters do to each token of a chunk. */
+function strengths(
+  { routed, strength = 1 }: EncodingAdapter,
+  start: number,
+  count: number,
+): Record<string, Tensor<"float32">> {
+  const own = routed.slice(start, start + count).map((value) => strength * value);
+  return {
+    routed: tensor("float32", [count, 1], own),
+    strength: tensor("float32", [count, 1], new Float32Array(count).fill(strength)),
+  };
 }

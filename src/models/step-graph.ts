@@ -34,7 +34,7 @@ const REDUCE = { sum: reduceSum, max: reduceMax } as const;
  * One step of reading: T new tokens on top of P cached rows, in each of B sequences. Prefill, decoding and encoding are all this graph.
  *
  * Inputs: ids, positions int64 [B·T]; rotaryRows int64 [B,T]; cos, sin [B·T, headDim/2]; bias [B,1,T,P+T]; layers.{i}.past.keys/.values
- * [B,G,P,D]; logitRows int64 [M]; with an adapter also routed [B·T,1] and layers.{i}.<module>.lora_A/_B; of a ragged cache
+ * [B,G,P,D]; logitRows int64 [M]; with an adapter also routed, strength [B·T,1] and layers.{i}.<module>.lora_A/_B; of a ragged cache
  * layers.{i}.base.{h}.keys/.values [B,1,P_i_h,D] and .bias [B,1,1,P_i_h]; among [P+T], 0 or 1; for query statistics counted [T,1], 0 or 1, and
  * share [1,T], its part of the ones.
  * Outputs: layers.{i}.keys/.values [B,G,T,D] of the new tokens; logits [M,V] or hidden [B·T,E]; layers.{i}.attention [B,G,P+T];
@@ -66,7 +66,7 @@ export function stepGraph(
     sin: input("sin", "float32", tableShape),
     bias: input("bias", "float32", [batch, 1, tokens, keyCount]),
   };
-  const routed = input("routed", "float32", [count, 1]);
+  const [routed, strength] = [input("routed", "float32", [count, 1]), input("strength", "float32", [count, 1])];
   const amongKeys = input("among", "float32", [keyCount]);
   const [share, counted] = [input("share", "float32", [1, tokens]), input("counted", "float32", [tokens, 1])];
   const outputs: Record<string, Node> = {};
@@ -80,7 +80,7 @@ export function stepGraph(
         values: input(`${prefix}past.values`, "float32", cacheShape),
       },
       ...(ragged === true ? { base: baseInputs(config, layer, batch) } : {}),
-      ...(adapter === undefined ? {} : { adapter: { lora: loraInputs(config, adapter, prefix), routed } }),
+      ...(adapter === undefined ? {} : { adapter: { lora: loraInputs(config, adapter, prefix), routed, strength } }),
     };
     const block = family.block(layer, x, context);
     x = block.x;

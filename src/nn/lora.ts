@@ -14,10 +14,9 @@ export interface Lora {
  * Adds a LoRA update to a linear map's result.
  * @param x [tokens, in]
  * @param result [tokens, out], the frozen map of x
- * @param routed [tokens, 1], 1 where the update applies and 0 elsewhere; everywhere when not given (METHOD section 2)
+ * @param strength [tokens, 1], what each token's update is multiplied by: 0 where it does not apply (METHOD section 2)
  */
-export function addLora(x: Node, result: Node, { a, b, scale }: Lora, routed?: Node): Node {
-  const inner = gemm(x, a, { transB: true });
-  // Routing masks the narrow side: rank columns instead of `out`.
-  return gemm(routed === undefined ? inner : mul(inner, routed), b, { transB: true, alpha: scale, addend: result });
+export function addLora(x: Node, result: Node, { a, b, scale }: Lora, strength: Node): Node {
+  // On the narrow side: rank columns instead of `out`.
+  return gemm(mul(gemm(x, a, { transB: true }), strength), b, { transB: true, alpha: scale, addend: result });
 }

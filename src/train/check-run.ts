@@ -9,7 +9,7 @@ import type { TrainConfig } from "./config.ts";
 const FIXED = ["rank", "alpha", "eta"] as const satisfies readonly (keyof AdapterConfig & keyof TrainConfig)[];
 
 /** Settings that a run takes over from the adapter it starts from, unless it says otherwise. */
-export const ADAPTER_SETTINGS = [...FIXED, "selection"] as const;
+export const ADAPTER_SETTINGS = [...FIXED, "selection", "strengthExponent"] as const;
 
 /** What must fit together before a run begins. */
 export interface RunParts {

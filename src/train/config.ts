@@ -38,6 +38,14 @@ const TrainConfigSchema = z.strictObject({
     .describe(
       "whether all layers and kv heads keep the same tokens (paper: shared), each its own, or share one budget (across-heads)",
     ),
+  strengthExponent: z
+    .number()
+    .min(0)
+    .max(16)
+    .default(0)
+    .describe(
+      "LoRA updates are multiplied by (1 - kept part) to this power: nothing is packed where nothing is dropped (paper: 0)",
+    ),
   lambda: z
     .number()
     .min(0)

@@ -204,6 +204,7 @@ function adapterConfig({ name, hash, config: model }: ModelFiles, config: TrainC
     sinks: config.sinks,
     gate: config.gate,
     selection: config.selection,
+    strengthExponent: config.strengthExponent,
     baseModel: { name, hash },
     targets,
     createdBy: PACKAGE_NAME_AND_VERSION,

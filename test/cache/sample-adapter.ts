@@ -34,6 +34,7 @@ export const sampleConfig: AdapterConfig = {
   sinks: 4,
   gate: "straight-through",
   selection: "shared",
+  strengthExponent: 0,
   baseModel: { name: "tiny", hash: "a".repeat(64) },
   targets: llamaTargets,
   createdBy: "kv-distill test",

@@ -55,6 +55,7 @@ export function tinyAdapter(
     sinks: 3,
     gate,
     selection,
+    strengthExponent: 0,
     baseModel: { name: files.name, hash: files.hash },
     targets: {
       layersPath: config.family === "gpt2" ? "transformer.h" : "model.layers",

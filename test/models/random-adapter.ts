@@ -16,6 +16,7 @@ export function randomAdapter({ config, files }: LanguageModel): Adapter {
     sinks: 2,
     gate: "sigmoid",
     selection: "per-head",
+    strengthExponent: 0,
     baseModel: { name: files.name, hash: files.hash },
     targets: {
       layersPath: config.family === "gpt2" ? "transformer.h" : "model.layers",

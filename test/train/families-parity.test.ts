@@ -66,7 +66,15 @@ function filesOf(model: string): Promise<ModelFiles> {
 async function engineOf({ model, eta, sinks, gate, selection, lambda, rank, alpha }: Case): Promise<StepEngine> {
   const files = await filesOf(model);
   const { config } = files;
-  const settings: StepSettings = { eta, sinks, gate, selection, scorerLoss: 0, scorerProbes: "questions" };
+  const settings: StepSettings = {
+    eta,
+    sinks,
+    gate,
+    selection,
+    scorerLoss: 0,
+    scorerProbes: "questions",
+    strengthExponent: 0,
+  };
   const shape = { rank, scale: alpha / Math.sqrt(rank) };
   return {
     runtime,

@@ -28,7 +28,15 @@ beforeAll(async () => {
     config: files.config,
     programs: await loadTrainingPrograms(runtime, files.config, { rank: 4, scale: 16 / Math.sqrt(4) }, LAMBDA, 1),
     weights: await loadTrainingWeights(runtime, files),
-    settings: { eta: 2, sinks: 4, gate: "sigmoid", selection: "shared", scorerLoss: 0, scorerProbes: "questions" },
+    settings: {
+      eta: 2,
+      sinks: 4,
+      gate: "sigmoid",
+      selection: "shared",
+      scorerLoss: 0,
+      scorerProbes: "questions",
+      strengthExponent: 0,
+    },
   };
 });
 afterAll(() => runtime.close());

@@ -43,6 +43,7 @@ async function setUp(selection: AdapterSelection, scorerLoss: number): Promise<[
     selection,
     scorerLoss,
     scorerProbes: "questions",
+    strengthExponent: 0,
   } as const;
   const columns = scoreColumnsOf(settings, config);
   const engine = {

@@ -49,48 +49,78 @@ describe.each(["llama", "gpt2"])("training %s with a selection that is", (name) 
       gradientStep(engine, await loadParameters(runtime, parameters), layOut(PASSAGES, turns), KEEP);
   }
 
-  test.each(ADAPTER_SELECTIONS)("%s: the loss is what compressing and asking measures", async (selection) => {
-    const adapter = tinyAdapter(model(), { selection });
-    const { rank, alpha, eta, sinks, gate } = adapter.config;
-    const settings: StepSettings = { eta, sinks, gate, selection, scorerLoss: 0, scorerProbes: "questions" };
-    const step = await stepsOf(settings, rank, alpha);
-    const parameters = parametersOf(adapter);
-    const trained = await step(parameters);
+  const cases = ADAPTER_SELECTIONS.flatMap((selection) => [
+    { selection, strengthExponent: 0 },
+    { selection, strengthExponent: 2 },
+  ]);
+  test.each(cases)(
+    "$selection, updates weighed by dropped parts to the power $strengthExponent: the loss is what compressing and asking measures",
+    async ({ selection, strengthExponent }) => {
+      const made = tinyAdapter(model(), { selection });
+      const adapter = { ...made, config: { ...made.config, strengthExponent } };
+      const { rank, alpha, eta, sinks, gate } = adapter.config;
+      const settings: StepSettings = {
+        eta,
+        sinks,
+        gate,
+        selection,
+        strengthExponent,
+        scorerLoss: 0,
+        scorerProbes: "questions",
+      };
+      const step = await stepsOf(settings, rank, alpha);
+      const parameters = parametersOf(adapter);
+      const trained = await step(parameters);
 
-    const method = kvDistill(await attachAdapter(model(), adapter));
-    let [sum, turns] = [0, 0];
-    for (const [i, { contextIds, turns: own }] of PASSAGES.entries()) {
-      const context = new CompressionContext(model(), contextIds);
-      const count = keptCount(contextIds.length, KEEP[i] ?? 1, sinks);
-      const { layers, positions } = await method.compress({ context, count, sinks, seed: 0 });
-      expect(positions.map((kept) => [...kept])).toEqual(trained.kept[i]?.kept.map((kept) => [...kept]));
-      const counts = positions.map(({ length }) => length);
-      if (selection === "across-heads") expect(new Set(counts).size).toBeGreaterThan(1);
-      expect(counts.reduce((a, b) => a + b, 0)).toBe(count * counts.length);
-      const asked = (rows: typeof layers) =>
-        own.map((question) => ({ start: { layers: rows, position: contextIds.length }, question, maxNewTokens: 0 }));
-      const teachers = await readQuestions(model(), asked((await context.full()).layers));
-      for (const [at, { goldLogits }] of (await readQuestions(model(), asked(layers))).entries()) {
-        const teacher = teacherOf(teachers[at]?.goldLogits ?? []);
-        sum += divergence(teacher, goldLogits, own[at]?.answerIds ?? []).forwardKl;
-        turns++;
+      const method = kvDistill(await attachAdapter(model(), adapter));
+      let [sum, turns] = [0, 0];
+      for (const [i, { contextIds, turns: own }] of PASSAGES.entries()) {
+        const context = new CompressionContext(model(), contextIds);
+        const count = keptCount(contextIds.length, KEEP[i] ?? 1, sinks);
+        const { layers, positions } = await method.compress({ context, count, sinks, seed: 0 });
+        expect(positions.map((kept) => [...kept])).toEqual(trained.kept[i]?.kept.map((kept) => [...kept]));
+        const counts = positions.map(({ length }) => length);
+        if (selection === "across-heads") expect(new Set(counts).size).toBeGreaterThan(1);
+        expect(counts.reduce((a, b) => a + b, 0)).toBe(count * counts.length);
+        const asked = (rows: typeof layers) =>
+          own.map((question) => ({ start: { layers: rows, position: contextIds.length }, question, maxNewTokens: 0 }));
+        const teachers = await readQuestions(model(), asked((await context.full()).layers));
+        for (const [at, { goldLogits }] of (await readQuestions(model(), asked(layers))).entries()) {
+          const teacher = teacherOf(teachers[at]?.goldLogits ?? []);
+          sum += divergence(teacher, goldLogits, own[at]?.answerIds ?? []).forwardKl;
+          turns++;
+        }
       }
-    }
-    expect(sum / turns).toBeGreaterThan(1e-4);
-    expect(trained.forwardKl / (sum / turns)).toBeCloseTo(1, 3);
+      expect(sum / turns).toBeGreaterThan(1e-4);
+      expect(trained.forwardKl / (sum / turns)).toBeCloseTo(1, 3);
 
-    // Central differences along the gradient of the value adapters, where they are largest against rounding.
-    const names = [...parameters.keys()].filter((key) => /(v_proj|c_attn)\.lora_B$/.test(key));
-    const norm = Math.hypot(...names.flatMap((key) => [...(trained.gradients.get(key)?.data ?? [])]));
-    const moved = async (by: number): Promise<number> => {
-      const changed = names.map((key) => {
-        const [value, gradient] = [parameters.get(key), trained.gradients.get(key)];
-        if (value === undefined || gradient === undefined) throw new Error(`${key} has no gradient`);
-        return [key, { ...value, data: value.data.map((x, i) => x + (by * (gradient.data[i] ?? 0)) / norm) }] as const;
-      });
-      return (await step(new Map([...parameters, ...changed]))).loss;
-    };
-    const slope = ((await moved(0.01)) - (await moved(-0.01))) / 0.02;
-    expect(slope / norm).toBeCloseTo(1, 1);
-  });
+      if (strengthExponent > 0) {
+        const context = new CompressionContext(model(), PASSAGES[0]?.contextIds ?? []);
+        const { layers } = await method.compress({ context, count: context.ids.length, sinks, seed: 0 });
+        const whole = (await context.full()).layers;
+        layers.forEach(({ keys, values }, layer) => {
+          // Nothing is dropped, so nothing is changed; the gate of sinks and others is straight-through.
+          expect(keys).toEqual(whole[layer]?.keys);
+          expect(values).toEqual(whole[layer]?.values);
+        });
+      }
+
+      // Central differences along the gradient of the value adapters, where they are largest against rounding.
+      const names = [...parameters.keys()].filter((key) => /(v_proj|c_attn)\.lora_B$/.test(key));
+      const norm = Math.hypot(...names.flatMap((key) => [...(trained.gradients.get(key)?.data ?? [])]));
+      const moved = async (by: number): Promise<number> => {
+        const changed = names.map((key) => {
+          const [value, gradient] = [parameters.get(key), trained.gradients.get(key)];
+          if (value === undefined || gradient === undefined) throw new Error(`${key} has no gradient`);
+          return [
+            key,
+            { ...value, data: value.data.map((x, i) => x + (by * (gradient.data[i] ?? 0)) / norm) },
+          ] as const;
+        });
+        return (await step(new Map([...parameters, ...changed]))).loss;
+      };
+      const slope = ((await moved(0.01)) - (await moved(-0.01))) / 0.02;
+      expect(slope / norm).toBeCloseTo(1, 1);
+    },
+  );
 });

@@ -35,7 +35,15 @@ beforeAll(async () => {
     config: files.config,
     programs: await loadTrainingPrograms(runtime, files.config, { rank: 4, scale: 8 }, 0.6, 1),
     weights: await loadTrainingWeights(runtime, files),
-    settings: { eta: 2, sinks: 2, gate: "sigmoid", selection: "shared", scorerLoss: 0, scorerProbes: "questions" },
+    settings: {
+      eta: 2,
+      sinks: 2,
+      gate: "sigmoid",
+      selection: "shared",
+      scorerLoss: 0,
+      scorerProbes: "questions",
+      strengthExponent: 0,
+    },
   };
 });
 afterAll(() => runtime.close());

@@ -41,7 +41,15 @@ beforeAll(async () => {
     config: files.config,
     programs: await loadTrainingPrograms(runtime, files.config, { rank, scale: alpha / Math.sqrt(rank) }, lambda, 1),
     weights: await loadTrainingWeights(runtime, files),
-    settings: { eta, sinks, gate: "sigmoid", selection: "shared", scorerLoss: 0 } as const,
+    settings: {
+      eta,
+      sinks,
+      gate: "sigmoid",
+      selection: "shared",
+      scorerLoss: 0,
+      scorerProbes: "questions",
+      strengthExponent: 0,
+    } as const,
   };
   const batch = layOut(passages, passages.length);
   const loaded = await loadParameters(runtime, parameters);

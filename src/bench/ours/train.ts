@@ -31,7 +31,15 @@ export async function trainingSide(
     config: files.config,
     programs: await loadTrainingPrograms(runtime, files.config, shape, lambda, 1),
     weights: await loadTrainingWeights(runtime, files),
-    settings: { eta, sinks, gate: "sigmoid", selection: "shared", scorerLoss: 0, scorerProbes: "questions" },
+    settings: {
+      eta,
+      sinks,
+      gate: "sigmoid",
+      selection: "shared",
+      scorerLoss: 0,
+      scorerProbes: "questions",
+      strengthExponent: 0,
+    },
   };
   let done = 0;
   return {

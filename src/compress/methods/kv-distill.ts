@@ -1,5 +1,6 @@
 import { asDType } from "../../tensor/tensor.ts";
 import { gateValue } from "../gate.ts";
+import { strengthOf } from "../strength.ts";
 import type { LoadedAdapter } from "../loaded-adapter.ts";
 import type { CompressionMethod } from "../method.ts";
 import { scoreColumns } from "../../cache/adapter.ts";
@@ -29,7 +30,7 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
         await model.forward({
           ids,
           cache,
-          adapter: { lora: loaded.lora, routed },
+          adapter: { lora: loaded.lora, routed, strength: strengthOf(config, count, ids.length) },
           ...(signal === undefined ? {} : { signal }),
         });
         const layers = takeKept(await cache.download(), model.config, selection.kept);

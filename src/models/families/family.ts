@@ -11,11 +11,13 @@ export interface AdaptedModule {
   readonly outputs: number;
 }
 
-/** Adapter of one layer: LoRA by module path, and which tokens are routed to the query and output adapters. */
+/** Adapter of one layer: LoRA by module path, and how much it does to each token, [batch · tokens, 1] each (METHOD section 2). */
 export interface LayerAdapter {
   readonly lora: (path: string) => Lora;
-  /** [batch · tokens, 1]: 1 for kept tokens. Key and value adapters act on every token regardless (METHOD section 2). */
-  readonly routed: Node | undefined;
+  /** Of the query and output adapters: 0 for tokens that are not kept. */
+  readonly routed: Node;
+  /** Of the key and value adapters, which act on every token. */
+  readonly strength: Node;
 }
 
 /** What a block needs beside the residual stream. */

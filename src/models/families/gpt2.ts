@@ -60,7 +60,7 @@ function attentionHalf(config: Gpt2Config, layer: number, x: Node, context: Bloc
       normed,
       frozen,
       { ...lora, b: slice(lora.b, 0, start, end) },
-      index === 0 ? adapter.routed : undefined,
+      index === 0 ? adapter.routed : adapter.strength,
     );
   };
   const heads = (x: Node): Node => splitHeads(x, batch, tokens, numQueryHeads, headDim);

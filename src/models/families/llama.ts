@@ -42,9 +42,10 @@ function attentionHalf(config: LlamaConfig, layer: number, x: Node, context: Blo
     const name = `self_attn.${module}_proj`;
     const spec = { name: `${path}.${name}`, inputs: hiddenSize, outputs: heads * headDim, bias: config.qkvBias };
     const frozen = linear(normed, spec);
-    const routed = module === "q" ? adapter?.routed : undefined;
     return splitHeads(
-      adapter === undefined ? frozen : addLora(normed, frozen, adapter.lora(name), routed),
+      adapter === undefined
+        ? frozen
+        : addLora(normed, frozen, adapter.lora(name), module === "q" ? adapter.routed : adapter.strength),
       batch,
       tokens,
       heads,

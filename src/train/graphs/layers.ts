@@ -61,12 +61,12 @@ export function encodeFrozenGraph(config: ModelConfig): Graph {
 export function encodeAdaptedGraphs(config: ModelConfig, shape: AdapterShape, last: boolean): SplitGraphs {
   const x = hiddenInput(config, "B", "S");
   const lora = loraInputs(config, shape, "");
-  const routed = input("routed", "float32", ["B*S", 1]);
+  const [routed, strength] = [input("routed", "float32", ["B*S", 1]), input("strength", "float32", ["B*S", 1])];
   const keptShape = ["B", config.numKvHeads, "K"];
   const kept = input("kept", "int64", keptShape);
   const gate = input("gate", "float32", keptShape);
   const inputs = blockInputs(config, "B", "S", CAUSAL);
-  const block = familyOf(config).block(0, x, { ...inputs, adapter: { lora, routed } });
+  const block = familyOf(config).block(0, x, { ...inputs, adapter: { lora, routed, strength } });
   const outputs = {
     ...(last ? {} : { "x.out": block.x }),
     "kept.keys": mul(gatherRows(block.own.keys, kept), reshape(gate, [...keptShape, 1])),

@@ -12,6 +12,8 @@ export interface StepSettings {
   readonly sinks: number;
   readonly gate: Gate;
   readonly selection: AdapterSelection;
+  /** See `AdapterConfig`. */
+  readonly strengthExponent: number;
   /** Weight of the distance between scores and the attention that the teacher's probes pay; 0 for none, as the paper has it. */
   readonly scorerLoss: number;
   /** What the probes are: the passage's questions, or all its turns, what is to be repeated too. */

@@ -1,6 +1,7 @@
 import { gateSlope, gateValue } from "../../compress/gate.ts";
 import { keptCount } from "../../compress/kept-count.ts";
 import { headEntries } from "../../compress/rows.ts";
+import { strengthOf } from "../../compress/strength.ts";
 import { selectTokens, type TokenSelection } from "../../compress/select.ts";
 import type { ModelConfig } from "../../models/config.ts";
 import { MASKED } from "../../models/reading-bias.ts";
@@ -27,7 +28,8 @@ export interface Selection {
   readonly counts: readonly number[];
   /** One entry for all layers of a shared selection, else one for each. */
   readonly layers: readonly LayerSelection[];
-  /** [B · S, 1]: 1 where the query and output adapters act. */
+  /** [B · S, 1]: what updates of keys and values are multiplied by, and those of queries and outputs, 0 where none act. */
+  readonly strength: Tensor<"float32">;
   readonly routed: Tensor<"float32">;
 }
 
@@ -52,13 +54,22 @@ export function select(
     return selectTokens(own, { selection, columns, count: counts[b] ?? 0, sinks });
   });
   const routed = new Float32Array(passages.length * contextWidth);
+  const strength = new Float32Array(routed.length);
   passages.forEach((passage, b) => {
-    for (const position of passage.routed) routed[b * contextWidth + position] = 1;
+    const own = strengthOf(settings, counts[b] ?? 0, contextLengths[b] ?? 1);
+    for (const position of passage.routed) routed[b * contextWidth + position] = own;
+    strength.fill(own, b * contextWidth, (b + 1) * contextWidth);
   });
   const layers = Array.from({ length: settings.selection === "shared" ? 1 : config.numLayers }, (_, layer) =>
     layerSelection({ batch, config, scores, settings, passages, columns }, layer),
   );
-  return { passages, counts, layers, routed: tensor("float32", [routed.length, 1], routed) };
+  return {
+    passages,
+    counts,
+    layers,
+    strength: tensor("float32", [strength.length, 1], strength),
+    routed: tensor("float32", [routed.length, 1], routed),
+  };
 }
 
 interface LayerRequest {

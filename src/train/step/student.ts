@@ -38,6 +38,7 @@ export async function runStudent(
   const encoding = {
     ...inputs.context,
     routed: hold(await runtime.upload(selection.routed)),
+    strength: hold(await runtime.upload(selection.strength)),
   };
   const biases = new Map<number, Resident>();
   const kept: {
