@@ -1,4 +1,4 @@
-import { input, mul, reduceMax, reshape, slice } from "../../graph/build.ts";
+import { add, input, mul, reduceMax, reshape, slice } from "../../graph/build.ts";
 import { addDims, type Dim, mulDims } from "../../graph/dims.ts";
 import { defineGraph, type Graph } from "../../graph/graph.ts";
 import type { Node } from "../../graph/node.ts";
@@ -93,10 +93,12 @@ function readBlock(
   const past = {
     keys: input("past.keys", "float32", cacheShape),
     values: input("past.values", "float32", cacheShape),
-    ...(ragged ? { bias: input("past.bias", "float32", ["B", config.numKvHeads, 1, "K"]) } : {}),
   };
-  const inputs = blockInputs(config, "B", "R", ["B", 1, "R", addDims("K", "R")]);
-  return { x, past, inputs, block: familyOf(config).block(0, x, { ...inputs, past }) };
+  const keys = addDims("K", "R");
+  const inputs = blockInputs(config, "B", "R", ["B", 1, "R", keys]);
+  const padding = input("padding", "float32", ["B", config.numKvHeads, 1, keys]);
+  const bias = ragged ? add(inputs.bias, padding) : inputs.bias;
+  return { x, past, inputs, block: familyOf(config).block(0, x, { ...inputs, past, bias }) };
 }
 
 /**
@@ -115,7 +117,7 @@ export function readTeacherGraph(config: ModelConfig, observed: boolean): Graph 
 
 /**
  * The frozen model over questions and answers on a given cache: x -> x.out; differentiable by x and the cache.
- * @param ragged heads have different numbers of rows: `past.bias` [B, G, 1, K] hides what is none
+ * @param ragged heads have different numbers of rows: `padding` [B, G, 1, K + R] hides what is none
  */
 export function readGraphs(config: ModelConfig, ragged = false): SplitGraphs {
   const { x, past, block } = readBlock(config, ragged);

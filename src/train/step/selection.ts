@@ -17,7 +17,7 @@ export interface LayerSelection {
   readonly rows: Tensor<"int64">;
   /** [B, G, K] factors on the keys. */
   readonly gate: Tensor<"float32">;
-  /** [B, G, 1, K]: hides the padding of heads with fewer rows than others; undefined where all heads keep equally many. */
+  /** [B, G, 1, K + R]: added to the reader's bias, hides the padding of heads with fewer rows than others; undefined where all keep equally many. */
   readonly padding?: Tensor<"float32">;
 }
 
@@ -90,13 +90,15 @@ function layerSelection(request: LayerRequest, layer: number): LayerSelection {
   const dims = [passages.length, numKvHeads, width];
   const rows: number[] = [];
   const gates = new Float32Array(passages.length * numKvHeads * width).fill(1);
-  const padding = new Float32Array(gates.length);
+  const keys = width + batch.readerWidth;
+  const padding = new Float32Array(passages.length * numKvHeads * keys);
   passages.forEach(({ kept }, b) => {
     headEntries(kept, layer, numKvHeads).forEach((positions, head) => {
       const first = (b * numKvHeads + head) * batch.contextWidth;
       const slots = (b * numKvHeads + head) * width;
       for (let slot = 0; slot < width; slot++) rows.push(first + (positions[slot] ?? 0));
-      padding.fill(MASKED, slots + positions.length, slots + width);
+      const start = (b * numKvHeads + head) * keys;
+      padding.fill(MASKED, start + positions.length, start + width);
       positions.forEach((position, slot) => {
         // Sinks have gate 1.
         if (position < settings.sinks) return;
@@ -109,7 +111,7 @@ function layerSelection(request: LayerRequest, layer: number): LayerSelection {
     width,
     rows: ints(dims, rows),
     gate: tensor("float32", dims, gates),
-    ...(isRagged(settings) ? { padding: tensor("float32", [passages.length, numKvHeads, 1, width], padding) } : {}),
+    ...(isRagged(settings) ? { padding: tensor("float32", [passages.length, numKvHeads, 1, keys], padding) } : {}),
   };
 }
 

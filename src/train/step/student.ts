@@ -52,7 +52,7 @@ export async function runStudent(
     biases.set(width, bias);
     kept.push({
       rows: { kept: hold(await runtime.upload(rows)), gate: hold(await runtime.upload(gate)) },
-      hidden: { bias, ...(padding === undefined ? {} : { "past.bias": hold(await runtime.upload(padding)) }) },
+      hidden: { bias, ...(padding === undefined ? {} : { padding: hold(await runtime.upload(padding)) }) },
     });
   }
   const [encoder, readers] = [new Tape(), new Tape()];
