@@ -1,6 +1,7 @@
+import { allRowCounts, rowCountsOf } from "../models/host-layer.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { faultList } from "../util/fault-list.ts";
-import { positionsOf, slotsOf, type CacheProvenance, type KvCache } from "./kv-cache.ts";
+import { isRaggedCache, positionsOf, type CacheProvenance, type KvCache } from "./kv-cache.ts";
 
 /** Positions are 32-bit. */
 export const MAX_CONTEXT_LENGTH = 2 ** 31 - 1;
@@ -11,7 +12,9 @@ export const MAX_CONTEXT_LENGTH = 2 ** 31 - 1;
  * @throws KvDistillError `shape-mismatch` listing all faults, or `not-finite`.
  */
 export function checkKvCache(cache: KvCache, where: string): void {
-  const faults = [...sizeFaults(cache), ...positionFaults(cache), ...provenanceFaults(cache)];
+  const shape = shapeFaults(cache);
+  const inside = shape.length > 0 ? [] : [...sizeFaults(cache), ...positionFaults(cache)];
+  const faults = [...shape, ...inside, ...provenanceFaults(cache)];
   if (faults.length > 0)
     throw new KvDistillError("shape-mismatch", "the cache breaks its rules", { where, faults: faultList(faults) });
   const arrays: [string, Float32Array][] = cache.layers.flatMap(({ keys, values }, i) => [
@@ -30,27 +33,45 @@ export function checkKvCache(cache: KvCache, where: string): void {
   }
 }
 
+/** Without these nothing can be counted. */
+function shapeFaults(cache: KvCache): string[] {
+  const { layers, numKvHeads, headDim } = cache;
+  const faults: string[] = [];
+  if (layers.length === 0) faults.push("there are no layers");
+  if (!isCount(numKvHeads)) faults.push(`numKvHeads is ${numKvHeads}`);
+  if (!isCount(headDim)) faults.push(`headDim is ${headDim}`);
+  if (faults.length > 0) return faults;
+  layers.forEach((layer, i) => {
+    const counts = rowCountsOf(layer, cache);
+    const wrong = counts.find((count) => count !== 0 && !isCount(count));
+    if (counts.length !== numKvHeads) faults.push(`layers.${i} has ${counts.length} row counts, not ${numKvHeads}`);
+    if (wrong !== undefined) faults.push(`a head of layers.${i} has ${wrong} rows`);
+  });
+  return faults;
+}
+
 function sizeFaults(cache: KvCache): string[] {
-  const { layers, numKvHeads, headDim, positions, scores, tokenIds, contextLength } = cache;
+  const { layers, headDim, positions, scores, tokenIds, contextLength } = cache;
   const faults: string[] = [];
   const expect = (what: string, got: number, expected: number): void => {
     if (got !== expected) faults.push(`${what} has ${got} elements, not ${expected}`);
   };
-  if (layers.length === 0) faults.push("there are no layers");
-  if (!isCount(numKvHeads)) faults.push(`numKvHeads is ${numKvHeads}`);
-  if (!isCount(headDim)) faults.push(`headDim is ${headDim}`);
   if (positions.length === 0) faults.push("there are no positions");
-  const slots = slotsOf(cache);
-  if (positions.length !== slots) expect("positions", positions.length, layers.length * numKvHeads * slots);
-  const size = numKvHeads * slots * headDim;
-  layers.forEach(({ keys, values }, i) => {
-    expect(`layers.${i}.k`, keys.length, size);
-    expect(`layers.${i}.v`, values.length, size);
+  const counts = allRowCounts(layers, cache);
+  if (isRaggedCache(cache) || positions.length !== counts[0]) expect("positions", positions.length, sum(counts));
+  layers.forEach((layer, i) => {
+    const size = sum(rowCountsOf(layer, cache)) * headDim;
+    expect(`layers.${i}.k`, layer.keys.length, size);
+    expect(`layers.${i}.v`, layer.values.length, size);
   });
   if (scores !== undefined) expect("scores", scores.length, positions.length);
   if (tokenIds !== undefined) expect("token_ids", tokenIds.length, contextLength);
   if (tokenIds?.some((id) => id < 0) === true) faults.push("token_ids holds a negative id");
   return faults;
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((all, count) => all + count, 0);
 }
 
 function positionFaults(cache: KvCache): string[] {

@@ -1,10 +1,11 @@
 import { floatsFromBytes, readEntryBytes } from "../formats/safetensors/decode.ts";
 import { readSafetensorsHeader, type SafetensorsFile } from "../formats/safetensors/read-header.ts";
+import { countedLayer } from "../models/host-layer.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { type ReadableFile, readRange } from "../util/read-range.ts";
 import { sha256 as sha256Sum } from "../util/sha256.ts";
 import { checkKvCache } from "./check-kv-cache.ts";
-import { obtainedKeep, slotsOf, type CacheLayer, type KvCache } from "./kv-cache.ts";
+import { obtainedKeep, type CacheLayer, type KvCache } from "./kv-cache.ts";
 import { EMPTY_CHECKSUM, replaceChecksum } from "./kvd-checksum.ts";
 import { parseKvdLayout, type KvdLayout } from "./kvd-layout.ts";
 import { parseKvdMetadata, type KvdFacts } from "./kvd-metadata.ts";
@@ -39,7 +40,7 @@ export interface KvdHeader {
 export async function readKvdHeader(file: ReadableFile, fileSize: number, path: string): Promise<KvdHeader> {
   const tensors = await readSafetensorsHeader(file, fileSize, path, LIMITS);
   const facts = parseKvdMetadata(tensors.metadata, path);
-  const layout = parseKvdLayout(tensors, facts.contextLength);
+  const layout = parseKvdLayout(tensors, facts);
   return { tensors, description: { ...facts, ...layout, path, fileSize } };
 }
 
@@ -72,12 +73,18 @@ export async function readKvdCache(file: ReadableFile, { tensors, description }:
 
 function assemble(
   arrays: ReadonlyMap<string, Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>,
-  { path, numLayers, numKvHeads, headDim, contextLength, provenance, obtained }: KvdDescription,
+  { path, numLayers, numKvHeads, headDim, layerRows, contextLength, provenance, obtained }: KvdDescription,
 ): KvCache {
   const floats = (name: string): Float32Array<ArrayBuffer> => arrays.get(name) as Float32Array<ArrayBuffer>;
   const ints = (name: string): Int32Array<ArrayBuffer> => arrays.get(name) as Int32Array<ArrayBuffer>;
   const layers: CacheLayer[] = [];
-  for (let i = 0; i < numLayers; i++) layers.push({ keys: floats(`layers.${i}.k`), values: floats(`layers.${i}.v`) });
+  for (let i = 0; i < numLayers; i++) {
+    const [keys, values] = [floats(`layers.${i}.k`), floats(`layers.${i}.v`)];
+    const counts = layerRows && Array.from(ints("row_counts").subarray(i * numKvHeads, (i + 1) * numKvHeads));
+    layers.push(
+      counts === undefined ? { keys, values } : countedLayer(keys, values, checkCounts(counts, layerRows[i], path)),
+    );
+  }
   const positions = ints("positions");
   const cache: KvCache = {
     layers,
@@ -93,6 +100,16 @@ function assemble(
   return cache;
 }
 
+/** Rows of a layer's heads, which are those that the layer has. */
+function checkCounts(counts: readonly number[], rows: number | undefined, where: string): readonly number[] {
+  if (counts.every((count) => count >= 0) && counts.reduce((sum, count) => sum + count, 0) === rows) return counts;
+  throw new KvDistillError("bad-file", "row_counts do not fit the layers", {
+    where,
+    expected: `numbers of rows that add up to ${String(rows)}`,
+    got: counts.join(" + "),
+  });
+}
+
 /** Numbers that break the cache's rules are the file's fault here, not the caller's. */
 function checkLoaded(cache: KvCache, where: string, obtained: number): void {
   try {
@@ -105,7 +122,7 @@ function checkLoaded(cache: KvCache, where: string, obtained: number): void {
       cause,
     });
   }
-  const actual = obtainedKeep(cache.positions, slotsOf(cache), cache.provenance.span);
+  const actual = obtainedKeep(cache);
   if (actual !== obtained) {
     throw new KvDistillError("bad-file", "keep_obtained does not fit the positions", {
       where,

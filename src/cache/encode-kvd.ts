@@ -1,12 +1,13 @@
 import type { SafetensorsDType } from "../formats/safetensors/dtypes.ts";
 import { encodeSafetensorsHeader, inFileOrder } from "../formats/safetensors/encode-header.ts";
 import { encodeFloats } from "../formats/safetensors/float-tensor.ts";
+import { allRowCounts } from "../models/host-layer.ts";
 import { sha256 } from "../util/sha256.ts";
 import { checkKvCache } from "./check-kv-cache.ts";
-import { isPerHead, obtainedKeep, slotsOf, type KvCache } from "./kv-cache.ts";
+import { isPerHead, isRaggedCache, obtainedKeep, slotsOf, type KvCache } from "./kv-cache.ts";
 import { EMPTY_CHECKSUM, replaceChecksum } from "./kvd-checksum.ts";
 import type { KvdDType } from "./kvd-layout.ts";
-import { encodeKvdMetadata } from "./kvd-metadata.ts";
+import { encodeKvdMetadata, KVD_RAGGED_VERSION, KVD_VERSION } from "./kvd-metadata.ts";
 
 export interface EncodeKvdOptions {
   /** How keys and values are stored; F16 by default. */
@@ -28,9 +29,14 @@ interface EncodedTensor {
 export function encodeKvd(cache: KvCache, path: string, { dtype = "F16" }: EncodeKvdOptions = {}): Uint8Array[] {
   checkKvCache(cache, path);
   const tensors = inFileOrder(encodeTensors(cache, dtype, path));
-  const { provenance, contextLength, positions } = cache;
-  const obtained = obtainedKeep(positions, slotsOf(cache), provenance.span);
-  const metadata = encodeKvdMetadata({ provenance, contextLength, obtained, sha256: EMPTY_CHECKSUM });
+  const { provenance, contextLength } = cache;
+  const metadata = encodeKvdMetadata({
+    version: isRaggedCache(cache) ? KVD_RAGGED_VERSION : KVD_VERSION,
+    provenance,
+    contextLength,
+    obtained: obtainedKeep(cache),
+    sha256: EMPTY_CHECKSUM,
+  });
   const unsigned = encodeSafetensorsHeader(tensors, metadata);
   const sum = sha256().update(unsigned);
   for (const { bytes } of tensors) sum.update(bytes);
@@ -41,15 +47,21 @@ export function encodeKvd(cache: KvCache, path: string, { dtype = "F16" }: Encod
 function encodeTensors(cache: KvCache, dtype: KvdDType, path: string): EncodedTensor[] {
   const { layers, numKvHeads, headDim, positions, scores, tokenIds } = cache;
   const slots = slotsOf(cache);
-  const shape = [numKvHeads, slots, headDim];
-  const tokenShape = isPerHead(cache) ? [layers.length, numKvHeads, slots] : [slots];
+  const ragged = isRaggedCache(cache);
+  const ownShape = ragged ? [positions.length] : [layers.length, numKvHeads, slots];
+  const tokenShape = isPerHead(cache) ? ownShape : [slots];
   const floats = (name: string, values: Float32Array): EncodedTensor => {
+    const shape = ragged ? [values.length / headDim, headDim] : [numKvHeads, slots, headDim];
     return { name, dtype, shape, bytes: encodeFloats(values, dtype, `${path}: ${name}`) };
   };
   const tensors = layers.flatMap(({ keys, values }, i) => [
     floats(`layers.${i}.k`, keys),
     floats(`layers.${i}.v`, values),
   ]);
+  if (ragged) {
+    const counts = Int32Array.from(allRowCounts(layers, cache));
+    tensors.push({ name: "row_counts", dtype: "I32", shape: [layers.length, numKvHeads], bytes: bytesOf(counts) });
+  }
   tensors.push({ name: "positions", dtype: "I32", shape: tokenShape, bytes: bytesOf(positions) });
   if (scores !== undefined) {
     tensors.push({ name: "scores", dtype: "F32", shape: tokenShape, bytes: bytesOf(scores) });

@@ -1,9 +1,7 @@
-/** Keys and values of one layer, [numKvHeads, slots, headDim] each, row-major. */
-export interface CacheLayer {
-  /** After RoPE at the tokens' original positions, with the gate multiplied in. */
-  readonly keys: Float32Array<ArrayBuffer>;
-  readonly values: Float32Array<ArrayBuffer>;
-}
+import { allRowCounts, heldRows, type HostLayer, isRagged } from "../models/host-layer.ts";
+
+/** Keys and values of one layer, keys with the gate multiplied in. */
+export type CacheLayer = HostLayer;
 
 /** What was asked for: a fraction of the span, a number of tokens, or a number of bytes. */
 export interface AskedKeep {
@@ -28,14 +26,17 @@ export interface CacheProvenance {
 }
 
 /**
- * A compressed cache in memory: the rows of the kept tokens, equally many in every layer and head; either the same tokens everywhere or
- * tokens of its own for every layer and head. `checkKvCache` says what must hold.
+ * A compressed cache in memory: the rows of the kept tokens; either the same tokens in every layer and head, or tokens of its own for each, equally
+ * many or not. `checkKvCache` says what must hold.
  */
 export interface KvCache {
   readonly layers: readonly CacheLayer[];
   readonly numKvHeads: number;
   readonly headDim: number;
-  /** Original token positions, strictly increasing: [slots] for all layers and heads, or [layers, numKvHeads, slots]. */
+  /**
+   * Original token positions, strictly increasing: [slots] for all layers and heads, or of every head its own, head after head, layer after
+   * layer: [layers, numKvHeads, slots] where all have equally many.
+   */
   readonly positions: Int32Array<ArrayBuffer>;
   /** What the tokens were chosen by, shaped as `positions`. */
   readonly scores?: Float32Array<ArrayBuffer>;
@@ -46,9 +47,21 @@ export interface KvCache {
   readonly provenance: CacheProvenance;
 }
 
-/** Rows of every layer and head. */
-export function slotsOf({ layers, numKvHeads, headDim }: Pick<KvCache, "layers" | "numKvHeads" | "headDim">): number {
-  return (layers[0]?.keys.length ?? 0) / (numKvHeads * headDim);
+type Shaped = Pick<KvCache, "layers" | "numKvHeads" | "headDim">;
+
+/** Rows of every layer and head; their mean where heads hold different numbers. */
+export function slotsOf(cache: Shaped): number {
+  return heldRows(cache.layers, cache);
+}
+
+/** Rows of the head that holds most. */
+export function mostRowsOf(cache: Shaped): number {
+  return Math.max(...allRowCounts(cache.layers, cache));
+}
+
+/** Whether heads hold different numbers of rows. */
+export function isRaggedCache(cache: Shaped): boolean {
+  return isRagged(cache.layers, cache);
 }
 
 /** Whether every layer and head keeps tokens of its own. */
@@ -56,35 +69,35 @@ export function isPerHead(cache: KvCache): boolean {
   return cache.positions.length > slotsOf(cache);
 }
 
-/** Positions of the rows of one head, [slots]. */
-export function positionsOf(cache: KvCache, layer: number, head: number): Int32Array<ArrayBuffer> {
-  if (!isPerHead(cache)) return cache.positions;
-  const slots = slotsOf(cache);
-  const start = (layer * cache.numKvHeads + head) * slots;
-  return cache.positions.subarray(start, start + slots);
+/** A head's part of what there is for every row, positions or scores. */
+export function partOf<T extends Int32Array | Float32Array>(cache: KvCache, all: T, layer: number, head: number): T {
+  if (!isPerHead(cache)) return all;
+  const counts = allRowCounts(cache.layers, cache);
+  const at = layer * cache.numKvHeads + head;
+  const start = counts.slice(0, at).reduce((sum, count) => sum + count, 0);
+  return all.subarray(start, start + (counts[at] ?? 0)) as T;
 }
 
-/**
- * The fraction of the span's tokens that a cache holds, mean over layers and heads.
- * @param positions [slots], or [heads, slots] of all heads of all layers
- */
-export function obtainedKeep(
-  positions: Int32Array,
-  slots: number,
-  span: { readonly start: number; readonly end: number },
-): number {
-  const kept = positions.reduce(
-    (count, position) => (position >= span.start && position < span.end ? count + 1 : count),
+/** Positions of the rows of one head. */
+export function positionsOf(cache: KvCache, layer: number, head: number): Int32Array<ArrayBuffer> {
+  return partOf(cache, cache.positions, layer, head);
+}
+
+/** The fraction of the span's tokens that a cache holds, mean over layers and heads. */
+export function obtainedKeep(cache: KvCache): number {
+  const { start, end } = cache.provenance.span;
+  const kept = cache.positions.reduce(
+    (count, position) => (position >= start && position < end ? count + 1 : count),
     0,
   );
-  return kept / (positions.length / slots) / (span.end - span.start);
+  return kept / (isPerHead(cache) ? cache.layers.length * cache.numKvHeads : 1) / (end - start);
 }
 
-/** Bytes of the keys and values of `slots` tokens, `bytesPerValue` each (2 for F16, 4 for F32). */
+/** Bytes of the keys and values of `slots` rows of every head, or on average, `bytesPerValue` each (2 for F16, 4 for F32). */
 export function keyValueBytes(
   shape: { readonly numLayers: number; readonly numKvHeads: number; readonly headDim: number },
   slots: number,
   bytesPerValue: number,
 ): number {
-  return 2 * shape.numLayers * shape.numKvHeads * shape.headDim * slots * bytesPerValue;
+  return Math.round(2 * shape.numLayers * shape.numKvHeads * shape.headDim * slots * bytesPerValue);
 }

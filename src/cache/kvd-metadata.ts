@@ -4,9 +4,14 @@ import type { AskedKeep, CacheProvenance } from "./kv-cache.ts";
 
 export const KVD_FORMAT = "kv-distill-cache";
 export const KVD_VERSION = 1;
+/** Of caches whose heads hold different numbers of rows. */
+export const KVD_RAGGED_VERSION = 2;
+const VERSIONS: readonly string[] = [KVD_VERSION.toString(), KVD_RAGGED_VERSION.toString()];
 
 /** What the metadata of a `.kvd` file says. */
 export interface KvdFacts {
+  /** Of the format: `KVD_VERSION` or `KVD_RAGGED_VERSION`. */
+  readonly version: number;
   readonly provenance: CacheProvenance;
   readonly contextLength: number;
   /** Fraction of the span that the file holds. */
@@ -41,7 +46,7 @@ const asked = z
 
 const schema = z.strictObject({
   format: z.literal(KVD_FORMAT),
-  format_version: z.literal(KVD_VERSION.toString()),
+  format_version: z.enum(VERSIONS as [string]).transform(Number),
   model_name: z.string(),
   model_hash: sha256,
   tokenizer_hash: sha256,
@@ -56,11 +61,12 @@ const schema = z.strictObject({
 });
 
 /** Metadata as the file stores it. */
-export function encodeKvdMetadata({ provenance, contextLength, obtained, sha256: sum }: KvdFacts): Map<string, string> {
+export function encodeKvdMetadata(facts: KvdFacts): Map<string, string> {
+  const { version, provenance, contextLength, obtained, sha256: sum } = facts;
   const { span, asked: keep } = provenance;
   return new Map([
     ["format", KVD_FORMAT],
-    ["format_version", KVD_VERSION.toString()],
+    ["format_version", version.toString()],
     ["model_name", provenance.modelName],
     ["model_hash", provenance.modelHash],
     ["tokenizer_hash", provenance.tokenizerHash],
@@ -82,10 +88,10 @@ export function encodeKvdMetadata({ provenance, contextLength, obtained, sha256:
 export function parseKvdMetadata(metadata: ReadonlyMap<string, string>, where: string): KvdFacts {
   if (metadata.get("format") !== KVD_FORMAT) throw new KvDistillError("bad-file", "not a kv-distill cache", { where });
   const version = metadata.get("format_version");
-  if (version !== KVD_VERSION.toString()) {
+  if (version === undefined || !VERSIONS.includes(version)) {
     throw new KvDistillError("unsupported", "cache format version not handled", {
       where,
-      expected: KVD_VERSION.toString(),
+      expected: VERSIONS.join(" or "),
       got: String(version),
     });
   }
@@ -96,6 +102,7 @@ export function parseKvdMetadata(metadata: ReadonlyMap<string, string>, where: s
   }
   const facts = result.data;
   return {
+    version: facts.format_version,
     provenance: {
       modelName: facts.model_name,
       modelHash: facts.model_hash,

@@ -1,5 +1,7 @@
 import { adapterHash } from "../cache/adapter-hash.ts";
 import type { AskedKeep, KvCache } from "../cache/kv-cache.ts";
+import { contextLimit } from "../models/config.ts";
+import { allRowCounts, type HostLayer } from "../models/host-layer.ts";
 import type { LanguageModel } from "../models/language-model.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { PACKAGE_NAME_AND_VERSION } from "../util/version.ts";
@@ -92,8 +94,10 @@ export async function compressIds(
     parts.push(await readAfter(model, parts, ids.slice(span.end), span.end, signal));
     onProgress?.({ tokens: ids.length, total: ids.length, fold: pieces.length, folds: pieces.length });
   }
+  const joined = joinRows(parts, config);
+  checkReadable(joined.layers, model);
   return {
-    ...joinRows(parts, config),
+    ...joined,
     numKvHeads: config.numKvHeads,
     headDim: config.headDim,
     tokenIds: Int32Array.from(ids),
@@ -112,12 +116,25 @@ export async function compressIds(
 }
 
 /** A finished cache answers any question. */
-function checkSavable({ name, ragged, questionAware }: CompressionMethod): void {
-  if (questionAware !== true && ragged !== true) return;
+function checkSavable({ name, questionAware }: CompressionMethod): void {
+  if (questionAware !== true) return;
   throw new KvDistillError("unsupported", "this method makes no cache that can be saved: it is for evaluation", {
     where: name,
-    got: questionAware === true ? "it chooses by the question" : "its layers or heads keep different numbers of rows",
+    got: "it chooses by the question",
     hint: `choose another: ${SAVED_METHOD_NAMES.join(", ")}`,
+  });
+}
+
+/** A head may hold many more rows than the mean. @throws KvDistillError `context-too-long` */
+function checkReadable(layers: readonly HostLayer[], { config, files }: LanguageModel): void {
+  const most = Math.max(...allRowCounts(layers, config));
+  const limit = contextLimit(config);
+  if (most < limit) return;
+  throw new KvDistillError("context-too-long", "one head of the compressed cache alone would fill the model", {
+    where: files.name,
+    expected: `fewer than ${limit} rows`,
+    got: String(most),
+    hint: "keep less of it, or choose a method or an adapter whose heads keep equally many",
   });
 }
 

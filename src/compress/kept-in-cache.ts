@@ -1,4 +1,4 @@
-import { isPerHead, type KvCache, positionsOf, slotsOf } from "../cache/kv-cache.ts";
+import { isPerHead, type KvCache, partOf } from "../cache/kv-cache.ts";
 import { countKept, type KeptTokens } from "./kept-tokens.ts";
 
 /** Which tokens of its context a cache holds. */
@@ -6,13 +6,9 @@ export function keptTokens(cache: KvCache): KeptTokens {
   const { contextLength, layers, numKvHeads, scores } = cache;
   if (!isPerHead(cache))
     return countKept([cache.positions], scores === undefined ? undefined : [scores], contextLength);
-  const slots = slotsOf(cache);
-  const choices = Array.from({ length: layers.length * numKvHeads }, (_, choice) => choice);
-  return countKept(
-    choices.map((choice) => positionsOf(cache, Math.floor(choice / numKvHeads), choice % numKvHeads)),
-    scores === undefined ? undefined : choices.map((choice) => scores.subarray(choice * slots, (choice + 1) * slots)),
-    contextLength,
-  );
+  const own = <T extends Int32Array | Float32Array>(all: T): T[] =>
+    layers.flatMap((_, layer) => Array.from({ length: numKvHeads }, (_, head) => partOf(cache, all, layer, head)));
+  return countKept(own(cache.positions), scores && own(scores), contextLength);
 }
 
 /** Shares of kept rows in up to `parts` equal stretches of the span, in order. */

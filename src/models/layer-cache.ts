@@ -120,7 +120,17 @@ export class LayerCache {
     return this.used;
   }
 
-  /** Rows that a new token sees in one head at most. */
+  /** Rows that a head holds, on average: what memory goes by. */
+  get heldRows(): number {
+    return (this.base?.heldRows ?? 0) + this.used;
+  }
+
+  /** The same with what is reserved. */
+  get reservedRows(): number {
+    return (this.base?.heldRows ?? 0) + this.reserved;
+  }
+
+  /** Rows that a new token sees in one head at most: what limits go by. */
   get mostRows(): number {
     return (this.base?.mostRows ?? 0) + this.used;
   }

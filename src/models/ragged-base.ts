@@ -20,6 +20,8 @@ interface BaseHead {
 export class RaggedBase {
   /** Rows that a head of a sequence holds at most. */
   readonly mostRows: number;
+  /** Rows that a head of a sequence holds, on average. */
+  readonly heldRows: number;
   /** By layer and head. */
   private heads: readonly (readonly BaseHead[])[];
   /** Of the first sequence, layer · numKvHeads + head. */
@@ -28,7 +30,9 @@ export class RaggedBase {
   private constructor(heads: readonly (readonly BaseHead[])[], counts: readonly (readonly number[])[]) {
     this.heads = heads;
     this.counts = counts[0] ?? [];
-    this.mostRows = Math.max(...counts.flat());
+    const all = counts.flat();
+    this.mostRows = Math.max(...all);
+    this.heldRows = all.reduce((sum, count) => sum + count, 0) / all.length;
   }
 
   /** Copies rows of several sequences to where the engine runs. */

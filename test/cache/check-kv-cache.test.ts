@@ -1,8 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { checkKvCache } from "../../src/cache/check-kv-cache.ts";
-import { keyValueBytes, obtainedKeep, type CacheProvenance, type KvCache } from "../../src/cache/kv-cache.ts";
-import { anyCache, provenance, sampleCache } from "./sample-cache.ts";
+import {
+  type CacheLayer,
+  keyValueBytes,
+  obtainedKeep,
+  type CacheProvenance,
+  type KvCache,
+} from "../../src/cache/kv-cache.ts";
+import { anyCache, provenance, raggedCache, sampleCache } from "./sample-cache.ts";
 
 test("valid caches pass", () => {
   checkKvCache(sampleCache(), "c");
@@ -32,6 +38,25 @@ const broken: [name: string, changes: Partial<KvCache>, message: RegExp][] = [
 test.each(broken)("%s is refused", (_, changes, message) => {
   expect(() => {
     checkKvCache(sampleCache(changes), "c");
+  }).toThrow(message);
+});
+
+const layer = (rowCounts: readonly number[], rows = 4): CacheLayer => ({
+  keys: new Float32Array(2 * rows),
+  values: new Float32Array(2 * rows),
+  rowCounts,
+});
+const brokenHeads: [name: string, first: CacheLayer, message: RegExp][] = [
+  ["a count for one head", layer([4]), /layers.0 has 1 row counts, not 2/],
+  ["a negative count", layer([5, -1]), /layers.0 has -1 rows/],
+  ["half a row", layer([3.5, 0.5]), /layers.0 has 3.5 rows/],
+  ["counts that do not add up", layer([3, 2]), /positions has 8 elements, not 9/],
+  ["rows beyond the counts", layer([3, 1], 5), /layers.0.k has 10 elements, not 8/],
+];
+test.each(brokenHeads)("heads with different numbers of rows: %s is refused", (_, first, message) => {
+  const { layers } = raggedCache();
+  expect(() => {
+    checkKvCache(raggedCache({ layers: [first, ...layers.slice(1)] }), "c");
   }).toThrow(message);
 });
 
@@ -77,8 +102,9 @@ test.each([NaN, Infinity, -Infinity])("%d is not-finite", (value) => {
 });
 
 test("what was obtained counts the span's tokens only", () => {
-  expect(obtainedKeep(Int32Array.of(0, 1, 2, 9), 4, { start: 2, end: 10 })).toBe(0.25);
-  expect(obtainedKeep(Int32Array.of(0), 1, { start: 2, end: 10 })).toBe(0);
+  expect(obtainedKeep(sampleCache())).toBe(0.25);
+  expect(obtainedKeep(sampleCache({ positions: Int32Array.of(0, 1, 11) }))).toBe(0);
+  expect(obtainedKeep(raggedCache())).toBe(5 / 4 / 8);
 });
 
 test("bytes of keys and values", () => {

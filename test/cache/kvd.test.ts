@@ -12,7 +12,7 @@ import { openSafetensors } from "../../src/formats/safetensors/open.ts";
 import { readTensorBytes } from "../../src/formats/safetensors/read.ts";
 import { writeSafetensors, type TensorSource } from "../../src/formats/safetensors/write.ts";
 import { isKvDistillError } from "../../src/util/errors.ts";
-import { anyCache, provenance, sampleCache } from "./sample-cache.ts";
+import { anyCache, provenance, raggedCache, sampleCache } from "./sample-cache.ts";
 
 let folder = "";
 let path = "";
@@ -26,7 +26,8 @@ afterAll(async () => {
 
 function rounded(cache: KvCache): KvCache {
   const half = (values: Float32Array): Float32Array<ArrayBuffer> => halfToFloat(floatToHalf(values));
-  return { ...cache, layers: cache.layers.map(({ keys, values }) => ({ keys: half(keys), values: half(values) })) };
+  const layers = cache.layers.map((layer) => ({ ...layer, keys: half(layer.keys), values: half(layer.values) }));
+  return { ...cache, layers };
 }
 
 describe("round trip", () => {
@@ -39,7 +40,7 @@ describe("round trip", () => {
         await saveKvd(path, cache);
         expect(await loadKvd(path)).toEqual(rounded(cache));
       }),
-      { numRuns: 25 },
+      { numRuns: 50 },
     );
   });
 
@@ -50,12 +51,22 @@ describe("round trip", () => {
     expect(await loadKvd(path)).toEqual(bare);
   });
 
-  test("a file made in Python from the format's description", async () => {
-    const golden = join(import.meta.dirname, "../golden/kvd/tiny.kvd");
-    expect(await loadKvd(golden)).toEqual(sampleCache());
+  test.each([
+    ["tiny", sampleCache],
+    ["tiny-ragged", raggedCache],
+  ])("a file made in Python from the format's description: %s", async (name, cache) => {
+    const golden = join(import.meta.dirname, `../golden/kvd/${name}.kvd`);
+    expect(await loadKvd(golden)).toEqual(cache());
     const copy = await readFile(golden);
-    await saveKvd(path, sampleCache());
+    await saveKvd(path, cache());
     expect((await readFile(path)).length).toBe(copy.length);
+  });
+
+  test("version 2 is for heads with different numbers of rows alone", async () => {
+    await saveKvd(path, raggedCache());
+    expect(await describeKvd(path)).toMatchObject({ version: 2, slots: 2, layerRows: [4, 4], obtained: 0.15625 });
+    await saveKvd(path, sampleCache());
+    expect((await describeKvd(path)).version).toBe(1);
   });
 
   test("S7: only the owner can read the file", async () => {
@@ -137,9 +148,12 @@ describe("whose cache it is", () => {
   });
 });
 
-describe("damage", () => {
+describe.each([
+  ["version 1", sampleCache],
+  ["version 2", raggedCache],
+])("damage, %s", (_, sample) => {
   test("S1: cut at every byte", async () => {
-    await saveKvd(path, sampleCache());
+    await saveKvd(path, sample());
     const whole = await readFile(path);
     for (let size = 0; size < whole.length; size++) {
       await writeFile(path, whole.subarray(0, size));
@@ -148,7 +162,7 @@ describe("damage", () => {
   });
 
   test("S1: a flipped bit at every byte", async () => {
-    await saveKvd(path, sampleCache());
+    await saveKvd(path, sample());
     const whole = await readFile(path);
     for (let at = 0; at < whole.length; at++) {
       const damaged = Buffer.from(whole);
@@ -168,8 +182,9 @@ describe("files that are not caches", () => {
   async function rewrite(
     metadata: Readonly<Record<string, string | undefined>>,
     change: (tensors: TensorSource[]) => TensorSource[] = (tensors) => tensors,
+    sample = sampleCache(),
   ): Promise<void> {
-    await saveKvd(path, sampleCache());
+    await saveKvd(path, sample);
     const file = await openSafetensors(path);
     const given = new Map(file.metadata);
     const changed: Record<string, string | undefined> = { ...metadata, sha256: "0".repeat(64) };
@@ -197,7 +212,8 @@ describe("files that are not caches", () => {
   test.each<[string, Record<string, string | undefined>, string, RegExp]>([
     ["another format", { format: "pt" }, "bad-file", /not a kv-distill cache/],
     ["no format", { format: undefined }, "bad-file", /not a kv-distill cache/],
-    ["a later version", { format_version: "2" }, "unsupported", /version/],
+    ["a later version", { format_version: "3" }, "unsupported", /version .*expected 1 or 2/],
+    ["the version of other heads", { format_version: "2" }, "bad-file", /no usable tensor layers.0.k/],
     ["a missing field", { method: undefined }, "bad-file", /method/],
     ["an unknown field", { extra: "1" }, "bad-file", /extra/],
     ["a length that is no number", { context_length: "twelve" }, "bad-file", /context_length: not a whole number/],
@@ -238,6 +254,42 @@ describe("files that are not caches", () => {
     ],
   ])("%s", async (_, change, message) => {
     await rewrite({}, change);
+    await expect(loadKvd(path)).rejects.toThrow(message);
+    await expect(loadKvd(path)).rejects.toMatchObject({ code: "bad-file" });
+  });
+
+  const counts = (shape: readonly number[], ...values: number[]): TensorSource => ({
+    name: "row_counts",
+    dtype: "I32",
+    shape,
+    bytes: () => new Uint8Array(Int32Array.from(values).buffer),
+  });
+  test.each<[string, (tensors: TensorSource[]) => TensorSource[], RegExp]>([
+    ["no row counts", (t) => without("row_counts", t), /no usable tensor row_counts/],
+    [
+      "row counts of one layer",
+      (t) => [...without("row_counts", t), counts([1, 2], 3, 1)],
+      /row_counts is I32 \[1, 2\]/,
+    ],
+    [
+      "more rows than there are",
+      (t) => [...without("row_counts", t), counts([2, 2], 3, 1, 2, 3)],
+      /do not fit the layers/,
+    ],
+    ["a negative number of rows", (t) => [...without("row_counts", t), counts([2, 2], 5, -1, 2, 2)], /do not fit/],
+    [
+      "other heads than positions",
+      (t) => [...without("row_counts", t), counts([2, 2], 1, 3, 2, 2)],
+      /strictly increasing/,
+    ],
+    ["a missing half of a layer", (t) => without("layers.1.v", t), /layers.1.v is missing/],
+    [
+      "too few positions",
+      (t) => [...without("positions", t), positions(0, 2, 9)],
+      /positions is I32 \[3\], not I32 \[8\]/,
+    ],
+  ])("of heads with different numbers of rows: %s", async (_, change, message) => {
+    await rewrite({}, change, raggedCache());
     await expect(loadKvd(path)).rejects.toThrow(message);
     await expect(loadKvd(path)).rejects.toMatchObject({ code: "bad-file" });
   });

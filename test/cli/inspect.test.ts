@@ -11,7 +11,7 @@ import { LEVELS, markedText, markLevels } from "../../src/util/html/marked-text.
 import { openModel } from "../../src/models/open.ts";
 import { printable } from "../../src/util/printable.ts";
 import { sampleAdapter } from "../cache/sample-adapter.ts";
-import { anyCache, provenance, sampleCache } from "../cache/sample-cache.ts";
+import { anyCache, provenance, raggedCache, sampleCache } from "../cache/sample-cache.ts";
 import { tinyModel } from "../models/tiny-models.ts";
 import { CLI_TIME, runCli } from "./run-cli.ts";
 
@@ -124,6 +124,23 @@ describe("inspect and verify", { timeout: CLI_TIME }, () => {
     for (const shown of [provenance.modelHash, "keep obtained", "25%, 3 rows of every head", "tokens 2 to 9 (8)"]) {
       expect(table.stdout).toContain(shown);
     }
+  });
+
+  test("of heads with different numbers of rows: the mean, the fewest and the most", async () => {
+    const path = await save("ragged.kvd", raggedCache());
+    const run = await runCli(["inspect", path, "--json"]);
+    const shape = { numLayers: 2, numKvHeads: 2, headDim: 2 };
+    expect(JSON.parse(run.stdout)).toMatchObject({
+      slots: 2,
+      rowsOfHeads: { fewest: 1, most: 3 },
+      perHead: true,
+      bytes: { keysAndValues: keyValueBytes(shape, 2, 2) },
+      positions: { first: 0, last: 11, heldBySome: 5, heldByAll: 0 },
+    });
+    const table = await runCli(["inspect", path]);
+    expect(table.stdout).toContain("2 rows a head on average");
+    expect(table.stdout).toContain("1 to 3 rows");
+    expect(await runCli(["verify", path])).toMatchObject({ code: 0 });
   });
 
   test("a page with the text: one file, nothing loaded, for its model only", async () => {

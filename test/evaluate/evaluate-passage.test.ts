@@ -68,13 +68,12 @@ describe("a method that fails", () => {
   });
 });
 
-test("methods that were asked to keep all answer as the full cache does", async () => {
-  const names = ["full", "random", "h2o", "kvzip"];
+async function measured(names: readonly string[], keeps: readonly number[]): Promise<SampleRow[]> {
   const setup = {
     model: model(),
     task: squadTask("none"),
     methods: new Map(names.map((name) => [name, methodNamed(name, undefined)])),
-    conditions: conditionsOf(names, [1]),
+    conditions: conditionsOf(names, keeps),
     sinks: 4,
     seed: 0,
     maxNewTokens: 3,
@@ -84,6 +83,22 @@ test("methods that were asked to keep all answer as the full cache does", async 
   for await (const batch of evaluatePassage(setup, { index: 0, firstSample: 0, passage }, () => true)) {
     rows.push(...batch);
   }
+  return rows;
+}
+
+test("heads with different numbers of rows are counted as they are held", async () => {
+  const rows = await measured(["full", "kvzip", "h2o"], [0.5, 0.25]);
+  const compressed = rows.filter(({ method }) => method !== "full");
+  expect(compressed).toHaveLength(4 * 3);
+  for (const { rows: held, keep, contextTokens, forwardKl } of compressed) {
+    expect(held).toBe(Math.round((keep ?? NaN) * contextTokens));
+    expect(forwardKl).not.toBeNull();
+  }
+});
+
+test("methods that were asked to keep all answer as the full cache does", async () => {
+  const names = ["full", "random", "h2o", "kvzip"];
+  const rows = await measured(names, [1]);
   const bare = rows.map(({ seconds: _, method, ...row }) => ({ ...row, keep: method === "full" ? 1 : row.keep }));
   expect(rows.map(({ method }) => method).sort()).toEqual(names.flatMap((name) => [name, name, name]).sort());
   for (const row of bare) expect(row).toEqual(bare.find(({ sample }) => sample === row.sample));
@@ -115,6 +130,14 @@ describe("what is read together", () => {
         }
       }
     }
+  });
+
+  test("is of one family", () => {
+    const family = (rows: number): string => (rows % 40 === 0 ? "fours" : "others");
+    const limits = { config, maxNewTokens: 5, rowsOf: (rows: number) => rows, familyOf: family };
+    const parts = partsOf(conditions, questions, limits);
+    // 1,000 and 40 are of the one, 500 and 20 of the other.
+    expect(parts.map((part) => part.conditions)).toEqual([[2000], [1000], [500, 500], [40], [20]]);
   });
 
   test("is as much as fits of like length, of caches and of questions", () => {

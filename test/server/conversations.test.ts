@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { methodNamed } from "../../src/compress/methods/index.ts";
+import { headsOf } from "../../src/models/host-layer.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
 import { LiveCache } from "../../src/server/conversations/live-cache.ts";
 import { distance, logitsAfter, someIds, useTinyModel } from "../compress/tiny.ts";
@@ -77,6 +78,43 @@ describe("a live cache", () => {
       ).flat(2);
       expect(distance(layer.keys, Float32Array.from(wanted))).toBeLessThan(1e-5);
     }
+    live.release();
+  });
+
+  test("of heads that keep different numbers of rows: each keeps its own, and all that is outside", async () => {
+    const live = await reading(model(), text);
+    const { config } = model();
+    const whole = await live.rows.download();
+    const wanted = await logitsAfter(model(), text, next);
+    expect(await compress(live, 10, 40, 0.5, methodNamed("kvzip", undefined))).toBe(15);
+    expect(live.rows.base).toBeDefined();
+    expect([live.tokens, live.rows.heldRows, live.rows.position]).toEqual([90, 75, 90]);
+    expect([live.compressedTokens, live.keptTokens]).toEqual([30, 15]);
+    const mark = live.mark();
+    await live.read(next, never);
+    expect([live.tokens, live.rows.heldRows, live.rowsOf({ start: 40, end: 97 })]).toEqual([97, 82, 57]);
+    live.rollBack(mark);
+    const { headDim } = config;
+    const expectOutside = async (compressed: number): Promise<void> => {
+      for (const [i, layer] of (await live.rows.download()).entries()) {
+        const full = whole[i] === undefined ? [] : headsOf(whole[i], config);
+        for (const [head, { keys }] of headsOf(layer, config).entries()) {
+          const before = full[head]?.keys.subarray(0, 10 * headDim) ?? new Float32Array();
+          const after = full[head]?.keys.subarray(compressed * headDim) ?? new Float32Array();
+          expect(keys.subarray(0, before.length)).toEqual(before);
+          expect(keys.subarray(keys.length - after.length)).toEqual(after);
+        }
+      }
+    };
+    await expectOutside(40);
+    // Another stretch behind it, with equally many in every head.
+    expect(await compress(live, 50, 70, 0.5)).toBe(10);
+    expect([live.rows.heldRows, live.keptTokens]).toEqual([65, 25]);
+    await expectOutside(70);
+    // Both compressed anew, from their tokens.
+    expect(await compress(live, 0, 90, 1, methodNamed("full", undefined))).toBe(90);
+    expect(live.rows.base).toBeUndefined();
+    expect(distance(await logitsOn(live, next), wanted)).toBeLessThan(1e-5);
     live.release();
   });
 

@@ -2,6 +2,7 @@ import { encodeFloats } from "../../formats/safetensors/float-tensor.ts";
 import { writeFileAtomic } from "../../util/atomic-file.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { type CacheLayer, type KvCache, positionsOf, slotsOf } from "../kv-cache.ts";
+import { checkUniform } from "./check-uniform.ts";
 
 /** How the reading program keeps its cache; it refuses a file that is laid out otherwise. */
 export interface LlamaCppLayout {
@@ -20,7 +21,7 @@ const F16 = 1;
  * Keys and values become F16. Cells are labelled with positions so that every one of them is before the next token; the rotations
  * in the keys are those of the tokens' own positions.
  * @returns bytes written
- * @throws KvDistillError `unsupported` without token ids, `not-finite` for a value too large for F16, `disk`, `not-found`
+ * @throws KvDistillError `unsupported` without token ids or for heads with different numbers of rows, `not-finite` for a value too large for F16, `disk`, `not-found`
  */
 export async function saveLlamaCppState(path: string, cache: KvCache, layout: LlamaCppLayout): Promise<number> {
   if (cache.tokenIds === undefined) {
@@ -29,6 +30,7 @@ export async function saveLlamaCppState(path: string, cache: KvCache, layout: Ll
       hint: "compress the text again, storing its token ids",
     });
   }
+  checkUniform(cache, path);
   const chunks = [
     uint32s([MAGIC, VERSION, cache.tokenIds.length, ...cache.tokenIds]),
     cellHeader(cache),

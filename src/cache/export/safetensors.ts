@@ -4,6 +4,7 @@ import { floatTensor } from "../../formats/safetensors/float-tensor.ts";
 import { writeSafetensors } from "../../formats/safetensors/write.ts";
 import { writeFileAtomic } from "../../util/atomic-file.ts";
 import { type KvCache, slotsOf } from "../kv-cache.ts";
+import { checkUniform } from "./check-uniform.ts";
 
 /** Programs that read the exported safetensors file, and the loader in `interop/` that shows how. */
 export const LOADERS = {
@@ -27,9 +28,10 @@ export async function saveLoader(runtime: LoaderRuntime, path: string): Promise<
 /**
  * Writes a cache as the loaders in `interop/` read it, whole or not at all, readable by its owner only: `layers.{i}.k` and `layers.{i}.v`
  * [1, kvHeads, rows, headDim] in F32, and `layers`, `rows`, `context_length` and `model` as metadata.
- * @throws KvDistillError `disk`, `not-found`
+ * @throws KvDistillError `unsupported` for heads with different numbers of rows, `disk`, `not-found`
  */
 export async function saveForLoaders(path: string, cache: KvCache): Promise<void> {
+  checkUniform(cache, path);
   const { layers, numKvHeads, headDim, contextLength, provenance } = cache;
   const rows = slotsOf(cache);
   const shape = [1, numKvHeads, rows, headDim];

@@ -94,8 +94,8 @@ async function openReaders(
     const begun = performance.now();
     const rows = await open();
     const secondsToOpen = (performance.now() - begun) / 1000;
-    const memoryBytes = keyValueBytes(model.config, rows.length, Float32Array.BYTES_PER_ELEMENT);
-    readers.push({ name, rows, tokens: rows.length, memoryBytes, secondsToOpen });
+    const memoryBytes = keyValueBytes(model.config, rows.heldRows, Float32Array.BYTES_PER_ELEMENT);
+    readers.push({ name, rows, tokens: rows.heldRows, memoryBytes, secondsToOpen });
   };
   const load = (): Promise<KvCache> => loadKvd(file, { expectModel: model.files });
   try {

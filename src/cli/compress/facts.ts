@@ -18,7 +18,7 @@ export function compressFacts(cache: KvCache, { path, fileBytes, keyValue, secon
   const { provenance, contextLength } = cache;
   const { span, asked, method, modelName } = provenance;
   const rows = slotsOf(cache);
-  const fraction = obtainedKeep(cache.positions, rows, span);
+  const fraction = obtainedKeep(cache);
   const tokens = Math.round(fraction * (span.end - span.start));
   const rowBytes = keyValue / rows;
   return {
@@ -30,7 +30,7 @@ export function compressFacts(cache: KvCache, { path, fileBytes, keyValue, secon
     obtained: { fraction, tokens, bytes: tokens * rowBytes },
     contextTokens: contextLength,
     span,
-    /** Rows of every layer and head, those outside the span included. */
+    /** Rows of every layer and head, or their mean, those outside the span included. */
     rows,
     keyValueBytes: keyValue,
     fullKeyValueBytes: contextLength * rowBytes,

@@ -1,6 +1,7 @@
 import { type AskedKeep, keyValueBytes, type KvCache } from "../../cache/kv-cache.ts";
 import type { KeptTokens } from "../../compress/kept-tokens.ts";
 import type { KvdDescription } from "../../cache/load-kvd.ts";
+import { allRowCounts } from "../../models/host-layer.ts";
 import { formatBytes, formatCount, formatNumber, formatPercent } from "../../util/format.ts";
 import { keptShares, keptTokens } from "../../compress/kept-in-cache.ts";
 
@@ -12,6 +13,7 @@ const VALUE_BYTES = { F16: 2, F32: 4 } as const;
 /** @param description of the same file as `cache` */
 export function cacheFacts(description: KvdDescription, cache: KvCache) {
   const { path, fileSize, provenance, obtained, sha256, contextLength, dtype, slots, perHead } = description;
+  const counts = allRowCounts(cache.layers, cache);
   const kept = keptTokens(cache);
   const bytesOf = (rows: number): number => keyValueBytes(description, rows, VALUE_BYTES[dtype]);
   return {
@@ -28,7 +30,10 @@ export function cacheFacts(description: KvdDescription, cache: KvCache) {
     layers: description.numLayers,
     kvHeads: description.numKvHeads,
     headDim: description.headDim,
+    /** Rows of every head, or their mean. */
     slots,
+    /** Rows of the heads that hold fewest and most. */
+    rowsOfHeads: { fewest: Math.min(...counts), most: Math.max(...counts) },
     perHead,
     dtype,
     bytes: { keysAndValues: bytesOf(slots), uncompressed: bytesOf(contextLength) },
@@ -65,6 +70,8 @@ function scoreFacts(scores: Float32Array) {
 /** The same for people, as names and values. */
 export function cacheRows(facts: CacheFacts): [name: string, value: string][] {
   const { keep, span, positions, scores, bytes, contextLength, slots } = facts;
+  const { fewest, most } = facts.rowsOfHeads;
+  const rows = fewest === most ? `${formatCount(slots)} rows` : `${formatCount(fewest)} to ${formatCount(most)} rows`;
   const spanTokens = span.end - span.start;
   const whole = span.start === 0 && span.end === contextLength;
   return [
@@ -77,12 +84,15 @@ export function cacheRows(facts: CacheFacts): [name: string, value: string][] {
     ["context", `${formatCount(contextLength)} tokens${facts.hasTokenIds ? ", ids stored" : ""}`],
     ["compressed span", whole ? "all of it" : `tokens ${span.start} to ${span.end - 1} (${formatCount(spanTokens)})`],
     ["keep asked", askedText(keep.asked)],
-    ["keep obtained", `${formatPercent(keep.obtained)}, ${formatCount(slots)} rows of every head`],
+    [
+      "keep obtained",
+      `${formatPercent(keep.obtained)}, ${formatCount(slots)} rows ${fewest === most ? "of every head" : "a head on average"}`,
+    ],
     [
       "keys and values",
       `${formatBytes(bytes.keysAndValues)} as ${facts.dtype}; uncompressed ${formatBytes(bytes.uncompressed)}`,
     ],
-    ["shape", `${facts.layers} layers, ${facts.kvHeads} kv heads of ${facts.headDim}, ${formatCount(slots)} rows`],
+    ["shape", `${facts.layers} layers, ${facts.kvHeads} kv heads of ${facts.headDim}, ${rows}`],
     [
       "tokens",
       facts.perHead

@@ -49,11 +49,8 @@ export const QUESTION_AWARE_METHOD_NAMES: readonly string[] = namesOf(
   withoutAdapter.filter(({ questionAware }) => questionAware === true),
 );
 
-/** Those whose caches can be saved: neither question-aware nor ragged. */
-export const SAVED_METHOD_NAMES: readonly string[] = [
-  ...namesOf(blind.filter(({ ragged }) => ragged !== true)),
-  "kv-distill",
-];
+/** Those whose caches can be saved: they answer any question. */
+export const SAVED_METHOD_NAMES: readonly string[] = METHOD_NAMES;
 
 /**
  * A method by name.

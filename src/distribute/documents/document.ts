@@ -90,7 +90,7 @@ export async function compressDocument(
     bytes: (await stat(path)).size,
     tokens: cache.contextLength,
     rows,
-    kept: obtainedKeep(cache.positions, rows, cache.provenance.span),
+    kept: obtainedKeep(cache),
     ...(warnings.length === 0 ? {} : { warnings }),
   };
 }

@@ -51,10 +51,12 @@ export class PassageCaches {
 
   /**
    * Caches of one family are read side by side without much padding: those whose heads have equally many rows, and those that one method makes
-   * whose heads do not. A larger budget of such a method gives every head as many rows as a smaller one, or more.
+   * whose heads do not. A larger budget of such a method gives every head as many rows as a smaller one, or more; all rows are the full cache.
    */
-  familyOf({ method }: Condition): string {
-    return this.setup.methods.get(method)?.ragged === true ? method : "uniform";
+  familyOf(condition: Condition): string {
+    const { method } = condition;
+    const ragged = this.setup.methods.get(method)?.ragged === true && this.budget(condition) < this.contextIds.length;
+    return ragged ? method : "uniform";
   }
 
   /** Whether a condition makes a cache for each question. */

@@ -132,10 +132,10 @@ export async function makeContext(
   };
 }
 
-/** No file of so many rows is larger: keys, values, positions and scores of every head, token ids, header. */
+/** No file of so many rows is larger: keys, values, positions, scores and a row count of every head, token ids, header. */
 function largestFile(config: ModelConfig, rows: number, tokens: number): number {
   const header = 2 ** 16 + 512 * config.numLayers;
-  return keyValueBytes(config, rows, 2) + 8 * rows * config.numLayers * config.numKvHeads + 4 * tokens + header;
+  return keyValueBytes(config, rows, 2) + (8 * rows + 4) * config.numLayers * config.numKvHeads + 4 * tokens + header;
 }
 
 /** Seconds since it was last asked. */

@@ -1,6 +1,6 @@
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { type KvCache, slotsOf } from "../../cache/kv-cache.ts";
+import { type KvCache, mostRowsOf } from "../../cache/kv-cache.ts";
 import { loadKvd } from "../../cache/load-kvd.ts";
 import { contextLimit } from "../../models/config.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
@@ -88,7 +88,8 @@ function checkFits(cache: KvCache, { config, files }: LanguageModel): void {
   expect("head size", cache.headDim, headDim);
   if (cache.tokenIds?.some((id) => id >= vocabSize) === true) faults.push("a token id outside the vocabulary");
   const limit = contextLimit(config);
-  if (slotsOf(cache) >= limit) faults.push(`${slotsOf(cache)} rows: the model reads fewer than ${limit}`);
+  const rows = mostRowsOf(cache);
+  if (rows >= limit) faults.push(`${rows} rows: the model reads fewer than ${limit}`);
   if (config.family === "gpt2" && cache.contextLength >= limit) faults.push(`positions up to ${cache.contextLength}`);
   if (faults.length > 0) {
     throw new KvDistillError("model-mismatch", `the cache does not fit ${files.name}`, { where: UPLOAD, faults });

@@ -85,7 +85,7 @@ export class Conversation {
     ]);
     const ids = [...own, ...opening];
     const { rows, tokens, model } = this.live;
-    const room = roomFor(model.config, { ids, before: { rows: rows.length, position: tokens } });
+    const room = roomFor(model.config, { ids, before: { rows: rows.mostRows, position: tokens } });
     // The answer's last token is read too: the next message follows it.
     if (room < 2) {
       throw new KvDistillError("context-too-long", "the model has no room for an answer", {

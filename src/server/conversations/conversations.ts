@@ -116,7 +116,7 @@ export class Conversations {
 
   private bytes(): number {
     let rows = 0;
-    for (const { conversation } of this.entries.values()) rows += conversation.live.rows.capacity;
+    for (const { conversation } of this.entries.values()) rows += conversation.live.rows.reservedRows;
     return keyValueBytes(this.config, rows, ROW_BYTES);
   }
 

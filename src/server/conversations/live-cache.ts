@@ -1,10 +1,10 @@
-import { type AskedKeep, type KvCache, slotsOf } from "../../cache/kv-cache.ts";
+import type { AskedKeep, KvCache } from "../../cache/kv-cache.ts";
 import { rowsFor } from "../../compress/budget.ts";
 import { CompressionContext } from "../../compress/context.ts";
 import type { CompressedRows, CompressionMethod } from "../../compress/method.ts";
 import { fullCache, readingCache } from "../../generate/generate.ts";
 import { contextLimit } from "../../models/config.ts";
-import type { HostLayer } from "../../models/host-layer.ts";
+import { allRowCounts, type HeadRows, headsOf, layerOf } from "../../models/host-layer.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
 import { LayerCache } from "../../models/layer-cache.ts";
 import { KvDistillError } from "../../util/errors.ts";
@@ -17,8 +17,8 @@ export interface LiveSpan {
 
 /** A stretch whose tokens are all there, one row each, or one that was compressed. */
 interface Segment extends LiveSpan {
-  /** Rows of every layer and head. */
-  readonly rows: number;
+  /** Rows of every head, layer · numKvHeads + head; a single number for all. */
+  readonly rows: readonly number[];
   readonly compressed: boolean;
 }
 
@@ -73,7 +73,8 @@ export class LiveCache {
         hint: "compress the text again",
       });
     }
-    const whole = { start: 0, end: contextLength, rows: slotsOf(cache), compressed: true };
+    const rows = allRowCounts(cache.layers, cache);
+    const whole = { start: 0, end: contextLength, rows, compressed: true };
     return new LiveCache(model, await readingCache(model, cache), Array.from(tokenIds), [whole]);
   }
 
@@ -91,7 +92,7 @@ export class LiveCache {
     const rows = await fullCache(model, cache, signal, onRead);
     const { contextLength: end } = cache;
     return new LiveCache(model, rows, Array.from(cache.tokenIds ?? []), [
-      { start: 0, end, rows: end, compressed: false },
+      { start: 0, end, rows: [end], compressed: false },
     ]);
   }
 
@@ -105,14 +106,14 @@ export class LiveCache {
     return this.sumOfCompressed(({ start, end }) => end - start);
   }
 
-  /** Rows that stand for them. */
+  /** Rows that stand for them, mean over layers and heads. */
   get keptTokens(): number {
-    return this.sumOfCompressed(({ rows }) => rows);
+    return this.sumOfCompressed(({ rows }) => mean(rows));
   }
 
-  /** Rows that stand for a stretch. @param span begins and ends where no compressed stretch is cut */
+  /** Rows that stand for a stretch, mean over layers and heads. @param span begins and ends where no compressed stretch is cut */
   rowsOf({ start, end }: LiveSpan): number {
-    return this.rowsBefore(end) - this.rowsBefore(start);
+    return cut(this.segments, start, end).reduce((sum, { rows }) => sum + mean(rows), 0);
   }
 
   mark(): LiveMark {
@@ -130,7 +131,7 @@ export class LiveCache {
   noteRead(ids: readonly number[]): void {
     const start = this.ids.length;
     this.ids.push(...ids);
-    this.segments = joined([...this.segments, { start, end: this.ids.length, rows: ids.length, compressed: false }]);
+    this.segments = joined([...this.segments, { start, end: this.ids.length, rows: [ids.length], compressed: false }]);
   }
 
   /** Reads on. @throws KvDistillError as `LanguageModel.forward`; nothing has been read then */
@@ -149,7 +150,7 @@ export class LiveCache {
   /**
    * Compresses a stretch in place. It is encoded after the text in front of it, all of that where the model reads so much, otherwise
    * the nearest part; then the kept rows take its place. Compressed stretches inside it are compressed anew, from their tokens.
-   * @returns rows that stand for it now
+   * @returns rows that stand for it now, mean over layers and heads
    * @throws KvDistillError `bad-argument` for a stretch that cuts a compressed one, or the budget; `context-too-long`; `cancelled`.
    * Everything is as before then.
    */
@@ -176,15 +177,19 @@ export class LiveCache {
       ...(onRead === undefined ? {} : { onRead }),
     });
     const made = await method.compress({ context, count: lead + count, sinks: lead + spanSinks, seed });
-    checkLead(made, lead, lead + count, method.name);
+    checkLead(made, lead, lead + count, method);
 
-    const before = this.rowsBefore(span.start);
-    const after = this.rowsBefore(span.end);
     const old = await this.rows.download();
     const layers = old.map((own, i) => {
       const layer = made.layers[i];
       if (layer === undefined) throw new KvDistillError("shape-mismatch", "a layer is missing", { where: method.name });
-      return replaceRows(own, layer, { before, after, lead, count, heads: config.numKvHeads, headDim: config.headDim });
+      const fresh = headsOf(layer, config);
+      const heads = headsOf(own, config).map((rows, head) => [
+        cutRows(rows, 0, this.rowsBefore(span.start, i * config.numKvHeads + head), config.headDim),
+        ...fresh.slice(head, head + 1).map((made) => cutRows(made, lead, undefined, config.headDim)),
+        cutRows(rows, this.rowsBefore(span.end, i * config.numKvHeads + head), undefined, config.headDim),
+      ]);
+      return layerOf(heads, config.headDim);
     });
     signal.throwIfAborted();
     const rows = await LayerCache.from(runtime, config, layers, this.ids.length);
@@ -192,7 +197,7 @@ export class LiveCache {
     this.rows = rows;
     this.segments = joined([
       ...cut(this.segments, 0, span.start),
-      { ...span, rows: count, compressed: true },
+      { ...span, rows: allRowCounts(made.layers, config).map((own) => own - lead), compressed: true },
       ...cut(this.segments, span.end, this.ids.length),
     ]);
     return count;
@@ -206,9 +211,9 @@ export class LiveCache {
     return this.segments.reduce((sum, segment) => (segment.compressed ? sum + of(segment) : sum), 0);
   }
 
-  /** Rows of what stands in front of a token, which no compressed stretch has inside it. */
-  private rowsBefore(token: number): number {
-    return cut(this.segments, 0, token).reduce((sum, { rows }) => sum + rows, 0);
+  /** A head's rows of what stands in front of a token, which no compressed stretch has inside it. */
+  private rowsBefore(token: number, head: number): number {
+    return cut(this.segments, 0, token).reduce((sum, { rows }) => sum + (rows[rows.length === 1 ? 0 : head] ?? 0), 0);
   }
 
   private checkSpan({ start, end }: LiveSpan): void {
@@ -234,7 +239,7 @@ function cut(segments: readonly Segment[], start: number, end: number): Segment[
   return segments.flatMap((own) => {
     const [from, to] = [Math.max(own.start, start), Math.min(own.end, end)];
     if (from >= to) return [];
-    return own.compressed ? [own] : [{ start: from, end: to, rows: to - from, compressed: false }];
+    return own.compressed ? [own] : [{ start: from, end: to, rows: [to - from], compressed: false }];
   });
 }
 
@@ -243,54 +248,34 @@ function joined(segments: readonly Segment[]): Segment[] {
   return segments.reduce<Segment[]>((done, own) => {
     const last = done.at(-1);
     if (last === undefined || last.compressed || own.compressed) return [...done, own];
-    return [...done.slice(0, -1), { ...last, end: own.end, rows: last.rows + own.rows }];
+    return [...done.slice(0, -1), { ...last, end: own.end, rows: [mean(last.rows) + mean(own.rows)] }];
   }, []);
 }
 
 /** What was in front is kept whole, and the budget obeyed: the rows can be told apart. */
-function checkLead({ positions }: CompressedRows, lead: number, count: number, where: string): void {
-  const wrong = positions.some((own) => own.length !== count || (lead > 0 && own[lead - 1] !== lead - 1));
-  if (!wrong) return;
+function checkLead(
+  { positions }: CompressedRows,
+  lead: number,
+  count: number,
+  { name, ragged }: CompressionMethod,
+): void {
+  const counts = positions.map(({ length }) => length);
+  const obeyed = ragged === true ? mean(counts) === count : counts.every((own) => own === count);
+  if (obeyed && positions.every((own) => lead === 0 || own[lead - 1] === lead - 1)) return;
   throw new KvDistillError("bad-argument", "the method does not obey the budget", {
-    where,
+    where: name,
     expected: `${count} rows, the first ${lead} among them`,
-    hint: where === "full" ? "it keeps everything: ask for 100%" : "choose another method",
+    hint: name === "full" ? "it keeps everything: ask for 100%" : "choose another method",
   });
 }
 
-interface Replacement {
-  /** Rows of the old layer that stay: those before the first, and from the second on. */
-  readonly before: number;
-  readonly after: number;
-  /** Rows of the new layer: those after the first `lead`. */
-  readonly lead: number;
-  readonly count: number;
-  readonly heads: number;
-  readonly headDim: number;
+function mean(counts: readonly number[]): number {
+  return counts.reduce((sum, count) => sum + count, 0) / counts.length;
 }
 
-/** One layer's rows with a stretch of them replaced, head by head. */
-function replaceRows(
-  old: HostLayer,
-  made: HostLayer,
-  { before, after, lead, count, heads, headDim }: Replacement,
-): HostLayer {
-  const replace = (from: Float32Array, source: Float32Array): Float32Array<ArrayBuffer> => {
-    const oldRows = from.length / (heads * headDim);
-    const rows = oldRows - (after - before) + count;
-    const target = new Float32Array(heads * rows * headDim);
-    for (let head = 0; head < heads; head++) {
-      let at = head * rows * headDim;
-      const put = (array: Float32Array, perHead: number, first: number, end: number): void => {
-        const part = array.subarray((head * perHead + first) * headDim, (head * perHead + end) * headDim);
-        target.set(part, at);
-        at += part.length;
-      };
-      put(from, oldRows, 0, before);
-      put(source, lead + count, lead, lead + count);
-      put(from, oldRows, after, oldRows);
-    }
-    return target;
-  };
-  return { keys: replace(old.keys, made.keys), values: replace(old.values, made.values) };
+/** Rows of a head from one to another, or to its last. */
+function cutRows({ keys, values }: HeadRows, start: number, end: number | undefined, headDim: number): HeadRows {
+  const cut = (rows: Float32Array): Float32Array =>
+    rows.subarray(start * headDim, end === undefined ? undefined : end * headDim);
+  return { keys: cut(keys), values: cut(values) };
 }

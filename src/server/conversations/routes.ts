@@ -52,7 +52,7 @@ export function addConversationRoutes(router: Router, service: Service): void {
     try {
       await conversation.begin(request.messages, signal);
       conversations.checkCount(tenant);
-      conversations.makeRoom(conversation.live.rows.capacity);
+      conversations.makeRoom(conversation.live.rows.reservedRows);
       return conversationFacts(conversations.add(tenant, conversation), model);
     } catch (error) {
       conversation.release();
@@ -148,9 +148,9 @@ export function addConversationRoutes(router: Router, service: Service): void {
         );
       }
       const span = { start: first.start, end: last.end };
-      const before = { rows: live.rows.length, kept: live.rowsOf(span) };
+      const before = { rows: live.rows.heldRows, kept: live.rowsOf(span) };
       // Old rows and new ones lie side by side for a moment.
-      conversations.makeRoom(live.rows.length, held.conversation);
+      conversations.makeRoom(live.rows.heldRows, held.conversation);
       const begun = performance.now();
       const rows = await jobs.run(tenant, c.req.raw.signal, ({ signal }) =>
         live.compress({
@@ -171,7 +171,7 @@ export function addConversationRoutes(router: Router, service: Service): void {
         asked: askedFacts(keep),
         obtained: { fraction: rows / tokens, tokens: rows },
         rows_before: before.rows,
-        rows_after: live.rows.length,
+        rows_after: live.rows.heldRows,
         seconds: (performance.now() - begun) / 1000,
         conversation: conversationFacts(held, model),
       });
@@ -192,9 +192,9 @@ function conversationFacts({ id, created, conversation }: HeldConversation, { fi
     /** Tokens said so far, compressed or not: positions go on from here. */
     tokens: live.tokens,
     /** Rows that the model reads. */
-    rows: live.rows.length,
+    rows: live.rows.heldRows,
     /** Of these, where the model runs. */
-    key_value_bytes: keyValueBytes(config, live.rows.length, Float32Array.BYTES_PER_ELEMENT),
+    key_value_bytes: keyValueBytes(config, live.rows.heldRows, Float32Array.BYTES_PER_ELEMENT),
     compressed_tokens: live.compressedTokens,
     kept_tokens: live.keptTokens,
     messages: messages.map(({ role, start, end }) => ({ role, tokens: end - start })),

@@ -79,7 +79,7 @@ export async function startConversation(
       return live.tokens;
     },
     get rows() {
-      return live.rows.length;
+      return live.rows.heldRows;
     },
     async *ask(content, { maxTokens = DEFAULT_MAX_TOKENS, sampling = GREEDY, seed = 0, signal: stop = NEVER } = {}) {
       const turn = await conversation.plan(content);

@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { saveLlamaCppState } from "../../../src/cache/export/llama-cpp.ts";
+import { saveForLoaders } from "../../../src/cache/export/safetensors.ts";
 import type { CacheLayer, KvCache } from "../../../src/cache/kv-cache.ts";
 import { halfToFloat } from "../../../src/formats/float16.ts";
+import { raggedCache } from "../sample-cache.ts";
 
 // Sizes of SmolLM2-135M and of the two tokens in test/golden/llama-cpp.
 const [LAYERS, HEADS, DIM, TOKENS] = [30, 3, 64, 2];
@@ -121,5 +123,18 @@ test("refused: no token ids, a value beyond F16; nothing is written", async () =
   await expect(saveLlamaCppState(path, cacheOf([large, ...rest], {}), layout)).rejects.toMatchObject({
     code: "not-finite",
   });
+  await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("heads with different numbers of rows are refused, with what to do", async () => {
+  const path = join(folder, "ragged");
+  const layout = { flashAttention: false, interleavedKeys: true };
+  for (const saving of [saveLlamaCppState(path, raggedCache(), layout), saveForLoaders(path, raggedCache())]) {
+    await expect(saving).rejects.toMatchObject({
+      code: "unsupported",
+      message: expect.stringMatching(/different numbers of rows/) as string,
+      facts: { hint: expect.stringMatching(/keep equally many/) as string },
+    });
+  }
   await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
 });

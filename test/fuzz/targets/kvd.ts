@@ -12,19 +12,21 @@ export const kvd: Target = {
   name: "kvd",
   share: 80,
   open: (scratch) => {
-    const whole = golden("kvd/tiny.kvd");
-    const parts = safetensorsParts(whole);
+    const wholes = [golden("kvd/tiny.kvd"), golden("kvd/tiny-ragged.kvd")];
     const make = (bytes: Uint8Array) => filesCase(scratch, { "a.kvd": bytes }, (folder) => check(`${folder}/a.kvd`));
     return Promise.resolve({
       make: (dice) => {
-        const bytes = dice.chance(0.9) ? mutateSafetensors(parts, dice) : mutateBytes(whole, dice);
+        const whole = dice.pick(wholes);
+        const bytes = dice.chance(0.9) ? mutateSafetensors(safetensorsParts(whole), dice) : mutateBytes(whole, dice);
         return make(dice.chance(0.5) ? summed(bytes) : bytes);
       },
       edges: function* () {
-        for (const { "a.kvd": bytes } of damagedFiles({ "a.kvd": whole }, "a.kvd"))
-          if (bytes !== undefined) yield make(bytes);
-        for (const { "a.kvd": bytes } of damagedFiles({ "a.kvd": whole }, "a.kvd"))
-          if (bytes !== undefined) yield make(summed(bytes));
+        for (const whole of wholes) {
+          for (const { "a.kvd": bytes } of damagedFiles({ "a.kvd": whole }, "a.kvd"))
+            if (bytes !== undefined) yield make(bytes);
+          for (const { "a.kvd": bytes } of damagedFiles({ "a.kvd": whole }, "a.kvd"))
+            if (bytes !== undefined) yield make(summed(bytes));
+        }
       },
       close: () => Promise.resolve(),
     });
