@@ -19,7 +19,8 @@ export function KeptText({ marked }: { readonly marked: MarkedText }) {
         Kept tokens are marked{stronger}{" "}
         {Array.from({ length: levels }, (_, i) => (
           <span key={i}>
-            <mark class={`k${i + 1}`}>{i + 1}</mark>{" "}
+            <mark class={`k${i + 1}`}>{i + 1}</mark>
+            {i + 1 < levels ? " " : ""}
           </span>
         ))}
         . Everything else is grey. ↵ is a kept line break.
