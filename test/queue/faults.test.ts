@@ -2,15 +2,10 @@ import { spawnSync } from "node:child_process";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { beforeAll, describe, expect, test } from "vitest";
-import { compressByQueue } from "../../src/distribute/compress-by-queue.ts";
-import { type CompressedFolder, compressFolder } from "../../src/distribute/documents/compress-folder.ts";
-import { withLink } from "../../src/distribute/link.ts";
-import { fileMemory } from "../../src/distribute/run/memory.ts";
-import { createLogger } from "../../src/util/log.ts";
-import { hashes, writeDocuments } from "./files.ts";
+import { describe, expect, test } from "vitest";
+import { until, useDocuments } from "./documents-run.ts";
 import { redisServer } from "./redis-server.ts";
-import { copyPackage, TOKEN, useSetting } from "./setting.ts";
+import { copyPackage, useSetting } from "./setting.ts";
 import { startProxy } from "./tcp-proxy.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -18,73 +13,8 @@ const can = (command: string, ...args: string[]): boolean => isRoot && spawnSync
 
 describe.skipIf(!redisServer)("a run ends with the same bytes", () => {
   const setting = useSetting();
-  const WORDS = "The mill by the river burned in the dry summer and was built again of grey stone.".split(" ");
-  const DOCUMENTS = Object.fromEntries(
-    Array.from({ length: 8 }, (_, i) => [
-      `d${i}.txt`,
-      Array.from({ length: 40 + 5 * i }, (_, j) => WORDS[(i + j * (i + 1)) % WORDS.length]).join(" "),
-    ]),
-  );
-  const settings = { keep: 0.25, method: "h2o", fold: false, marked: false, seed: 0 } as const;
-  let expected: Readonly<Record<string, string>> = {};
-
+  const { send, same } = useDocuments(setting, 8);
   const folder = (name: string): string => join(setting.work(), name);
-  beforeAll(async () => {
-    const from = await writeDocuments(folder("documents"), DOCUMENTS);
-    await compressFolder({ model: setting.model(), from, out: folder("alone"), settings });
-    expected = await hashes(folder("alone"));
-  });
-
-  interface Sent {
-    readonly notes: string[];
-    readonly jobs: () => number;
-    /** The run's folder in the store, when it is there. */
-    readonly runFolder: () => Promise<string>;
-    readonly end: Promise<CompressedFolder>;
-  }
-  /** Sends one job for each document. */
-  function send(name: string): Sent {
-    const notes: string[] = [];
-    let ended = 0;
-    const log = createLogger("silent", () => undefined);
-    const memory = fileMemory(folder(`${name}.queue.json`));
-    const link = { queue: setting.redis().url, token: TOKEN, store: setting.store() };
-    const end = withLink(link, log, (own) =>
-      compressFolder({
-        model: setting.model(),
-        from: folder("documents"),
-        out: folder(name),
-        settings,
-        compress: compressByQueue({
-          link: own,
-          title: name,
-          shardSize: 1,
-          memory,
-          pollMilliseconds: 100,
-          retryMilliseconds: 100,
-          onNote: (line) => notes.push(line),
-          onProgress: ({ done }) => (ended = done),
-        }),
-      }),
-    );
-    const runFolder = async (): Promise<string> => {
-      for (;;) {
-        const run = await memory.recall();
-        if (run !== undefined) return join(setting.store(), "runs", run.run);
-        await pause(20);
-      }
-    };
-    return { notes, jobs: () => ended, runFolder, end };
-  }
-  async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await what())) await pause(20);
-  }
-  async function same(name: string, { end }: Sent): Promise<void> {
-    const { lines } = await end;
-    expect(lines.map((line) => line.document)).toEqual(Object.keys(DOCUMENTS));
-    expect(await hashes(folder(name))).toEqual(expected);
-    expect(await readdir(join(setting.store(), "runs"))).toEqual([]);
-  }
 
   test("workers killed -9: at work, with results that nobody was told of, and while the run is put together", async () => {
     const sent = send("killed");

@@ -41,6 +41,8 @@ export interface Setting {
   readonly model: () => LanguageModel;
   readonly modelFolder: () => string;
   readonly store: () => string;
+  /** Starts a command in a process of its own; what still runs after a test is killed. */
+  readonly command: (args: readonly string[], options?: StartOptions) => Command;
   /** Starts a worker in a process of its own and waits until it is ready. */
   readonly workerProcess: (name: string, options?: WorkerStart) => Promise<Command>;
   /** Starts a worker in this process and waits until it is ready. */
@@ -170,6 +172,7 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
     model: () => there(model),
     modelFolder: () => join(work, "model"),
     store: () => join(work, "store"),
+    command: start,
     workerProcess: async (name, { queue = there(redis).url, ...options } = {}) => {
       const link = ["--queue", queue, "--store", setting.store(), "--lock", "4", "--rest", "1"];
       const own = ["--name", name, "--model", setting.modelFolder(), "--threads", "1"];

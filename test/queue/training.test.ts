@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { beforeAll, describe, expect, test, vi } from "vitest";
@@ -109,6 +109,22 @@ describe.skipIf(!redisServer)("training by a queue", () => {
     expect(taken).toBe(true);
     await byQueue("stopped", DILOCO, { resume: true });
     await expectSame("parts-one", "stopped", 4);
+  });
+
+  test("the sender killed with -9 in the middle of a round and started again: the run of one machine", async () => {
+    const [settings, out] = [at("parts.json"), at("sender-killed")];
+    await writeFile(settings, JSON.stringify(DILOCO));
+    const link = ["--queue", setting.redis().url, "--store", setting.store(), "--threads", "1"];
+    const asked = ["--data", data, "--model", setting.modelFolder(), "--config", settings, "--checkpoint-every", "2"];
+    const worker = await setting.workerProcess("d5");
+    const first = setting.command(["train", "--out", out, ...asked, ...link]);
+    // The first round has three jobs: this is one of the second.
+    await worker.tells(/diloco-[0-9a-f]+-\d+ begins/, 4);
+    first.child.kill("SIGKILL");
+    expect((await first.end).code).toBeNull();
+    expect((await readdir(join(out, "checkpoints"))).sort()).toEqual(["step-0", "step-2"]);
+    expect(await setting.command(["train", "--resume", "--out", out, ...link]).end).toMatchObject({ code: 0 });
+    await expectSame("parts-one", "sender-killed", 4);
   });
 
   test("a round ends at its deadline with the parts that came", async () => {

@@ -1,0 +1,68 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { until, useDocuments } from "./documents-run.ts";
+import { addFarHost, type FarHost, noNamespaces } from "./far-host.ts";
+import { redisServer } from "./redis-server.ts";
+import { useSetting } from "./setting.ts";
+
+// A busy machine takes minutes to start a process.
+vi.setConfig({ testTimeout: 900_000, hookTimeout: 300_000 });
+
+/** Longer than a lock (4 s) and than the silence after which a connection is made anew (20 s); KV_DISTILL_CUT_SECONDS=60 is the long run. */
+const CUT_SECONDS = Number(process.env.KV_DISTILL_CUT_SECONDS ?? 25);
+const COUNT = 24;
+
+const why = noNamespaces();
+if (why !== undefined) console.warn(`without far hosts: ${why}`);
+
+describe.skipIf(!redisServer || why !== undefined)("workers as hosts in network namespaces", () => {
+  // A server that others may reach wants a password.
+  const setting = useSetting(["--requirepass", "open-sesame"]);
+  const { send, same } = useDocuments(setting, COUNT);
+  let hosts: FarHost[] = [];
+  beforeEach(async () => {
+    hosts = [1, 2].map(addFarHost);
+    const client = setting.redis().client();
+    await client.config("SET", "bind", ["127.0.0.1", ...hosts.map(({ nearAddress }) => nearAddress)].join(" "));
+    client.disconnect();
+  });
+  afterEach(() => {
+    for (const host of hosts) host.remove();
+  });
+  const workerOn = (host: FarHost, name: string) =>
+    setting.workerProcess(name, {
+      queue: `redis://:open-sesame@${host.nearAddress}:${setting.redis().port}`,
+      through: host.through,
+    });
+
+  test("one loses its network in the middle of a job: another takes the job, and nothing is counted twice", async () => {
+    const [a, b] = hosts as [FarHost, FarHost];
+    const [first, second] = await Promise.all([workerOn(a, "first"), workerOn(b, "second")]);
+    const sent = send("two-hosts");
+    await first.tells(/-\d+ begins/, 2);
+    a.cut();
+    const done = sent.jobs();
+    expect(done).toBeLessThan(COUNT);
+    await Promise.all([same("two-hosts", sent), pause(CUT_SECONDS * 1000)]);
+    expect([...second.told().matchAll(/-\d+ done in/g)].length).toBeGreaterThanOrEqual(COUNT - done - 1);
+    a.mend();
+    // It is there again for the next run.
+    second.child.kill("SIGKILL");
+    await second.end;
+    await same("two-hosts-again", send("two-hosts-again"));
+  });
+
+  test("the only one loses its network: the run waits, and goes on by itself when it is mended", async () => {
+    const [a] = hosts as [FarHost, FarHost];
+    const far = await workerOn(a, "only");
+    const sent = send("one-host");
+    await far.tells(/-\d+ begins/, 2);
+    a.cut();
+    await pause(CUT_SECONDS * 1000);
+    const before = sent.jobs();
+    expect(before).toBeLessThan(COUNT);
+    a.mend();
+    await until(() => sent.jobs() > before);
+    await same("one-host", sent);
+  });
+});
