@@ -80,10 +80,13 @@ function assemble(
   const layers: CacheLayer[] = [];
   for (let i = 0; i < numLayers; i++) {
     const [keys, values] = [floats(`layers.${i}.k`), floats(`layers.${i}.v`)];
-    const counts = layerRows && Array.from(ints("row_counts").subarray(i * numKvHeads, (i + 1) * numKvHeads));
-    layers.push(
-      counts === undefined ? { keys, values } : countedLayer(keys, values, checkCounts(counts, layerRows[i], path)),
-    );
+    if (layerRows === undefined) {
+      layers.push({ keys, values });
+      continue;
+    }
+    const counts = Array.from(ints("row_counts").subarray(i * numKvHeads, (i + 1) * numKvHeads));
+    checkCounts(counts, layerRows[i], path);
+    layers.push(countedLayer(keys, values, counts));
   }
   const positions = ints("positions");
   const cache: KvCache = {
@@ -100,9 +103,9 @@ function assemble(
   return cache;
 }
 
-/** Rows of a layer's heads, which are those that the layer has. */
-function checkCounts(counts: readonly number[], rows: number | undefined, where: string): readonly number[] {
-  if (counts.every((count) => count >= 0) && counts.reduce((sum, count) => sum + count, 0) === rows) return counts;
+/** Rows of a layer's heads are those that the layer has. */
+function checkCounts(counts: readonly number[], rows: number | undefined, where: string): void {
+  if (counts.every((count) => count >= 0) && counts.reduce((sum, count) => sum + count, 0) === rows) return;
   throw new KvDistillError("bad-file", "row_counts do not fit the layers", {
     where,
     expected: `numbers of rows that add up to ${String(rows)}`,

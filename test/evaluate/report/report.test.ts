@@ -50,6 +50,18 @@ describe("the page of a run", () => {
     expect(rows.map((row) => row[bytes])).toEqual(["1.60 kB", "1.60 kB", "800 B", "800 B", "400 B", "400 B"]);
   });
 
+  test("of a run that padded heads with fewer rows: what it measured, without its mark", async () => {
+    const { at } = await reported();
+    const path = join(at, "result.json");
+    const stored = JSON.parse(await readFile(path, "utf8")) as { results: object[] };
+    const { result } = await readRun(at);
+    await writeFile(
+      path,
+      JSON.stringify({ ...stored, results: stored.results.map((one) => ({ ...one, masked: true })) }),
+    );
+    expect((await readRun(at)).result).toEqual(result);
+  });
+
   test("questions with gold and all answers; kept tokens marked, stronger with the score", async () => {
     const { page } = await reported();
     expect(page.match(/<section class="question"/g)).toHaveLength(6);
