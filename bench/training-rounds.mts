@@ -2,9 +2,9 @@
  * Times of rounds by a queue, beside the same rounds in one process: node --import tsx bench/training-rounds.mts [workers …]
  *
  * A tiny random model, so that what is measured is what the queue and the store cost. Workers, sender and Redis share this machine; each worker
- * has a runtime of its own in this process. Prints a line of JSON for each number of workers.
+ * has a runtime of its own in this process. Prints a line of JSON for each number of workers; 0 is one process without a queue.
  */
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { withLink } from "../src/distribute/link.ts";
@@ -40,27 +40,33 @@ const WAYS = {
   diloco: tinyConfig({ sync: "diloco", parts: 4, innerSteps: 2, batch: 2, microBatch: 2, steps: 8 }),
 };
 
-/** Median seconds of a round, the first left out: graphs are compiled in it. */
-async function median(name: string, config: TrainConfig, loop: TrainingLoop | undefined): Promise<number> {
-  const out = join(work, name);
-  await runTraining(
-    runOptions(files, data, out, { config, checkpointEvery: 1000, ...(loop === undefined ? {} : { loop }) }),
-  );
+/** A round's seconds by the clock and of the processor (all sides but Redis): medians, the first round left out, since graphs are compiled in it. */
+interface RoundSeconds {
+  readonly wall: number;
+  readonly cpu: number;
+}
+
+async function rounds(name: string, config: TrainConfig, loop: TrainingLoop | undefined): Promise<RoundSeconds> {
   const inner = config.sync === "diloco" ? config.innerSteps : 1;
-  const lines = (await readFile(join(out, "metrics.jsonl"), "utf8")).trim().split("\n");
-  const seconds = lines
-    .map((line) => (JSON.parse(line) as { seconds: number }).seconds * inner)
-    .filter((_, i) => i % inner === 0)
-    .slice(1)
-    .sort((a, b) => a - b);
-  return Number((seconds[seconds.length >> 1] ?? NaN).toFixed(3));
+  const ends: { readonly wall: number; readonly cpu: number }[] = [];
+  const onStep = ({ step }: { readonly step: number }): void => {
+    const { user, system } = process.cpuUsage();
+    if (step % inner === 0) ends.push({ wall: performance.now() / 1e3, cpu: (user + system) / 1e6 });
+  };
+  const changes = { config, checkpointEvery: 1000, onStep, ...(loop === undefined ? {} : { loop }) };
+  await runTraining(runOptions(files, data, join(work, name), changes));
+  const median = (of: "wall" | "cpu"): number => {
+    const took = ends.slice(1).map((end, i) => end[of] - (ends[i]?.[of] ?? 0));
+    return Number((took.sort((x, y) => x - y)[took.length >> 1] ?? NaN).toFixed(3));
+  };
+  return { wall: median("wall"), cpu: median("cpu") };
 }
 
 const print = (facts: object): void => void process.stdout.write(`${JSON.stringify(facts)}\n`);
 print({
   workers: 0,
-  gradients: await median("g0", WAYS.gradients, undefined),
-  diloco: await median("d0", WAYS.diloco, dilocoHere(files, join(work, "d0"), 1)),
+  gradients: await rounds("g0", WAYS.gradients, undefined),
+  diloco: await rounds("d0", WAYS.diloco, dilocoHere(files, join(work, "d0"), 1)),
 });
 for (const count of counts) {
   const stop = new AbortController();
@@ -73,11 +79,11 @@ for (const count of counts) {
     const own = { address, token: new QueueToken(token), store: await openStore(store), model };
     ends.push(runWorker({ ...own, name: `w${i}`, scratch: join(work, "scratch"), log, signal: stop.signal }));
   }
-  const found: Record<string, number> = {};
+  const found: Record<string, RoundSeconds> = {};
   await withLink({ queue: redis.url, token, store }, log, async (link) => {
     for (const [way, config] of Object.entries(WAYS)) {
       const name = `${way}-${count}`;
-      found[way] = await median(name, config, trainByQueue({ link, files, out: join(work, name), title: name }));
+      found[way] = await rounds(name, config, trainByQueue({ link, files, out: join(work, name), title: name }));
     }
   });
   print({ workers: count, ...found });

@@ -9,9 +9,9 @@ import { lineChart } from "../src/util/svg/line-chart.ts";
 import { formatNumber } from "../src/util/format.ts";
 import { randomFromSeed } from "../src/util/random.ts";
 
-/** Assumed unless given: seconds that a job costs the queue (Redis, worker and sender together), and a round beside its jobs. */
-const JOB = Number(process.env.JOB ?? 0.005);
-const ROUND = Number(process.env.ROUND ?? 0.25);
+/** As measured (docs/scale.md): seconds that a job costs the queue (Redis, worker and sender together), and a round beside its jobs. */
+const JOB = Number(process.env.JOB ?? 0.01);
+const ROUND = Number(process.env.ROUND ?? 0.3);
 /** Bytes a second: of the sender's link, of a worker's. */
 const SENDER = 125e6;
 const WORKER = 125e6;

@@ -1,5 +1,5 @@
-// What a job costs beside its work: node --import tsx test/queue/overhead.mts [jobs]. Jobs without passages; queue, worker and sender in one
-// process, so that the process's CPU time is the sum of all sides but Redis.
+// What a job costs beside its work: node --import tsx test/queue/overhead.mts [jobs]. Jobs without passages; worker and sender in one process,
+// whose processor time is told, and that of Redis.
 import { mkdtemp, mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,6 +27,14 @@ const log = createLogger("warn", (line) => process.stderr.write(line));
 const redis = await startRedis(join(work, "redis"));
 const files = await openModel(fileURLToPath(new URL("../golden/gguf-models/llama", import.meta.url)));
 const model = new LanguageModel(files, await createRuntime({ threads: 1 }));
+/** Milliseconds of its processor that Redis has used. */
+async function redisMilliseconds(): Promise<number> {
+  const client = redis.client();
+  const told = await client.info("cpu");
+  client.disconnect();
+  const used = ["user", "sys"].map((part) => Number(new RegExp(`^used_cpu_${part}:(.*)$`, "m").exec(told)?.[1]));
+  return 1000 * used.reduce((sum, seconds) => sum + seconds, 0);
+}
 const stop = new AbortController();
 await mkdir(join(work, "scratch"));
 const store = await openStore(join(work, "store"));
@@ -56,10 +64,13 @@ await withLink({ queue: redis.url, token, store: join(work, "store") }, log, asy
   for (const [run, jobs] of [["eval-000000000000", 5] as const, ["eval-000000000001", count] as const]) {
     const passages = await putJson(store, `runs/${run}/work`, []);
     const shards = Array.from({ length: jobs }, () => ({ units: 0, work: { settings, adapter: null, passages } }));
+    const before = await redisMilliseconds();
     const [cpu, begun] = [process.cpuUsage(), performance.now()];
     await distribute(link, { kind: EVAL_JOB, run, identity, title: "overhead", unit: "passages", shards });
     const { user, system } = process.cpuUsage(cpu);
-    const facts = { jobs, wallMs: (performance.now() - begun) / jobs, cpuMs: (user + system) / 1000 / jobs };
+    const wallMs = (performance.now() - begun) / jobs;
+    const redisMs = ((await redisMilliseconds()) - before) / jobs;
+    const facts = { jobs, wallMs, cpuMs: (user + system) / 1000 / jobs, redisMs };
     if (jobs === count) process.stdout.write(`${JSON.stringify(facts)}\n`);
   }
 });
