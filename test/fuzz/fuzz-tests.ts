@@ -7,7 +7,7 @@ import type { Target } from "./target.ts";
 import { TARGETS } from "./targets/index.ts";
 
 /** Cases of all targets together that are drawn in continuous integration, beside every damage of the small files. */
-const CASES = 45 * BLOCK;
+const CASES = 100 * BLOCK;
 const SEED = 20_261;
 
 /** The tests of some targets: files run side by side, targets of one file one after another. */
