@@ -9,7 +9,9 @@ import { defineGraph } from "../../src/graph/graph.ts";
 import { array64, type Array64 } from "../../src/graph/interpreter/array.ts";
 import { interpret } from "../../src/graph/interpreter/interpreter.ts";
 import { logProbabilities } from "../../src/generate/sample.ts";
+import { layerOf } from "../../src/models/host-layer.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
+import { LayerCache } from "../../src/models/layer-cache.ts";
 import { loadModel } from "../../src/models/load-model.ts";
 import { SHORT_STEP } from "../../src/models/precision/precision.ts";
 import { BLOCK_SIZE, quantise } from "../../src/models/precision/quantise.ts";
@@ -163,6 +165,27 @@ describe.each(["qwen2", "gpt2"])("%s", (name) => {
     return logProbabilities(data);
   }
 
+  /** After rows of which head i has i + 1. */
+  async function raggedPredictions(model: LanguageModel, ids: readonly number[]): Promise<Float64Array> {
+    const { config, runtime } = model;
+    const { numLayers, numKvHeads, headDim } = config;
+    const random = randomFromSeed(23);
+    const rows = (count: number): Float32Array => Float32Array.from({ length: count * headDim }, () => random.normal());
+    const layers = Array.from({ length: numLayers }, (_, layer) =>
+      layerOf(
+        Array.from({ length: numKvHeads }, (_, head) => {
+          const count = layer * numKvHeads + head + 1;
+          return [{ keys: rows(count), values: rows(count) }];
+        }),
+        headDim,
+      ),
+    );
+    const cache = await LayerCache.from(runtime, config, layers, 20);
+    const { data } = await model.forward({ ids, cache, logitRows: [ids.length - 1] });
+    cache.release();
+    return logProbabilities(data);
+  }
+
   function divergence(p: Float64Array, q: Float64Array): number {
     return p.reduce((sum, log, i) => sum + Math.exp(log) * (log - (q[i] ?? NaN)), 0);
   }
@@ -172,6 +195,7 @@ describe.each(["qwen2", "gpt2"])("%s", (name) => {
     const folder = await wideModel(name, join(files.work(), "wide"));
     const exact = await loadModel(folder, { threads: 1 });
     const [short, long] = [await predictions(exact, ids.slice(1)), await predictions(exact, ids)];
+    const ragged = await raggedPredictions(exact, ids.slice(1));
     await exact.close();
     for (const precision of ["int8", "int4"] as const) {
       const steps: string[] = [];
@@ -183,6 +207,9 @@ describe.each(["qwen2", "gpt2"])("%s", (name) => {
       expect(near).toBeGreaterThan(0);
       expect(near).toBeLessThan(precision === "int8" ? 0.01 : 0.3);
       expect(await predictions(model, ids)).toEqual(long);
+      const nearRagged = divergence(ragged, await raggedPredictions(model, ids.slice(1)));
+      expect(nearRagged).toBeGreaterThan(0);
+      expect(nearRagged).toBeLessThan(precision === "int8" ? 0.01 : 0.3);
       await model.close();
 
       const again: string[] = [];
