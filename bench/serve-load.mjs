@@ -95,26 +95,28 @@ async function client(number) {
   }
 }
 
-async function watchHealth() {
+/** Looks again and again; what fails is counted. */
+async function watch(path, milliseconds, look) {
   while (running()) {
-    const begun = performance.now();
-    const response = await fetch(`${values.url}/health`, { headers });
-    await response.arrayBuffer();
-    health.push(performance.now() - begun);
-    if (!response.ok) count(errors, `/health ${response.status}`);
-    await sleep(100);
+    try {
+      const begun = performance.now();
+      const response = await fetch(values.url + path, { headers });
+      const text = await response.text();
+      if (response.ok) look(text, performance.now() - begun);
+      else count(errors, `${path} ${response.status}`);
+    } catch (error) {
+      count(errors, `${path} ${error.name}: ${error.cause?.code ?? error.message}`);
+    }
+    await sleep(milliseconds);
   }
 }
 
-async function watchMemory() {
-  const begun = performance.now();
-  while (running()) {
-    const text = await (await fetch(`${values.url}/metrics`, { headers })).text();
+const watchHealth = () => watch("/health", 100, (_, milliseconds) => health.push(milliseconds));
+const watchMemory = () =>
+  watch("/metrics", 1000, (text) => {
     const bytes = Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]);
-    memory.push({ minutes: (performance.now() - begun) / 60_000, bytes });
-    await sleep(1000);
-  }
-}
+    memory.push({ minutes: performance.now() / 60_000, bytes });
+  });
 
 /** Bytes a minute by least squares, over the second half: the first fills caches. */
 function slope(samples) {

@@ -22,6 +22,9 @@ export interface Listening {
 /** Milliseconds that connections have to end by themselves. */
 const GRACE = 2000;
 
+/** Milliseconds that an idle connection stays open: longer than clients keep theirs, or a request meets a connection that is being closed. */
+const KEEP_ALIVE = 65_000;
+
 /**
  * Listens for requests.
  * @throws KvDistillError `bad-argument` when the address cannot be listened on
@@ -32,7 +35,9 @@ export async function listen(app: App, { host, port }: ListenOptions): Promise<L
       { fetch: (request) => app.fetch(request), hostname: host, port, overrideGlobalObjects: false },
       () => {
         own.off("error", reject);
-        resolve(own as Server);
+        const started = own as Server;
+        started.keepAliveTimeout = KEEP_ALIVE;
+        resolve(started);
       },
     );
     own.once("error", reject);

@@ -52,6 +52,8 @@ export function eventStream(
   const encoder = new TextEncoder();
   let making = false;
   let finished = false;
+  /** The client has hung up: its stream is closed, and nothing may be put into it. */
+  let gone = false;
   const finish = async (): Promise<void> => {
     if (finished) return;
     finished = true;
@@ -76,12 +78,14 @@ export function eventStream(
         making = true;
         try {
           const event = await next();
+          if (gone) return;
           if (event !== undefined) controller.enqueue(encoder.encode(event));
           else {
             controller.close();
             await finish();
           }
         } catch (error) {
+          if (gone) return;
           const reason = job.explain(error);
           onError(reason);
           controller.enqueue(encoder.encode(onFailure(problemOf(reason))));
@@ -93,6 +97,7 @@ export function eventStream(
         }
       },
       cancel: async () => {
+        gone = true;
         job.abandon();
         await finish();
       },
