@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { keyValueBytes } from "../../src/cache/kv-cache.ts";
+import { isRaggedCache, keyValueBytes } from "../../src/cache/kv-cache.ts";
 import { loadKvd } from "../../src/cache/load-kvd.ts";
 import { saveKvd } from "../../src/cache/save-kvd.ts";
 import { compress } from "../../src/compress/compress-text.ts";
@@ -128,6 +128,26 @@ describe("a context", () => {
     await own.json(`GET /v1/contexts/${id}`, undefined, 404);
     await own.json(`DELETE /v1/contexts/${id}`, undefined, 404);
   });
+});
+
+test("of heads with different numbers of rows: made, judged, told, read, downloaded and uploaded", async () => {
+  const own = await server();
+  const rowBytes = keyValueBytes(model().config, 1, 2);
+  const body = { text: TEXT, method: "kvzip", keep: { tokens: 12 }, fidelity: true };
+  const made = await own.json("POST /v1/contexts", body, 201);
+  expect(made).toMatchObject({ method: "kvzip", rows: 12, key_value_bytes: 12 * rowBytes, obtained: { tokens: 12 } });
+  expect(made.fidelity.forward_kl).toBeGreaterThan(0);
+  const path = own.service.store.get("local", made.id).path;
+  expect(isRaggedCache(await loadKvd(path))).toBe(true);
+  await own.json(`GET /v1/contexts/${made.id}/text`);
+  const question = { model: "llama", context: made.id, max_tokens: 3, temperature: 0 };
+  const messages = [{ role: "user", content: "who sat?" }];
+  const reply = await own.json("POST /v1/chat/completions", { ...question, messages });
+  expect(reply.usage.prompt_tokens_details).toMatchObject({ compressed_tokens: made.tokens, kept_tokens: 12 });
+  const talk = await own.json("POST /v1/conversations", { context: made.id }, 201);
+  expect(talk).toMatchObject({ rows: 12, key_value_bytes: 2 * 12 * rowBytes, kept_tokens: 12 });
+  const again = await upload(own, new Uint8Array(await readFile(path)));
+  expect(await jsonOf(again)).toMatchObject({ rows: 12, key_value_bytes: 12 * rowBytes });
 });
 
 describe("files", () => {
