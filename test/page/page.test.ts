@@ -322,6 +322,7 @@ describe("the page", () => {
 
   test.for([
     { title: "wide, light", look: { viewport: { width: 1280, height: 900 }, colorScheme: "light" } },
+    { title: "narrow, light", look: { viewport: { width: 390, height: 844 }, colorScheme: "light" } },
     {
       title: "narrow, dark",
       look: { viewport: { width: 390, height: 844 }, colorScheme: "dark", reducedMotion: "reduce" },
