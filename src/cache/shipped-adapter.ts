@@ -9,15 +9,25 @@ import { readJson } from "./load-adapter.ts";
 /** The adapters that come with the package, one folder each. */
 const SHIPPED = fileURLToPath(new URL("../../adapters/", import.meta.url));
 
+export interface ShippedAdapterOptions {
+  /** Heads keep equally many rows: other programs can hold its caches. */
+  readonly exportable?: boolean;
+}
+
 /**
- * The folder of the adapter that comes with the package for a model; undefined when there is none.
+ * The folder of the adapter that comes with the package for a model, the first by name; undefined when there is none.
  * @param modelHash of the model's configuration and weights
  * @throws KvDistillError `disk`
  */
-export async function findShippedAdapter(modelHash: string, folder = SHIPPED): Promise<string | undefined> {
+export async function findShippedAdapter(
+  modelHash: string,
+  { exportable = false }: ShippedAdapterOptions = {},
+  folder = SHIPPED,
+): Promise<string | undefined> {
   for (const name of await foldersIn(folder)) {
     const path = join(folder, name);
-    if ((await baseModelHash(path)) === modelHash) return path;
+    const { model, ragged } = await purposeOf(path);
+    if (model === modelHash && !(exportable && ragged)) return path;
   }
   return undefined;
 }
@@ -32,13 +42,21 @@ async function foldersIn(folder: string): Promise<string[]> {
   }
 }
 
-/** What an adapter says it was made for. Faults are told when it is loaded, not when it is looked for. */
-async function baseModelHash(folder: string): Promise<unknown> {
+interface Purpose {
+  /** Hash of the model that it was made for. */
+  readonly model?: unknown;
+  /** Heads keep different numbers of rows. */
+  readonly ragged: boolean;
+}
+
+/** What an adapter says that it is for. Faults are told when it is loaded, not when it is looked for. */
+async function purposeOf(folder: string): Promise<Purpose> {
   try {
     const json = await readJson(join(folder, "kv-distill.json"));
-    return isJsonObject(json) && isJsonObject(json.base_model) ? json.base_model.hash : undefined;
+    if (!isJsonObject(json) || !isJsonObject(json.base_model)) return { ragged: false };
+    return { model: json.base_model.hash, ragged: json.selection === "across-heads" };
   } catch (error) {
-    if (isKvDistillError(error)) return undefined;
+    if (isKvDistillError(error)) return { ragged: false };
     throw error;
   }
 }

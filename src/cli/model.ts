@@ -45,10 +45,14 @@ export function openModelFiles(nameOrPath: string, { log }: Pick<CommandContext,
  * Loads an adapter and puts it where the model runs; the caller releases it.
  * @throws KvDistillError as `loadAdapter`: `model-mismatch` for another model's adapter
  */
-export async function openAdapter(model: LanguageModel, folder: string | undefined): Promise<LoadedAdapter> {
+export async function openAdapter(
+  model: LanguageModel,
+  folder: string | undefined,
+  options: { readonly exportable?: boolean } = {},
+): Promise<LoadedAdapter> {
   const { files } = model;
   return attachAdapter(
     model,
-    folder === undefined ? await shippedAdapter(files) : await loadAdapter(folder, { expectModel: files }),
+    folder === undefined ? await shippedAdapter(files, options) : await loadAdapter(folder, { expectModel: files }),
   );
 }

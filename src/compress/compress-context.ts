@@ -8,6 +8,7 @@ import type { ModelFiles } from "../models/model-files.ts";
 import { givenText, type PromptMessage, templateText } from "../models/passage-prompt.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { compressIds, type CompressOptions } from "./compress.ts";
+import { checkExportable } from "./exportable.ts";
 import { attachAdapter, type LoadedAdapter } from "./loaded-adapter.ts";
 import { methodNamed } from "./methods/index.ts";
 
@@ -20,30 +21,37 @@ export interface CompressTextOptions extends Omit<CompressOptions, "method" | "a
   readonly method?: string;
   /** For kv-distill, by default the one that comes with the package for this model. Attached already, it stays attached. */
   readonly adapter?: Adapter | LoadedAdapter;
+  /** Other programs can hold the cache: heads keep equally many rows. Chooses among the adapters that come with the package. */
+  readonly exportable?: boolean;
   /** The part to compress is marked in the text (`encodeMarked`). Messages are always marked. */
   readonly marked?: boolean;
 }
 
+/** Finds the adapter that comes with the package for a model; `exportable`: one whose heads keep equally many rows. */
+export type ShippedAdapters = (files: ModelFiles, options: { readonly exportable: boolean }) => Promise<Adapter>;
+
 /**
  * Compresses a document, or a conversation with a marked part, to a cache that the unmodified model answers from.
  * @param shippedAdapter finds the adapter for kv-distill when none is given
- * @throws KvDistillError `bad-argument` for an empty text, missing marks or an impossible budget; `not-found` when kv-distill has no
- * adapter; `model-mismatch`; and as `compressIds`
+ * @throws KvDistillError `bad-argument` for an empty text, missing marks, an impossible budget or a cache that is to be exportable and
+ * cannot be; `not-found` when kv-distill has no adapter; `model-mismatch`; and as `compressIds`
  */
 export async function compressContext(
   model: LanguageModel,
   context: string | readonly PromptMessage[],
   options: CompressTextOptions,
-  shippedAdapter: (files: ModelFiles) => Promise<Adapter>,
+  shippedAdapter: ShippedAdapters,
 ): Promise<KvCache> {
-  const { keep, method: name = "kv-distill", adapter, marked = false, ...rest } = options;
+  const { keep, method: name = "kv-distill", adapter, exportable = false, marked = false, ...rest } = options;
   const { ids, span } = contextTokens(model.files, context, marked);
-  const own = await adapterFor(model, name, adapter, shippedAdapter);
+  const own = await adapterFor(model, name, adapter, (files) => shippedAdapter(files, { exportable }));
   const { attached } = own;
   try {
+    const method = methodNamed(name, attached);
+    if (exportable) checkExportable(method);
     return await compressIds(model, ids, {
       ...rest,
-      method: methodNamed(name, attached),
+      method,
       ...(attached === undefined ? {} : { adapter: attached }),
       keep: askedKeep(keep),
       span,

@@ -23,14 +23,15 @@ export function compress(
 }
 
 /**
- * The adapter that comes with the package for a model.
+ * The adapter that comes with the package for a model; `exportable`: the one whose heads keep equally many rows.
  * @throws KvDistillError `not-found`, and as `loadAdapter`
  */
-export async function shippedAdapter({ hash, name }: ModelFiles): Promise<Adapter> {
-  const folder = await findShippedAdapter(hash);
+export async function shippedAdapter({ hash, name }: ModelFiles, { exportable = false } = {}): Promise<Adapter> {
+  const folder = await findShippedAdapter(hash, { exportable });
   if (folder !== undefined) return loadAdapter(folder);
   throw new KvDistillError("not-found", "no adapter for kv-distill comes with the package for this model", {
     where: name,
+    ...(exportable ? { expected: "one whose heads keep equally many rows" } : {}),
     hint: "name one (--adapter), train one (kv-distill train), or choose a method that needs none (--method streaming)",
   });
 }

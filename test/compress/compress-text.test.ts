@@ -2,6 +2,7 @@ import { cp, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import type { Adapter } from "../../src/cache/adapter.ts";
 import { slotsOf } from "../../src/cache/kv-cache.ts";
 import { saveAdapter } from "../../src/cache/save-adapter.ts";
 import { findShippedAdapter } from "../../src/cache/shipped-adapter.ts";
@@ -161,9 +162,36 @@ describe("a tiny Llama", () => {
         recursive: true,
       });
       await mkdir(join(folder, "c-empty"));
-      expect(await findShippedAdapter(model().files.hash, folder)).toBe(join(folder, "b-tiny"));
-      expect(await findShippedAdapter("0".repeat(64), folder)).toBeUndefined();
-      expect(await findShippedAdapter("0".repeat(64), join(folder, "nowhere"))).toBeUndefined();
+      expect(await findShippedAdapter(model().files.hash, {}, folder)).toBe(join(folder, "b-tiny"));
+      expect(await findShippedAdapter("0".repeat(64), {}, folder)).toBeUndefined();
+      expect(await findShippedAdapter("0".repeat(64), {}, join(folder, "nowhere"))).toBeUndefined();
+    });
+  });
+
+  describe("a cache that other programs can hold", () => {
+    const acrossHeads = (): Adapter => tinyAdapter(model(), { selection: "across-heads" });
+
+    test("the adapter for it is found beside one whose heads share a budget", async () => {
+      const folder = join(work(), "two-adapters");
+      await mkdir(folder);
+      await saveAdapter(join(folder, "a-across"), acrossHeads());
+      await saveAdapter(join(folder, "b-per-head"), tinyAdapter(model()));
+      const { hash } = model().files;
+      expect(await findShippedAdapter(hash, {}, folder)).toBe(join(folder, "a-across"));
+      expect(await findShippedAdapter(hash, { exportable: true }, folder)).toBe(join(folder, "b-per-head"));
+    });
+
+    test.each([
+      ["kvzip", undefined, /kvzip-uniform/],
+      ["kv-distill", acrossHeads, /trained per head/],
+    ] as const)("%s, whose heads keep different numbers, is refused", async (method, adapter, hint) => {
+      const options = { keep: 0.5, method, exportable: true, ...(adapter === undefined ? {} : { adapter: adapter() }) };
+      await expect(compress(model(), TEXT, options)).rejects.toThrow(hint);
+    });
+
+    test("without an adapter for it the error says what is missing", async () => {
+      const made = compress(model(), TEXT, { keep: 0.5, exportable: true });
+      await expect(made).rejects.toThrow(/heads keep equally many rows/);
     });
   });
 

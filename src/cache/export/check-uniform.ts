@@ -13,7 +13,7 @@ export function checkUniform(cache: KvCache, where: string): void {
     {
       where,
       got: `a cache made by ${cache.provenance.method}`,
-      hint: "compress the text again with a method or an adapter whose heads keep equally many",
+      hint: "compress the text again with --exportable",
     },
   );
 }

@@ -3,7 +3,8 @@ import { loadAdapter } from "../../cache/load-adapter.ts";
 import { saveKvd } from "../../cache/save-kvd.ts";
 import { compress as compressText, type Keep } from "../../compress/compress-text.ts";
 import { FOLD_TOKENS } from "../../compress/fold.ts";
-import { SAVED_METHOD_NAMES } from "../../compress/methods/index.ts";
+import { checkExportable } from "../../compress/exportable.ts";
+import { methodNamed, SAVED_METHOD_NAMES } from "../../compress/methods/index.ts";
 import { parseMessages } from "../../models/chat-context.ts";
 import { isMarked, SPAN_END, SPAN_START } from "../../models/marked-span.ts";
 import type { PromptMessage } from "../../models/passage-prompt.ts";
@@ -44,6 +45,7 @@ const options = {
     `longest fold (default: ${FOLD_TOKENS}, the paper's); implies --fold`,
     wholeNumber(),
   ),
+  exportable: flag("--exportable", "heads keep equally many rows, as other programs need them (export)"),
   marked: flag("--marked", `compress only the part of FILE between ${SPAN_START} and ${SPAN_END}, keep the rest whole`),
   messages: option("--messages <file>", "a conversation instead of a text: JSON messages, a part of them marked", text),
   seed: optionOr("--seed <n>", "for methods that draw", seed, 0),
@@ -72,6 +74,7 @@ export const compress = defineCommand({
     ["compress book.txt --bytes 2MB --fold", "a text longer than the model reads, fold by fold"],
     ["compress --messages chat.json --keep 10%", "the marked part of a conversation"],
     ["compress report.txt --keep 25% --method streaming", "without an adapter"],
+    ["compress report.txt --keep 25% --exportable", "for llama.cpp, transformers, transformers.js, mlx"],
     ["compress reports --keep 10% -o caches", "every text of a folder"],
     ["compress reports --keep 10% -o caches --queue redis://10.0.0.5 --store /mnt/shared", "by the workers of a queue"],
   ],
@@ -106,6 +109,7 @@ export const compress = defineCommand({
         keep: askedOf(own),
         method: own.method,
         ...(adapter === undefined ? {} : { adapter }),
+        exportable: own.exportable,
         marked: own.marked,
         fold: own.foldTokens ?? own.fold,
         seed: own.seed,
@@ -134,9 +138,10 @@ async function compressAll(from: string, own: OptionValues<typeof options>, cont
   const { output: out, method, marked, seed: seedOf, resume, json, shard } = own;
   const settings = { keep: askedOf(own), method, fold: own.foldTokens ?? own.fold, marked, seed: seedOf };
   await useModel(own, context, async (model) => {
-    const adapter = method === "kv-distill" ? await openAdapter(model, own.adapter) : undefined;
+    const adapter = method === "kv-distill" ? await openAdapter(model, own.adapter, own) : undefined;
     const work = { from, out, settings, resume, json, link: linkSettings(own), shard };
     try {
+      if (own.exportable) checkExportable(methodNamed(method, adapter));
       await compressDocuments(model, adapter, work, context);
     } finally {
       adapter?.release();

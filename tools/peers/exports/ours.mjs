@@ -40,7 +40,7 @@ export async function makeCases(model, { text, questions: asked, caches }, folde
   const cases = [];
   for (const { name, method, keep } of caches) {
     const kvd = join(folder, `${name}.kvd`);
-    await saveKvd(kvd, await compress(model, text, { method, keep }));
+    await saveKvd(kvd, await compress(model, text, { method, keep, exportable: true }));
     // What is compared is what the file holds: F16.
     const cache = await loadKvd(kvd, { expectModel: model.files });
     const rows = await readingCache(model, cache);
@@ -86,7 +86,7 @@ export async function exported(kvd, to, model, output, ...options) {
 
 /** The shipped adapter on every token of a text, as PEFT applies it, and the frozen model. */
 export async function makeAdapterCase(model, text) {
-  const adapter = await findShippedAdapter(model.files.hash);
+  const adapter = await findShippedAdapter(model.files.hash, { exportable: true });
   if (adapter === undefined) return undefined;
   const ids = passagePromptOf(model.files, "plain").contextIds(text).slice(0, 64);
   const attached = await attachAdapter(model, await loadAdapter(adapter));
