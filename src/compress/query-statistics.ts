@@ -1,5 +1,3 @@
-import { chunksOf } from "../models/language-model.ts";
-import { runStep } from "../models/run-step.ts";
 import { asDType, tensor } from "../tensor/tensor.ts";
 import type { CompressionContext } from "./context.ts";
 
@@ -28,7 +26,7 @@ export async function queryStatistics(context: CompressionContext, skip: number)
   const program = await model.stepProgram({ result: "none", queryStatistics: true });
   const cache = await context.newCache();
   try {
-    for (const { start, chunk } of chunksOf(ids, signal)) {
+    for (const { start, chunk } of model.chunksOf(ids, signal)) {
       const counted = Float32Array.from(chunk, (_, i) => (start + i < skip ? 0 : 1));
       const count = counted.reduce((sum, one) => sum + one, 0);
       const extra = {
@@ -39,7 +37,7 @@ export async function queryStatistics(context: CompressionContext, skip: number)
           counted.map((one) => one / Math.max(1, count)),
         ),
       };
-      const outputs = await runStep({ program, config, ids: chunk, cache, layers: numLayers, extra });
+      const outputs = await model.step({ program, config, ids: chunk, cache, layers: numLayers, extra });
       if (count === 0) continue;
       merged.forEach((own, layer) => {
         const mean = outputs[`layers.${layer}.queryMean`];

@@ -11,6 +11,8 @@ export interface Reader<Cache> {
     readonly logitRows: readonly number[];
     readonly signal?: AbortSignal;
   }): Promise<Tensor<"float32">>;
+  /** Told that nothing more is read on a cache, for now. */
+  leave?(cache: Cache): void;
 }
 
 /** Why an answer ended: a stop token was chosen, or the limit came first. */
@@ -37,19 +39,23 @@ export async function* decode<Cache>(
 ): AsyncGenerator<number, Finish, undefined> {
   if (promptIds.length === 0) throw new KvDistillError("bad-argument", "the prompt has no tokens", { where: "prompt" });
   let ids = promptIds;
-  for (let count = 0; count < maxTokens; count++) {
-    const last = ids.length - 1;
-    const { data } = await reader.forward({
-      ids,
-      cache,
-      logitRows: [last],
-      ...(signal === undefined ? {} : { signal }),
-    });
-    const id = sampleToken(data, sampling, random);
-    if (!Number.isFinite(data[id])) throw new KvDistillError("not-finite", "the model's logits are not numbers");
-    if (stopIds.includes(id)) return "stop";
-    yield id;
-    ids = [id];
+  try {
+    for (let count = 0; count < maxTokens; count++) {
+      const last = ids.length - 1;
+      const { data } = await reader.forward({
+        ids,
+        cache,
+        logitRows: [last],
+        ...(signal === undefined ? {} : { signal }),
+      });
+      const id = sampleToken(data, sampling, random);
+      if (!Number.isFinite(data[id])) throw new KvDistillError("not-finite", "the model's logits are not numbers");
+      if (stopIds.includes(id)) return "stop";
+      yield id;
+      ids = [id];
+    }
+    return "length";
+  } finally {
+    reader.leave?.(cache);
   }
-  return "length";
 }

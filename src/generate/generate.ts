@@ -7,7 +7,7 @@ import { passagePromptOf } from "../models/passage-prompt-of.ts";
 import type { QuestionStyle } from "../models/passage-prompt.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { randomFromSeed } from "../util/random.ts";
-import { decode, type Finish } from "./decode.ts";
+import { decode, type Finish, type Reader } from "./decode.ts";
 import { GREEDY, type Sampling } from "./sample.ts";
 
 export interface AnswerOptions {
@@ -17,6 +17,8 @@ export interface AnswerOptions {
   readonly seed?: number;
   /** Told each token of the answer when it is chosen; a stop token is none. */
   readonly onToken?: (id: number) => void;
+  /** Reads the tokens; the model by default. */
+  readonly reader?: Reader<LayerCache>;
   readonly signal?: AbortSignal;
 }
 
@@ -62,18 +64,18 @@ export async function* answer(
   promptIds: readonly number[],
   options: AnswerOptions,
 ): AsyncGenerator<string, Finish, undefined> {
-  const { maxTokens = DEFAULT_MAX_TOKENS, sampling = GREEDY, seed = 0, onToken, signal } = options;
+  const { maxTokens = DEFAULT_MAX_TOKENS, sampling = GREEDY, seed = 0, onToken, reader = model, signal } = options;
   const { tokenizer } = model.files;
   const { length, position } = rows;
   const stream = tokenizer.stream({ skipSpecial: true });
+  const tokens = decode(reader, rows, promptIds, {
+    maxTokens,
+    stopIds: tokenizer.eosIds,
+    sampling,
+    random: randomFromSeed(seed),
+    ...(signal === undefined ? {} : { signal }),
+  });
   try {
-    const tokens = decode(model, rows, promptIds, {
-      maxTokens,
-      stopIds: tokenizer.eosIds,
-      sampling,
-      random: randomFromSeed(seed),
-      ...(signal === undefined ? {} : { signal }),
-    });
     let next = await tokens.next();
     for (; next.done !== true; next = await tokens.next()) {
       onToken?.(next.value);
@@ -84,6 +86,7 @@ export async function* answer(
     if (rest !== "") yield rest;
     return next.value;
   } finally {
+    await tokens.return("stop");
     rows.truncate(length, position);
   }
 }

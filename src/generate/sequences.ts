@@ -1,11 +1,9 @@
 import { contextLimit } from "../models/config.ts";
 import type { LanguageModel } from "../models/language-model.ts";
 import { allRowCounts, type HostLayer } from "../models/host-layer.ts";
-import { LayerCache } from "../models/layer-cache.ts";
-import { MASKED } from "../models/reading-bias.ts";
+import { LayerCache, type SequencePlace } from "../models/layer-cache.ts";
 import { runStep } from "../models/run-step.ts";
-import { sequencesGraph } from "../models/sequences-graph.ts";
-import { asDType, ints, type Tensor, tensor } from "../tensor/tensor.ts";
+import { asDType, ints } from "../tensor/tensor.ts";
 import { KvDistillError } from "../util/errors.ts";
 
 /** What a sequence begins with. */
@@ -27,16 +25,6 @@ export interface SequenceText {
 /** Tokens of one engine call, as far as there are fewer sequences: more gain nothing, and their scores take memory. */
 const TOKENS_TOGETHER = 1024;
 
-interface Sequence {
-  readonly start: SequenceStart;
-  /** Rows of the cache that it sees, beside those of a ragged cache's base. */
-  readonly rows: number[];
-  /** Rows of that base that a head holds at most. */
-  readonly baseRows: number;
-  /** Tokens read and not forgotten. */
-  tokens: number;
-}
-
 /**
  * Several caches that are read on side by side, each as if it were the only one. One engine call takes a step in all of them and costs
  * little more than in one: weights are the price of a short step.
@@ -46,17 +34,16 @@ export class Sequences {
   private readonly cache: LayerCache;
   /** In the order in which they lie in the cache. */
   private places: readonly number[];
-  private readonly sequences: readonly Sequence[];
+  /** Rows of a ragged cache's base that a head of each sequence holds at most. */
+  private readonly baseRows: readonly number[];
 
   private constructor(model: LanguageModel, cache: LayerCache, starts: readonly SequenceStart[]) {
     this.model = model;
     this.cache = cache;
     this.places = [...starts.keys()];
-    this.sequences = starts.map((start) => {
-      const counts = allRowCounts(start.layers, model.config);
-      const [baseRows, own] = cache.base === undefined ? [0, Math.max(...counts)] : [Math.max(...counts), 0];
-      return { start, rows: Array.from({ length: own }, (_, row) => row), baseRows, tokens: 0 };
-    });
+    this.baseRows = starts.map(({ layers }) =>
+      cache.base === undefined ? 0 : Math.max(...allRowCounts(layers, model.config)),
+    );
   }
 
   /**
@@ -66,14 +53,10 @@ export class Sequences {
    */
   static async open(model: LanguageModel, starts: readonly SequenceStart[], room: number): Promise<Sequences> {
     // Starts that share their rows are copied there once, and multiplied there.
-    const distinct = [...new Set(starts.map(({ layers }) => layers))];
+    const distinct = starts.filter((own, i) => starts.findIndex((other) => isSame(own, other)) === i);
     const cache = await LayerCache.stack(model.runtime, model.config, distinct, { room });
     if (distinct.length < starts.length) {
-      const program = await model.compile("sequences", sequencesGraph);
-      await cache.keepSequences(
-        program,
-        starts.map(({ layers }) => distinct.indexOf(layers)),
-      );
+      await cache.keepSequences(starts.map((own) => distinct.findIndex((other) => isSame(own, other))));
     }
     return new Sequences(model, cache, starts);
   }
@@ -104,16 +87,15 @@ export class Sequences {
 
   /** Takes the newest `count` tokens of a sequence back. Their rows stay reserved, unseen. */
   forget(sequence: number, count: number): void {
-    const own = this.sequence(sequence);
-    own.rows.length -= count;
-    own.tokens -= count;
+    const place = this.placeOf(sequence);
+    const { length, position } = this.at(place);
+    this.cache.truncate(length - count, position - count, place);
   }
 
   /** Frees all sequences but these. */
   async keep(sequences: readonly number[]): Promise<void> {
     const kept = this.places.flatMap((sequence, place) => (sequences.includes(sequence) ? [place] : []));
-    const program = await this.model.compile("sequences", sequencesGraph);
-    await this.cache.keepSequences(program, kept);
+    await this.cache.keepSequences(kept);
     this.places = kept.map((place) => this.places[place] ?? 0);
   }
 
@@ -122,28 +104,35 @@ export class Sequences {
     this.places = [];
   }
 
-  private sequence(index: number): Sequence {
-    const own = this.sequences[index];
-    if (own === undefined) throw new RangeError(`there is no sequence ${index}`);
+  private at(place: number): SequencePlace {
+    const own = this.cache.places[place];
+    if (own === undefined) throw new RangeError(`there is no place ${place}`);
     return own;
+  }
+
+  /** @throws KvDistillError `bad-argument` */
+  private placeOf(sequence: number): number {
+    const place = this.places.indexOf(sequence);
+    if (place >= 0) return place;
+    throw new KvDistillError("bad-argument", "the sequence is not held", { got: String(sequence) });
   }
 
   /** For every sequence that is held which text it reads; undefined for one that waits. */
   private textsByPlace(texts: readonly SequenceText[]): (number | undefined)[] {
     const byPlace = new Map<number, number>();
     texts.forEach(({ sequence }, text) => {
-      const place = this.places.indexOf(sequence);
-      if (place >= 0 && !byPlace.has(place)) byPlace.set(place, text);
-      else throw new KvDistillError("bad-argument", "a sequence is not held, or read twice", { got: String(sequence) });
+      const place = this.placeOf(sequence);
+      if (!byPlace.has(place)) byPlace.set(place, text);
+      else throw new KvDistillError("bad-argument", "a sequence is read twice", { got: String(sequence) });
     });
     return this.places.map((_, place) => byPlace.get(place));
   }
 
   private checkRoom({ sequence, ids }: SequenceText): void {
     const { config, files } = this.model;
-    const { rows, baseRows, start, tokens } = this.sequence(sequence);
+    const { length, position } = this.at(this.placeOf(sequence));
     // Rotary positions have no end: what counts is how many rows are seen.
-    const used = config.family === "gpt2" ? start.position + tokens : baseRows + rows.length;
+    const used = config.family === "gpt2" ? position : (this.baseRows[sequence] ?? 0) + length;
     const limit = contextLimit(config);
     if (used + ids.length <= limit) return;
     throw new KvDistillError("context-too-long", "more tokens than the model reads", {
@@ -161,47 +150,14 @@ export class Sequences {
     logits: readonly Float32Array[][],
   ): Promise<void> {
     const width = end - start;
-    const used = this.cache.length;
-    await this.cache.reserve(used + width);
-    const ids: number[] = [];
-    const positions: number[] = [];
-    const wanted: { readonly row: number; readonly text: number }[] = [];
-    const bias = new Float32Array(this.places.length * width * (this.cache.capacity + width)).fill(MASKED);
-    this.places.forEach((index, place) => {
-      const own = this.sequence(index);
-      const text = textAt[place];
-      const { ids: all = [], logitsFrom = 0 } = text === undefined ? {} : (texts[text] ?? {});
-      for (let i = 0; i < width; i++) {
-        const id = all[start + i];
-        const row = place * width + i;
-        ids.push(id ?? 0);
-        positions.push(id === undefined ? 0 : own.start.position + own.tokens + i);
-        if (id === undefined) continue;
-        if (text !== undefined && start + i >= logitsFrom) wanted.push({ row, text });
-        const columns = bias.subarray(row * (this.cache.capacity + width));
-        for (const seen of own.rows) columns[seen] = 0;
-        columns.fill(0, this.cache.capacity, this.cache.capacity + i + 1);
-      }
-      const read = Math.min(width, Math.max(0, all.length - start));
-      for (let i = 0; i < read; i++) own.rows.push(used + i);
-      own.tokens += read;
+    const own = textAt.map((text) => (text === undefined ? [] : (texts[text]?.ids.slice(start, end) ?? [])));
+    const ids = own.flatMap((read) => Array.from({ length: width }, (_, i) => read[i] ?? 0));
+    const wanted = textAt.flatMap((text, place) => {
+      const from = text === undefined ? end : (texts[text]?.logitsFrom ?? 0);
+      return (own[place] ?? []).flatMap((_, i) => (start + i < from ? [] : [{ row: place * width + i, text }]));
     });
-    const rows = await this.logitsOf(
-      ids,
-      { positions, bias, width },
-      wanted.map(({ row }) => row),
-    );
-    wanted.forEach(({ text }, i) => logits[text]?.push(rows[i] ?? new Float32Array()));
-  }
-
-  private async logitsOf(
-    ids: readonly number[],
-    { positions, bias, width }: { positions: readonly number[]; bias: Float32Array<ArrayBuffer>; width: number },
-    wanted: readonly number[],
-  ): Promise<Float32Array[]> {
     const { config } = this.model;
-    const dims = [this.places.length, 1, width, this.cache.capacity + width];
-    const outputs: Readonly<Record<string, Tensor>> = await runStep({
+    const outputs = await runStep({
       program: await this.model.readingProgram(
         { result: wanted.length > 0 ? "logits" : "none", ...(this.cache.base === undefined ? {} : { ragged: true }) },
         ids.length,
@@ -209,12 +165,24 @@ export class Sequences {
       config,
       ids,
       cache: this.cache,
+      counts: own.map(({ length }) => length),
       layers: config.numLayers,
-      places: { positions, bias: tensor("float32", dims, bias) },
-      extra: { logitRows: ints([wanted.length], wanted) },
+      extra: {
+        logitRows: ints(
+          [wanted.length],
+          wanted.map(({ row }) => row),
+        ),
+      },
     });
-    if (outputs.logits === undefined) return [];
+    if (outputs.logits === undefined) return;
     const { data } = asDType(outputs.logits, "float32");
-    return wanted.map((_, i) => data.slice(i * config.vocabSize, (i + 1) * config.vocabSize));
+    wanted.forEach(({ text }, i) => {
+      if (text !== undefined) logits[text]?.push(data.slice(i * config.vocabSize, (i + 1) * config.vocabSize));
+    });
   }
+}
+
+/** Whether two sequences begin with the same rows, at the same place. */
+function isSame(a: SequenceStart, b: SequenceStart): boolean {
+  return a.layers === b.layers && a.position === b.position;
 }

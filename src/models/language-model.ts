@@ -12,7 +12,7 @@ import type { ModelFiles } from "./model-files.ts";
 import { type Precision, SHORT_STEP } from "./precision/precision.ts";
 import type { QuantisedWeights } from "./precision/quantised-copy.ts";
 import { quantisedGraph } from "./precision/quantised-graph.ts";
-import { runStep } from "./run-step.ts";
+import { runStep, type StepCall } from "./run-step.ts";
 import { type AttentionReduction, stepGraph, type StepGraphOptions } from "./step-graph.ts";
 
 /**
@@ -39,18 +39,36 @@ export interface ForwardRequest {
   readonly signal?: AbortSignal;
 }
 
+/** Lets a model's engine calls happen one at a time, between others'. */
+export interface Pace {
+  /** Tokens of one call at most. */
+  readonly tokens: number;
+  /** Makes a call that reads so many tokens, when it is its turn. */
+  turn<T>(tokens: number, call: () => Promise<T>): Promise<T>;
+}
+
 /** A model's weights, its compiled graphs, and the runtime that they live in. */
 export class LanguageModel {
   readonly files: ModelFiles;
   readonly runtime: Runtime;
   private readonly quantised: QuantisedWeights | undefined;
+  private readonly pace: Pace | undefined;
   private readonly programs = new Map<string, Promise<Program>>();
 
-  /** @param quantised weights that short steps are computed with; left out: all is float32 */
-  constructor(files: ModelFiles, runtime: Runtime, quantised?: QuantisedWeights) {
+  /**
+   * @param quantised weights that short steps are computed with; left out: all is float32
+   * @param pace when calls are made; left out: at once
+   */
+  constructor(files: ModelFiles, runtime: Runtime, quantised?: QuantisedWeights, pace?: Pace) {
     this.files = files;
     this.runtime = runtime;
     this.quantised = quantised;
+    this.pace = pace;
+  }
+
+  /** The same weights where they run, under another name. */
+  as(name: string, pace: Pace): LanguageModel {
+    return new LanguageModel({ ...this.files, name }, this.runtime, this.quantised, pace);
   }
 
   get precision(): Precision {
@@ -71,10 +89,10 @@ export class LanguageModel {
    * @throws KvDistillError `context-too-long` when positions would pass the model's limit, `bad-argument` for an id outside the vocabulary.
    */
   async forward({ ids, cache, logitRows = [], adapter, signal }: ForwardRequest): Promise<Tensor<"float32">> {
-    this.checkIds(ids, cache);
+    this.checkReading(ids, cache);
     const { vocabSize, numLayers } = this.config;
     const logits = new Float32Array(logitRows.length * vocabSize);
-    for (const { start, chunk } of chunksOf(ids, signal)) {
+    for (const { start, chunk } of this.chunksOf(ids, signal)) {
       const wanted = logitRows.flatMap((row, slot) => {
         const local = row - start;
         return local >= 0 && local < chunk.length ? [{ local, slot }] : [];
@@ -83,7 +101,7 @@ export class LanguageModel {
         ...(adapter === undefined ? {} : { adapter: adapter.lora.shape }),
         ...(cache.base === undefined ? {} : { ragged: true }),
       };
-      const outputs = await runStep({
+      const outputs = await this.step({
         program: await this.readingProgram({ result: wanted.length > 0 ? "logits" : "none", ...shape }, ids.length),
         config: this.config,
         ids: chunk,
@@ -120,11 +138,11 @@ export class LanguageModel {
     const { hiddenSize } = this.config;
     const hidden = new Float32Array(ids.length * hiddenSize);
     const cache = await this.newCache(position);
-    this.checkIds(ids, cache);
+    this.checkReading(ids, cache);
     try {
       const program = await this.stepProgram({ layers, result: "hidden" });
-      for (const { start, chunk } of chunksOf(ids, signal)) {
-        const outputs = await runStep({ program, config: this.config, ids: chunk, cache, layers, extra: {} });
+      for (const { start, chunk } of this.chunksOf(ids, signal)) {
+        const outputs = await this.step({ program, config: this.config, ids: chunk, cache, layers, extra: {} });
         const rows = outputs.hidden;
         if (rows !== undefined) hidden.set(asDType(rows, "float32").data, start * hiddenSize);
       }
@@ -148,7 +166,7 @@ export class LanguageModel {
     signal?: AbortSignal,
     among?: Float32Array,
   ): Promise<Float32Array[]> {
-    this.checkIds(ids, cache);
+    this.checkReading(ids, cache);
     const { numLayers, numKvHeads } = this.config;
     const rows = cache.length + ids.length;
     const received = Array.from({ length: numLayers }, () => new Float32Array(numKvHeads * rows));
@@ -158,7 +176,7 @@ export class LanguageModel {
       ...(among === undefined ? {} : { among: true }),
     });
     const join = reduction === "sum" ? (a: number, b: number) => a + b : Math.max;
-    for (const { chunk } of chunksOf(ids, signal)) {
+    for (const { chunk } of this.chunksOf(ids, signal)) {
       const used = cache.length;
       await cache.reserve(used + chunk.length);
       const { capacity } = cache;
@@ -169,7 +187,7 @@ export class LanguageModel {
         columns.set(among.subarray(used, used + chunk.length), capacity);
         extra.among = tensor("float32", [columns.length], columns);
       }
-      const outputs = await runStep({ program, config: this.config, ids: chunk, cache, layers: numLayers, extra });
+      const outputs = await this.step({ program, config: this.config, ids: chunk, cache, layers: numLayers, extra });
       received.forEach((own, layer) => {
         const part = outputs[`layers.${layer}.attention`];
         if (part === undefined) return;
@@ -189,6 +207,23 @@ export class LanguageModel {
       });
     }
     return received;
+  }
+
+  /** Stretches of a text that one engine call reads. @throws KvDistillError `cancelled` */
+  *chunksOf(
+    ids: readonly number[],
+    signal?: AbortSignal,
+  ): Generator<{ readonly start: number; readonly chunk: readonly number[] }> {
+    const size = this.pace?.tokens ?? CHUNK;
+    for (let start = 0; start < ids.length; start += size) {
+      if (signal?.aborted === true) throw new KvDistillError("cancelled", "reading was cancelled");
+      yield { start, chunk: ids.slice(start, start + size) };
+    }
+  }
+
+  /** One engine call of a step graph, as `runStep`, when it is its turn. */
+  step(call: StepCall): Promise<Readonly<Record<string, Tensor>>> {
+    return this.pace === undefined ? runStep(call) : this.pace.turn(call.ids.length, () => runStep(call));
   }
 
   /** Compiles a graph against this model's weights, once per key. */
@@ -237,7 +272,8 @@ export class LanguageModel {
     });
   }
 
-  private checkIds(ids: readonly number[], cache: LayerCache): void {
+  /** @throws KvDistillError `context-too-long`, `bad-argument` as `forward`, before anything is read */
+  checkReading(ids: readonly number[], cache: LayerCache): void {
     const limit = contextLimit(this.config);
     const rows = cache.mostRows + ids.length;
     if (rows > limit) {
@@ -256,17 +292,6 @@ export class LanguageModel {
         got: String(ids[bad]),
       });
     }
-  }
-}
-
-/** Stretches of a text that one engine call reads. @throws KvDistillError `cancelled` */
-export function* chunksOf(
-  ids: readonly number[],
-  signal?: AbortSignal,
-): Generator<{ readonly start: number; readonly chunk: readonly number[] }> {
-  for (let start = 0; start < ids.length; start += CHUNK) {
-    if (signal?.aborted === true) throw new KvDistillError("cancelled", "reading was cancelled");
-    yield { start, chunk: ids.slice(start, start + CHUNK) };
   }
 }
 

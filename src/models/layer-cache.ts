@@ -1,6 +1,5 @@
-import { residentOf } from "../runtime/feeding.ts";
-import type { Program, Resident, Runtime } from "../runtime/runtime.ts";
-import { ints, type Tensor, tensor } from "../tensor/tensor.ts";
+import type { Resident, RowPair, Runtime } from "../runtime/runtime.ts";
+import { type Tensor, tensor } from "../tensor/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import { heldRows, type HeadRows, type HostLayer, isRagged, layerOf } from "./host-layer.ts";
 import { RaggedBase } from "./ragged-base.ts";
@@ -16,47 +15,51 @@ interface LayerRows {
   readonly values: Resident;
 }
 
+/** How far one sequence has been read. */
+export interface SequencePlace {
+  /** Rows in use; of a ragged cache those behind its base. */
+  readonly length: number;
+  /** Of its next token: after a compressed context more than it has rows. */
+  readonly position: number;
+}
+
 /**
- * The key/value rows that a model reads from, layer by layer, held where the engine runs: of one sequence, or of several side by side that
- * have equally many. Rows beyond `length` are reserved and masked. `position` is where reading continues: after a compressed context it is
- * more than `length`.
+ * The key/value rows that a model reads from, layer by layer, held where the engine runs: of one sequence, or of several side by side, each
+ * with rows of its own from the first on. Rows behind them are reserved and masked.
  *
  * Rows of a ragged cache, whose heads began with different numbers, are a base that stays as it is, and behind it the rows that were read since,
  * equally many in every head: `length`, `capacity` and `layer` are of these alone.
  */
 export class LayerCache {
   private layers: readonly LayerRows[] = [];
-  private used = 0;
   private reserved = 0;
-  private next: number;
+  private at: readonly SequencePlace[];
   /** Called with the number of rows in use whenever rows were added. */
   onGrowth: ((length: number) => void) | undefined;
   /** Of a ragged cache: reading needs a step graph with `ragged`. */
   readonly base: RaggedBase | undefined;
   private readonly runtime: Runtime;
   private readonly config: ModelConfig;
-  private count: number;
 
-  private constructor(
-    runtime: Runtime,
-    config: ModelConfig,
-    {
-      position,
-      base,
-      sequences = 1,
-    }: { readonly position: number; readonly base?: RaggedBase; readonly sequences?: number },
-  ) {
+  private constructor(runtime: Runtime, config: ModelConfig, at: readonly SequencePlace[], base?: RaggedBase) {
     this.runtime = runtime;
     this.config = config;
-    this.next = position;
+    this.at = at;
     this.base = base;
-    this.count = sequences;
   }
 
   /** An empty cache; it grows as needed. */
   static async empty(runtime: Runtime, config: ModelConfig, position = 0): Promise<LayerCache> {
-    const cache = new LayerCache(runtime, config, { position });
+    const cache = new LayerCache(runtime, config, [{ length: 0, position }]);
     await cache.reserve(1);
+    return cache;
+  }
+
+  /** Room for sequences without rows, for others' to be copied to. */
+  static async places(runtime: Runtime, config: ModelConfig, sequences: number, rows: number): Promise<LayerCache> {
+    const at = new Array<SequencePlace>(sequences).fill({ length: 0, position: 0 });
+    const cache = new LayerCache(runtime, config, at);
+    await cache.reserve(rows);
     return cache;
   }
 
@@ -67,29 +70,36 @@ export class LayerCache {
     layers: readonly HostLayer[],
     position: number,
   ): Promise<LayerCache> {
-    return LayerCache.stack(runtime, config, [layers], { position });
+    return LayerCache.stack(runtime, config, [{ layers, position }]);
   }
 
   /**
-   * Caches side by side. Sequences with fewer rows than the longest have padding behind them, which the reader has to mask.
+   * Caches side by side.
    * @param room rows that are going to be appended: they alone are reserved, growing would copy
    */
   static async stack(
     runtime: Runtime,
     config: ModelConfig,
-    sequences: readonly (readonly HostLayer[])[],
-    { position = 0, room = 0 } = {},
+    starts: readonly { readonly layers: readonly HostLayer[]; readonly position: number }[],
+    { room = 0 } = {},
   ): Promise<LayerCache> {
+    const sequences = starts.map(({ layers }) => layers);
     const count = sequences.length;
     if (sequences.some((layers) => isRagged(layers, config))) {
       const base = await RaggedBase.upload(runtime, config, sequences);
-      const cache = new LayerCache(runtime, config, { position, base, sequences: count });
+      const at = starts.map(({ position }) => ({ length: 0, position }));
+      const cache = new LayerCache(runtime, config, at, base);
       await cache.reserve(Math.max(1, room), room === 0 ? CAPACITY_STEP : 1);
       return cache;
     }
     const { numKvHeads, headDim } = config;
-    const rows = Math.max(...sequences.map((layers) => heldRows(layers, config)));
-    const cache = new LayerCache(runtime, config, { position, sequences: count });
+    const lengths = sequences.map((layers) => heldRows(layers, config));
+    const rows = Math.max(...lengths);
+    const cache = new LayerCache(
+      runtime,
+      config,
+      starts.map(({ position }) => ({ length: 0, position })),
+    );
     await cache.reserve(rows + room, room === 0 ? CAPACITY_STEP : 1);
     const dims = [count, numKvHeads, rows, headDim];
     // Layer by layer: no more than one is held here beside the sequences' own rows.
@@ -106,23 +116,28 @@ export class LayerCache {
       await runtime.writeSlice(keys, 2, 0, stacked("keys"));
       await runtime.writeSlice(values, 2, 0, stacked("values"));
     }
-    cache.used = rows;
+    cache.at = starts.map(({ position }, i) => ({ length: lengths[i] ?? 0, position }));
     return cache;
   }
 
   /** Sequences side by side: the B of step graphs. */
   get sequences(): number {
-    return this.count;
+    return this.at.length;
   }
 
-  /** Rows in use; of a ragged cache those behind its base. */
+  /** How far each of them has been read. */
+  get places(): readonly SequencePlace[] {
+    return this.at;
+  }
+
+  /** Rows in use, of the longest sequence; of a ragged cache those behind its base. */
   get length(): number {
-    return this.used;
+    return Math.max(...this.at.map(({ length }) => length));
   }
 
   /** Rows that a head holds, on average: what memory goes by. */
   get heldRows(): number {
-    return (this.base?.heldRows ?? 0) + this.used;
+    return (this.base?.heldRows ?? 0) + this.length;
   }
 
   /** The same with what is reserved. */
@@ -132,7 +147,7 @@ export class LayerCache {
 
   /** Rows that a new token sees in one head at most: what limits go by. */
   get mostRows(): number {
-    return (this.base?.mostRows ?? 0) + this.used;
+    return (this.base?.mostRows ?? 0) + this.length;
   }
 
   /** Rows reserved: the P of step graphs. */
@@ -140,9 +155,9 @@ export class LayerCache {
     return this.reserved;
   }
 
-  /** Position of the next token. */
+  /** Position of the first sequence's next token. */
   get position(): number {
-    return this.next;
+    return this.at[0]?.position ?? 0;
   }
 
   layer(i: number): LayerRows {
@@ -154,70 +169,83 @@ export class LayerCache {
   /** Makes room for `rows` rows in all, or the next multiple of `step`. */
   async reserve(rows: number, step = CAPACITY_STEP): Promise<void> {
     if (rows <= this.reserved) return;
-    const capacity = Math.ceil(rows / step) * step;
-    const { numLayers, numKvHeads, headDim } = this.config;
-    const grow = async (old: Resident | undefined): Promise<Resident> => {
-      const larger = await this.runtime.allocate("float32", [this.count, numKvHeads, capacity, headDim]);
-      if (old !== undefined) {
-        await this.runtime.writeSlice(larger, 2, 0, old);
-        old.release();
-      }
-      return larger;
-    };
-    this.layers = await Promise.all(
-      Array.from({ length: numLayers }, async (_, i) => ({
-        keys: await grow(this.layers[i]?.keys),
-        values: await grow(this.layers[i]?.values),
-      })),
+    await this.remake(
+      this.at.map((_, place) => place),
+      Math.ceil(rows / step) * step,
     );
-    this.reserved = capacity;
   }
 
-  /** Appends the rows that a step computed for `tokens` new tokens of every sequence, and releases them. */
-  async append(own: readonly LayerRows[], tokens: number): Promise<void> {
-    await Promise.all(
-      own.flatMap(({ keys, values }, i) => [
-        this.runtime.writeSlice(this.layer(i).keys, 2, this.used, keys),
-        this.runtime.writeSlice(this.layer(i).values, 2, this.used, values),
-      ]),
-    );
+  /** Appends the rows that a step computed for every sequence, and releases them. @param counts how many of them each has */
+  async append(own: readonly LayerRows[], counts: readonly number[]): Promise<void> {
+    const pieces = this.at.flatMap(({ length }, place) => {
+      const rows = counts[place] ?? 0;
+      return rows === 0 ? [] : [{ from: place, fromRow: 0, to: place, toRow: length, rows }];
+    });
+    await this.runtime.copyRows(pairsOf(this.layers, own), pieces);
     for (const { keys, values } of own) {
       keys.release();
       values.release();
     }
-    this.used += tokens;
-    this.next += tokens;
-    this.onGrowth?.(this.used);
+    this.at = this.at.map(({ length, position }, place) => {
+      const rows = counts[place] ?? 0;
+      return { length: length + rows, position: position + rows };
+    });
+    this.onGrowth?.(this.length);
   }
 
-  /** Forgets the newest rows: back to `length` rows and `position`. */
-  truncate(length: number, position: number): void {
-    this.used = length;
-    this.next = position;
+  /** Copies the rows that sequence `from` of another cache, no ragged one, has behind as many as sequence `to` has here. */
+  async follow(to: number, other: LayerCache, from: number): Promise<void> {
+    const [here, there] = [this.at[to], other.at[from]];
+    if (here === undefined || there === undefined) throw new RangeError(`there is no sequence ${to} or ${from}`);
+    const rows = there.length - here.length;
+    if (rows > 0) {
+      await this.reserve(there.length);
+      const piece = { from, fromRow: here.length, to, toRow: here.length, rows };
+      await this.runtime.copyRows(pairsOf(this.layers, other.layers), [piece]);
+    }
+    this.at = this.at.map((own, place) => (place === to ? there : own));
   }
 
-  /**
-   * Makes the sequences at these places, in this order and as often as they are named, all that there are.
-   * @param program of `sequencesGraph`
-   */
-  async keepSequences(program: Program, places: readonly number[]): Promise<void> {
-    const chosen = ints([places.length], places);
-    const pick = async (rows: Resident): Promise<Resident> => {
-      const { residents } = await program.runKeeping({ rows, chosen }, ["kept"]);
-      rows.release();
-      return residentOf(residents, "kept");
+  /** Forgets the newest rows of a sequence: back to `length` rows and `position`. */
+  truncate(length: number, position: number, sequence = 0): void {
+    this.at = this.at.map((own, place) => (place === sequence ? { length, position } : own));
+  }
+
+  /** Makes the sequences at these places, in this order and as often as they are named, all that there are. */
+  async keepSequences(places: readonly number[]): Promise<void> {
+    await this.remake(places, this.reserved);
+    await this.base?.keep(places);
+  }
+
+  /** Puts arrays of these sequences and so many rows in the place of those that there are. */
+  private async remake(places: readonly number[], capacity: number): Promise<void> {
+    const { numLayers, numKvHeads, headDim } = this.config;
+    const pieces = places.flatMap((from, to) => {
+      const rows = this.at[from]?.length ?? 0;
+      return rows === 0 ? [] : [{ from, fromRow: 0, to, toRow: 0, rows }];
+    });
+    const made = async (old: Resident | undefined): Promise<Resident> => {
+      const larger = await this.runtime.allocate("float32", [places.length, numKvHeads, capacity, headDim]);
+      if (old !== undefined) {
+        await this.runtime.copyRows([{ target: larger, source: old }], pieces);
+        old.release();
+      }
+      return larger;
     };
-    const kept: LayerRows[] = [];
-    for (const { keys, values } of this.layers) kept.push({ keys: await pick(keys), values: await pick(values) });
-    this.layers = kept;
-    await this.base?.keep(pick);
-    this.count = places.length;
+    // Layer by layer: no more than one is held twice.
+    const layers: LayerRows[] = [];
+    for (let i = 0; i < numLayers; i++) {
+      layers.push({ keys: await made(this.layers[i]?.keys), values: await made(this.layers[i]?.values) });
+    }
+    this.layers = layers;
+    this.reserved = capacity;
+    this.at = places.map((place) => this.at[place] ?? { length: 0, position: 0 });
   }
 
   /** Copies of all rows in use of the only sequence, in host memory. */
   async download(): Promise<HostLayer[]> {
-    const newest = await this.newestRows(this.used);
-    const before = await this.base?.download(this.runtime, this.config);
+    const newest = await this.newestRows(this.length);
+    const before = await this.base?.download(this.config);
     return newest.map((heads, layer) =>
       layerOf(
         heads.map((rows, head) => [...(before?.[layer]?.slice(head, head + 1) ?? []), rows]),
@@ -244,7 +272,7 @@ export class LayerCache {
       this.layers.map(async (layer) => {
         const [keys, values] = [await this.runtime.download(layer.keys), await this.runtime.download(layer.values)];
         return Array.from({ length: numKvHeads }, (_, head) => {
-          const end = (head * this.reserved + this.used) * headDim;
+          const end = (head * this.reserved + this.length) * headDim;
           const cut = ({ data }: Tensor): Float32Array => (data as Float32Array).subarray(end - count * headDim, end);
           return { keys: cut(keys), values: cut(values) };
         });
@@ -275,4 +303,15 @@ function stackRows(
     }
   });
   return all;
+}
+
+function pairsOf(target: readonly LayerRows[], source: readonly LayerRows[]): RowPair[] {
+  return source.flatMap((from, i) => {
+    const into = target[i];
+    if (into === undefined) throw new RangeError(`the cache has no layer ${i}`);
+    return [
+      { target: into.keys, source: from.keys },
+      { target: into.values, source: from.values },
+    ];
+  });
 }

@@ -27,7 +27,14 @@ export class RaggedBase {
   /** Of the first sequence, layer · numKvHeads + head. */
   private readonly counts: readonly number[];
 
-  private constructor(heads: readonly (readonly BaseHead[])[], counts: readonly (readonly number[])[]) {
+  private readonly runtime: Runtime;
+
+  private constructor(
+    runtime: Runtime,
+    heads: readonly (readonly BaseHead[])[],
+    counts: readonly (readonly number[])[],
+  ) {
+    this.runtime = runtime;
     this.heads = heads;
     this.counts = counts[0] ?? [];
     const all = counts.flat();
@@ -57,6 +64,7 @@ export class RaggedBase {
       heads.push(inLayer);
     }
     return new RaggedBase(
+      runtime,
       heads,
       sequences.map((layers) => allRowCounts(layers, config)),
     );
@@ -74,8 +82,16 @@ export class RaggedBase {
     return feeds;
   }
 
-  /** Puts other sequences in place. @param pick makes an array of the chosen ones and releases the old */
-  async keep(pick: (rows: Resident) => Promise<Resident>): Promise<void> {
+  /** Makes the sequences at these places, in this order and as often as they are named, all that there are. */
+  async keep(places: readonly number[]): Promise<void> {
+    const pick = async (rows: Resident): Promise<Resident> => {
+      const [, ...dims] = rows.dims;
+      const kept = await this.runtime.allocate("float32", [places.length, ...dims]);
+      const pieces = places.map((from, to) => ({ from, fromRow: 0, to, toRow: 0, rows: dims[1] ?? 0 }));
+      await this.runtime.copyRows([{ target: kept, source: rows }], pieces);
+      rows.release();
+      return kept;
+    };
     const kept: BaseHead[][] = [];
     for (const inLayer of this.heads) {
       const picked: BaseHead[] = [];
@@ -88,14 +104,14 @@ export class RaggedBase {
   }
 
   /** Copies of the rows of the only sequence, by layer and head. */
-  download(runtime: Runtime, { numKvHeads, headDim }: ModelConfig): Promise<HeadRows[][]> {
+  download({ numKvHeads, headDim }: ModelConfig): Promise<HeadRows[][]> {
     return Promise.all(
       this.heads.map((inLayer, layer) =>
         Promise.all(
           inLayer.map(async ({ keys, values }, head) => {
             const size = (this.counts[layer * numKvHeads + head] ?? 0) * headDim;
             const cut = async (rows: Resident): Promise<Float32Array> => {
-              const { data } = await runtime.download(rows);
+              const { data } = await this.runtime.download(rows);
               return (data as Float32Array).subarray(0, size);
             };
             return { keys: await cut(keys), values: await cut(values) };

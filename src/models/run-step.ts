@@ -13,11 +13,11 @@ export interface StepCall {
   readonly config: ModelConfig;
   /** New tokens, equally many of every sequence of the cache, sequence by sequence. */
   readonly ids: readonly number[];
+  /** How many of its tokens each sequence reads, the first ones; the rest is padding. All by default. */
+  readonly counts?: readonly number[];
   readonly cache: LayerCache;
   /** Blocks that the program computes. */
   readonly layers: number;
-  /** Position of every new token, and who sees what, [sequences, 1, tokens, capacity + tokens]; left out: one sequence is read on. */
-  readonly places?: { readonly positions: readonly number[]; readonly bias: Tensor<"float32"> };
   /** Inputs beside tokens, positions and cache. */
   readonly extra: Readonly<Record<string, Tensor | Resident>>;
 }
@@ -28,8 +28,8 @@ export async function runStep({
   config,
   ids,
   cache,
+  counts,
   layers,
-  places,
   extra,
 }: StepCall): Promise<Readonly<Record<string, Tensor>>> {
   const { base } = cache;
@@ -39,16 +39,21 @@ export async function runStep({
     });
   }
   const tokens = ids.length / cache.sequences;
-  await cache.reserve(cache.length + tokens);
-  const { positions, bias } = places ?? {
-    positions: ids.map((_, i) => cache.position + i),
-    bias: readingBias(tokens, cache.length, cache.capacity),
-  };
+  const places = cache.places.map(({ length, position }, place) => ({
+    used: length,
+    position,
+    count: counts === undefined ? tokens : (counts[place] ?? 0),
+  }));
+  await cache.reserve(Math.max(...places.map(({ used, count }) => used + count)));
+  // Padding stands where there is always a position.
+  const positions = places.flatMap(({ position, count }) =>
+    Array.from({ length: tokens }, (_, i) => (i < count ? position + i : 0)),
+  );
   const rows = ids.map((_, i) => i);
   const feeds: Record<string, Tensor | Resident> = {
     ids: ints([ids.length], ids),
     positions: ints([ids.length], positions),
-    bias,
+    bias: readingBias(places, tokens, cache.capacity),
     ...(config.family === "llama"
       ? { ...rotaryTables(config, positions), rotaryRows: ints([cache.sequences, tokens], rows) }
       : {}),
@@ -67,6 +72,9 @@ export async function runStep({
     keys: residentOf(residents, `layers.${i}.keys`),
     values: residentOf(residents, `layers.${i}.values`),
   }));
-  await cache.append(own, tokens);
+  await cache.append(
+    own,
+    places.map(({ count }) => count),
+  );
   return outputs;
 }

@@ -4,6 +4,7 @@ import { type Tensor, zeros } from "../tensor/tensor.ts";
 import type { Feed, Kind, RequestOf, ResultOf, Signature, TensorType, ValueType } from "./messages.ts";
 import type { Settings } from "./options.ts";
 import { fromOrt, toOrt } from "./ort-tensor.ts";
+import { copyRows } from "./row-copy.ts";
 import { copySlice } from "./slice.ts";
 
 type Handlers = { readonly [K in Kind]: (request: RequestOf<K>) => ResultOf<K> | Promise<ResultOf<K>> };
@@ -79,6 +80,12 @@ export function createEngine({ profile }: Pick<Settings, "profile">, ort: OrtBui
 
     writeSlice: ({ targetId, axis, at, source }) => {
       copySlice(present(residents, targetId), axis, at, valueOf(source));
+    },
+
+    copyRows: ({ pairs, pieces }) => {
+      for (const { targetId, sourceId } of pairs) {
+        copyRows(present(residents, targetId), present(residents, sourceId), pieces);
+      }
     },
 
     download: ({ residentId }) => copyOf(present(residents, residentId)),

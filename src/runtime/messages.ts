@@ -37,6 +37,13 @@ export interface Calls {
     request: { readonly targetId: number; readonly axis: number; readonly at: number; readonly source: Feed };
     result: undefined;
   };
+  copyRows: {
+    request: {
+      readonly pairs: readonly { readonly targetId: number; readonly sourceId: number }[];
+      readonly pieces: readonly RowPiece[];
+    };
+    result: undefined;
+  };
   download: { request: { readonly residentId: number }; result: Tensor };
   release: { request: { readonly residentId: number }; result: undefined };
 }
@@ -44,6 +51,15 @@ export interface Calls {
 export type Kind = keyof Calls;
 export type RequestOf<K extends Kind> = Calls[K]["request"];
 export type ResultOf<K extends Kind> = Calls[K]["result"];
+
+/** Rows of one sequence, and where in another array, or the same, they go. */
+export interface RowPiece {
+  readonly from: number;
+  readonly fromRow: number;
+  readonly to: number;
+  readonly toRow: number;
+  readonly rows: number;
+}
 
 /** A tensor sent along, or the id of one that is in the worker already. */
 export type Feed = Tensor | { readonly residentId: number };

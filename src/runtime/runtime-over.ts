@@ -6,7 +6,9 @@ import { allocating } from "./engine-error.ts";
 import type { EngineDevice, Settings } from "./options.ts";
 import { createProgram, type Program } from "./program.ts";
 import type { FileSource } from "./read-tensor.ts";
+import type { RowPiece } from "./messages.ts";
 import { createResidents, type Resident } from "./residents.ts";
+import { checkRows } from "./row-copy.ts";
 import { checkSignature } from "./signature.ts";
 import { checkSlice } from "./slice.ts";
 
@@ -53,10 +55,22 @@ export interface Runtime {
    * @throws KvDistillError `bad-argument` for axis and position, `shape-mismatch`
    */
   writeSlice(target: Resident, axis: number, at: number, source: Tensor | Resident): Promise<void>;
+  /**
+   * target[to, :, toRow : toRow + rows] = source[from, :, fromRow : fromRow + rows] for every pair and every piece, of arrays
+   * [sequences, heads, rows, width]. A target is not its own source.
+   * @throws KvDistillError `bad-argument` for a piece outside an array, `shape-mismatch`
+   */
+  copyRows(pairs: readonly RowPair[], pieces: readonly RowPiece[]): Promise<void>;
   /** A copy. */
   download(resident: Resident): Promise<Tensor>;
   /** Frees everything and ends the thread, after the run in progress. Pending calls fail with `cancelled` at once. */
   close(): Promise<void>;
+}
+
+/** Two arrays between which rows are copied. */
+export interface RowPair {
+  readonly target: Resident;
+  readonly source: Resident;
 }
 
 /** What a runtime reads from disk, where there is one. */
@@ -129,6 +143,16 @@ export function runtimeOver(channel: Channel, settings: Settings, disk: Disk): R
     await channel.call(where, { targetId, axis, at, source: copy }, { where, transfer: [copy.data.buffer] });
   }
 
+  async function copyRows(pairs: readonly RowPair[], pieces: readonly RowPiece[]): Promise<void> {
+    const where = "copyRows";
+    for (const { target, source } of pairs) checkRows(target, source, pieces);
+    const ids = pairs.map(({ target, source }) => ({
+      targetId: table.idOf(target, where),
+      sourceId: table.idOf(source, where),
+    }));
+    await channel.call(where, { pairs: ids, pieces }, { where });
+  }
+
   return {
     ...settings,
     load,
@@ -136,6 +160,7 @@ export function runtimeOver(channel: Channel, settings: Settings, disk: Disk): R
     uploadFromFile: async (source) => handOver(await disk.readTensor(source)),
     allocate,
     writeSlice,
+    copyRows,
     download: async (resident) =>
       channel.call("download", { residentId: table.idOf(resident, "download") }, { where: "download" }),
     close: () => channel.close(),

@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import type { LoadedAdapter } from "../compress/loaded-adapter.ts";
-import { LanguageModel } from "../models/language-model.ts";
+import { BatchedReader } from "../generate/batched-reader.ts";
+import type { LanguageModel } from "../models/language-model.ts";
 import { isKvDistillError, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import { ContextStore } from "./contexts/store.ts";
@@ -42,7 +43,8 @@ export async function createService({
   log,
 }: ServiceOptions): Promise<Service> {
   // A model may be named by its path, which concerns nobody outside.
-  const model = new LanguageModel({ ...opened.files, name: basename(opened.files.name) }, opened.runtime);
+  const reader = new BatchedReader(opened, basename(opened.files.name));
+  const { model } = reader;
   const metrics = createMetrics();
   const store = await ContextStore.open(folder, {
     quotaBytes: limits.quotaBytes,
@@ -66,6 +68,7 @@ export async function createService({
   });
   return {
     model,
+    reader,
     adapter,
     encoder,
     store,

@@ -1,6 +1,7 @@
 import type { LoadedAdapter } from "../compress/loaded-adapter.ts";
 import type { CompressionMethod } from "../compress/method.ts";
 import { methodNamed } from "../compress/methods/index.ts";
+import type { BatchedReader } from "../generate/batched-reader.ts";
 import type { LanguageModel } from "../models/language-model.ts";
 import type { Logger } from "../util/log.ts";
 import type { ContextStore } from "./contexts/store.ts";
@@ -14,6 +15,8 @@ import type { Jobs } from "./queue/jobs.ts";
 /** What the routes work with: one model, and what is kept of requests. */
 export interface Service {
   readonly model: LanguageModel;
+  /** Reads answers, many at once. */
+  readonly reader: BatchedReader;
   /** For kv-distill; a server without one compresses by other methods. */
   readonly adapter: LoadedAdapter | undefined;
   readonly encoder: Encoder;

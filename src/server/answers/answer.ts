@@ -1,6 +1,6 @@
 import { generate } from "../../generate/generate.ts";
 import type { Finish } from "../../generate/decode.ts";
-import type { LanguageModel } from "../../models/language-model.ts";
+import type { Service } from "../service.ts";
 import type { Prompt } from "./prompt.ts";
 import type { AnswerSettings } from "./settings.ts";
 import { stopFilter } from "./stop-strings.ts";
@@ -16,7 +16,7 @@ export interface Answered {
  * @throws KvDistillError as `generate`; what opening the prompt's cache throws
  */
 export async function* streamAnswer(
-  model: LanguageModel,
+  { model, reader }: Pick<Service, "model" | "reader">,
   prompt: Prompt,
   { maxTokens, stops, sampling, seed }: AnswerSettings,
   signal: AbortSignal,
@@ -29,6 +29,7 @@ export async function* streamAnswer(
     maxTokens,
     sampling,
     seed,
+    reader,
     onToken: () => tokens++,
     signal,
   });

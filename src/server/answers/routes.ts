@@ -29,7 +29,7 @@ export function addAnswerRoutes(router: Router, service: Service): void {
     const prompt = await prepare(service, tenant, request);
     const settings = answerSettings(request, limits.answerTokens, roomFor(model.config, prompt));
     const job = await jobs.begin(tenant, c.req.raw.signal);
-    return respond(service, streamAnswer(model, prompt, settings, job.signal), {
+    return respond(service, streamAnswer(service, prompt, settings, job.signal), {
       job,
       shape,
       usage: ({ tokens }) => usageOf(prompt.usage, tokens),

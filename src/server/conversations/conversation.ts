@@ -1,4 +1,5 @@
-import { decode } from "../../generate/decode.ts";
+import { decode, type Reader } from "../../generate/decode.ts";
+import type { LayerCache } from "../../models/layer-cache.ts";
 import type { PromptMessage } from "../../models/passage-prompt.ts";
 import { givenText, templateText } from "../../models/passage-prompt.ts";
 import type { TextPart } from "../../models/tokenizer.ts";
@@ -34,14 +35,19 @@ export interface PlannedTurn {
 export class Conversation {
   readonly live: LiveCache;
   private readonly encoder: Encoder;
+  private readonly reader: Reader<LayerCache>;
   private spans: readonly LiveMessage[];
   /** Contents, to render what the template writes around new ones. */
   private contents: readonly PromptMessage[] = [];
 
-  /** @param live empty, or a stored context at its end */
-  constructor(live: LiveCache, encoder: Encoder) {
+  /**
+   * @param live empty, or a stored context at its end
+   * @param reader reads answers
+   */
+  constructor(live: LiveCache, encoder: Encoder, reader: Reader<LayerCache> = live.model) {
     this.live = live;
     this.encoder = encoder;
+    this.reader = reader;
     this.spans = live.tokens === 0 ? [] : [{ role: "context", start: 0, end: live.tokens }];
   }
 
@@ -111,16 +117,15 @@ export class Conversation {
     const mark = live.mark();
     const given: number[] = [];
     let done = false;
+    const tokens = decode(this.reader, live.rows, ids, {
+      maxTokens,
+      stopIds: tokenizer.eosIds,
+      sampling,
+      random: randomFromSeed(seed),
+      signal,
+    });
     try {
       const stream = tokenizer.stream({ skipSpecial: true });
-      const random = randomFromSeed(seed);
-      const tokens = decode(model, live.rows, ids, {
-        maxTokens,
-        stopIds: tokenizer.eosIds,
-        sampling,
-        random,
-        signal,
-      });
       let text = "";
       let next = await tokens.next();
       for (; next.done !== true; next = await tokens.next()) {
@@ -144,6 +149,7 @@ export class Conversation {
       done = true;
       return { finish: next.value, tokens: given.length };
     } finally {
+      await tokens.return("stop");
       if (!done) live.rollBack(mark);
     }
   }

@@ -20,7 +20,7 @@ const DEFAULT_SINKS = 4;
 
 /** Live conversations: begun, gone on with, parts of them compressed in place, ended. */
 export function addConversationRoutes(router: Router, service: Service): void {
-  const { conversations, model, encoder, store, jobs, limits } = service;
+  const { conversations, model, reader, encoder, store, jobs, limits } = service;
 
   async function start(
     tenant: Tenant,
@@ -48,7 +48,7 @@ export function addConversationRoutes(router: Router, service: Service): void {
     signal: AbortSignal,
     tell: (progress: object) => void,
   ): Promise<object> {
-    const conversation = new Conversation(await start(tenant, request, signal, tell), encoder);
+    const conversation = new Conversation(await start(tenant, request, signal, tell), encoder, reader);
     try {
       await conversation.begin(request.messages, signal);
       conversations.checkCount(tenant);

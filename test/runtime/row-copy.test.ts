@@ -1,0 +1,89 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { RowPiece } from "../../src/runtime/messages.ts";
+import { copyRows } from "../../src/runtime/row-copy.ts";
+import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
+import { elementCount, floats, type Tensor } from "../../src/tensor/tensor.ts";
+import { errorOf } from "./expect-error.ts";
+
+function counted(dims: readonly number[], from: number): Tensor<"float32"> {
+  return floats(
+    dims,
+    Array.from({ length: elementCount(dims) }, (_, i) => from + i),
+  );
+}
+
+/** What `copyRows` should do, element by element. */
+function naiveCopy(target: Tensor<"float32">, source: Tensor<"float32">, pieces: readonly RowPiece[]): number[] {
+  const result = Array.from(target.data);
+  const [, heads = 0, targetRows = 0, width = 0] = target.dims;
+  const sourceRows = source.dims[2] ?? 0;
+  for (const { from, fromRow, to, toRow, rows } of pieces) {
+    for (let head = 0; head < heads; head++) {
+      for (let row = 0; row < rows; row++) {
+        for (let i = 0; i < width; i++) {
+          const at = ((from * heads + head) * sourceRows + fromRow + row) * width + i;
+          result[((to * heads + head) * targetRows + toRow + row) * width + i] = source.data[at] ?? NaN;
+        }
+      }
+    }
+  }
+  return result;
+}
+
+const size = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max });
+const cases = fc
+  .record({ heads: size(3), width: size(3), from: size(3), to: size(3), fromRows: size(4), toRows: size(4) })
+  .chain((shape) =>
+    fc.record({
+      shape: fc.constant(shape),
+      pieces: fc.array(
+        fc.integer({ min: 0, max: Math.min(shape.fromRows, shape.toRows) }).chain((rows) =>
+          fc.record({
+            rows: fc.constant(rows),
+            from: fc.integer({ min: 0, max: shape.from - 1 }),
+            to: fc.integer({ min: 0, max: shape.to - 1 }),
+            fromRow: fc.integer({ min: 0, max: shape.fromRows - rows }),
+            toRow: fc.integer({ min: 0, max: shape.toRows - rows }),
+          }),
+        ),
+        { maxLength: 4 },
+      ),
+    }),
+  );
+
+test("copyRows equals a loop over elements", () => {
+  fc.assert(
+    fc.property(cases, ({ shape: { heads, width, from, to, fromRows, toRows }, pieces }) => {
+      const target = counted([to, heads, toRows, width], 0);
+      const source = counted([from, heads, fromRows, width], 1000);
+      const expected = naiveCopy(target, source, pieces);
+      copyRows(target, source, pieces);
+      expect(Array.from(target.data)).toEqual(expected);
+    }),
+  );
+});
+
+let runtime: Runtime;
+beforeAll(async () => {
+  runtime = await createRuntime({ threads: 1 });
+});
+afterAll(() => runtime.close());
+
+test("copyRows copies every pair where the engine runs, and refuses what does not fit", async () => {
+  const target = await runtime.allocate("float32", [2, 1, 3, 2]);
+  const source = await runtime.upload(counted([1, 1, 2, 2], 5));
+  const piece = { from: 0, fromRow: 1, to: 1, toRow: 2, rows: 1 };
+  await runtime.copyRows([{ target, source }], [piece]);
+  expect(Array.from((await runtime.download(target)).data)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 8]);
+  for (const wrong of [{ to: 2 }, { from: 1 }, { toRow: 3 }, { fromRow: 2 }, { rows: 2 }, { fromRow: -1 }, { to: 0.5 }]) {
+    const error = await errorOf(runtime.copyRows([{ target, source }], [{ ...piece, ...wrong }]), "bad-argument");
+    expect(error.message).toContain("rows outside an array");
+  }
+  const wide = await runtime.upload(counted([1, 1, 2, 3], 5));
+  expect((await errorOf(runtime.copyRows([{ target, source: wide }], [piece]), "shape-mismatch")).message).toContain(
+    "float32[sequences, 1, rows, 2]",
+  );
+  source.release();
+  await errorOf(runtime.copyRows([{ target, source }], [piece]), "bad-argument");
+});
