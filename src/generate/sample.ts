@@ -21,19 +21,22 @@ export function sampleToken(logits: Float32Array, { temperature, topP }: Samplin
     weights[id] = weight;
     total += weight;
   }
-  const order = likeliestFirst(weights);
-  const nucleus: number[] = [];
+  if (topP === 1) return drawn(weights, weights.keys(), random.uniform() * total);
+  const ids: number[] = [];
   let share = 0;
-  if (topP < 1) {
-    for (const id of order) {
-      nucleus.push(id);
-      share += weights[id] ?? 0;
-      if (share >= topP * total) break;
-    }
+  for (const id of likeliestFirst(weights)) {
+    ids.push(id);
+    share += weights[id] ?? 0;
+    if (share >= topP * total) break;
   }
-  let left = random.uniform() * (topP < 1 ? share : total);
+  return drawn(weights, ids, random.uniform() * share);
+}
+
+/** The id at which a sum of weights is passed; for rounding's sake the last one otherwise. */
+function drawn(weights: Float64Array, ids: Iterable<number>, sum: number): number {
+  let left = sum;
   let last = 0;
-  for (const id of topP < 1 ? nucleus : order) {
+  for (const id of ids) {
     left -= weights[id] ?? 0;
     if (left < 0) return id;
     last = id;

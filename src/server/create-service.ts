@@ -74,7 +74,7 @@ export async function createService({
     store,
     conversations,
     jobs,
-    uploads: new Jobs(new FairQueue(UPLOADS), limits),
+    uploads: new Jobs(new FairQueue({ ...limits, ...UPLOADS }), limits),
     runs,
     limits,
     metrics,

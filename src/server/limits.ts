@@ -16,7 +16,7 @@ export interface Limits {
   readonly quotaBytes: number;
   /** Seconds that the model may work on a request. */
   readonly seconds: number;
-  /** Requests that the model works on, step by step in turn. */
+  /** Requests that the model works on at once. */
   readonly active: number;
   /** Requests that wait for their turn; one more is refused. */
   readonly waiting: number;
@@ -37,7 +37,7 @@ export const DEFAULT_LIMITS: Limits = {
   contexts: 1000,
   quotaBytes: 10 * 2 ** 30,
   seconds: 300,
-  active: 8,
+  active: 16,
   waiting: 64,
   waitingSeconds: 60,
   conversations: 16,

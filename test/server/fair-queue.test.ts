@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { Refusal } from "../../src/server/http/refusal.ts";
 import { FairQueue, type Leave } from "../../src/server/queue/fair-queue.ts";
 import { Jobs } from "../../src/server/queue/jobs.ts";
@@ -9,6 +9,13 @@ const never = new AbortController().signal;
 setMaxListeners(0, never);
 const code = (name: string): Error => expect.objectContaining({ code: name }) as Error;
 const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** A queue that has learned that turns are short. */
+async function queueOf(limits: { active: number; waiting: number }): Promise<FairQueue> {
+  const queue = new FairQueue({ ...limits, waitingSeconds: 60 });
+  for (let i = 0; i < 200; i++) (await queue.enter("first", never))();
+  return queue;
+}
 
 /** Who got in, in order. */
 function entering(queue: FairQueue): { enter: (client: string) => void; order: string[]; leaves: Leave[] } {
@@ -31,7 +38,7 @@ function entering(queue: FairQueue): { enter: (client: string) => void; order: s
 
 describe("the queue", () => {
   test("a client with one request is not behind another's hundred", async () => {
-    const queue = new FairQueue({ active: 1, waiting: 200 });
+    const queue = await queueOf({ active: 1, waiting: 200 });
     const { enter, order, leaves } = entering(queue);
     for (let i = 0; i < 100; i++) enter("greedy");
     enter("modest");
@@ -49,7 +56,7 @@ describe("the queue", () => {
         fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 40 }),
         fc.integer({ min: 1, max: 4 }),
         async (clients, active) => {
-          const queue = new FairQueue({ active, waiting: 100 });
+          const queue = await queueOf({ active, waiting: 100 });
           const { enter, order, leaves } = entering(queue);
           clients.forEach(enter);
           await soon();
@@ -76,7 +83,7 @@ describe("the queue", () => {
   });
 
   test("a full queue refuses whoever waits with the most, with a time to come back", async () => {
-    const queue = new FairQueue({ active: 1, waiting: 2 });
+    const queue = await queueOf({ active: 1, waiting: 2 });
     const { enter, order, leaves } = entering(queue);
     for (let i = 0; i < 3; i++) enter("greedy");
     await expect(queue.enter("greedy", never)).rejects.toThrow(code("queue-full"));
@@ -86,8 +93,8 @@ describe("the queue", () => {
     leaves.shift()?.();
     await soon();
     expect(order.at(-1)).toBe("modest");
-    const refusal = await new FairQueue({ active: 1, waiting: 0 }).enter("a", never).then(async () => {
-      const full = new FairQueue({ active: 1, waiting: 0 });
+    const refusal = await (await queueOf({ active: 1, waiting: 0 })).enter("a", never).then(async () => {
+      const full = await queueOf({ active: 1, waiting: 0 });
       await full.enter("a", never);
       return full.enter("b", never).then(
         () => undefined,
@@ -97,8 +104,45 @@ describe("the queue", () => {
     expect((refusal as Refusal).facts.retryAfterSeconds).toBeGreaterThanOrEqual(1);
   });
 
+  test("nobody waits who would wait too long, as turns have gone; before the first has, one waits for every place", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    try {
+      const queue = new FairQueue({ active: 2, waiting: 100, waitingSeconds: 60 });
+      const { enter, order, leaves } = entering(queue);
+      const settled = async (count: number): Promise<string[]> => {
+        for (let i = 0; i < count; i++) enter("a");
+        await soon();
+        return order.splice(0);
+      };
+      expect(await settled(5)).toEqual(["a", "a", "a refused"]);
+      expect(() => {
+        queue.check("a");
+      }).toThrow(code("queue-full"));
+      // Turns of a second: many more may wait, until the list is full.
+      for (let i = 0; i < 200; i++) {
+        if (queue.waiting === 0) await settled(1);
+        vi.advanceTimersByTime(500);
+        leaves.shift()?.();
+        await soon();
+      }
+      order.splice(0);
+      await settled(2);
+      expect((await settled(120)).filter((name) => name === "a")).toEqual([]);
+      expect(queue.waiting).toBeGreaterThan(50);
+      expect(queue.retryAfterSeconds).toBeGreaterThan(20);
+      // Turns that do not end count too.
+      const { waiting } = queue;
+      vi.advanceTimersByTime(120_000);
+      expect(await settled(1)).toEqual(["a refused"]);
+      expect(queue.waiting).toBe(waiting);
+      expect(queue.retryAfterSeconds).toBe(60);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("who gives up waiting is forgotten", async () => {
-    const queue = new FairQueue({ active: 1, waiting: 5 });
+    const queue = await queueOf({ active: 1, waiting: 5 });
     const leave = await queue.enter("a", never);
     const controller = new AbortController();
     const waiting = queue.enter("b", controller.signal);
@@ -115,7 +159,7 @@ describe("the queue", () => {
 
 describe("jobs", () => {
   const jobs = (limits: { seconds?: number; waitingSeconds?: number } = {}): Jobs =>
-    new Jobs(new FairQueue({ active: 1, waiting: 5 }), { seconds: 60, waitingSeconds: 60, ...limits });
+    new Jobs(new FairQueue({ active: 1, waiting: 5, waitingSeconds: 60 }), { seconds: 60, waitingSeconds: 60, ...limits });
   const untilAborted = ({ signal }: { signal: AbortSignal }): Promise<never> =>
     new Promise((_, reject) => {
       signal.addEventListener("abort", () => {

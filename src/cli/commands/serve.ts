@@ -13,6 +13,7 @@ import { listen } from "../../server/listen.ts";
 import { collectProcessMetrics } from "../../server/metrics.ts";
 import { loadPage } from "../../server/page/load-page.ts";
 import { findRuns } from "../../server/shared-runs/find-runs.ts";
+import { warmUp } from "../../server/warm-up.ts";
 import { aborted } from "../../util/aborted.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { readTextFile } from "../../util/read-text.ts";
@@ -76,6 +77,7 @@ export const serve = defineCommand({
         limits: limitsOf(own),
         log,
       });
+      await warmUp(service);
       collectProcessMetrics(service.metrics);
       const access = { tokens, hosts: allowedHosts(own.host, own.allowHost), origins: new Set(own.cors), page };
       const listening = await listen(createApp({ service, access }), own);

@@ -37,7 +37,7 @@ export const accessOptions = {
 export const limitOptions = {
   quota: bytes("--quota <size>", "disk space for contexts; the least recently used are deleted", own.quotaBytes),
   queue: count("--queue <n>", "requests that may wait for the model", own.waiting),
-  active: count("--active <n>", "requests that the model works on in turn", own.active),
+  active: count("--active <n>", "requests that the model works on at once", own.active),
   maxBody: bytes("--max-body <size>", "longest JSON body", own.bodyBytes),
   maxUpload: bytes("--max-upload <size>", "largest uploaded .kvd", own.uploadBytes),
   maxTokens: count("-n, --max-tokens <n>", "longest answer, in tokens", own.answerTokens),

@@ -26,6 +26,7 @@ export function addAnswerRoutes(router: Router, service: Service): void {
     const { tenant } = c.env;
     const request = await readJson(c.req.raw, schema, limits.bodyBytes);
     checkModel(request.model);
+    jobs.queue.check(tenant);
     const prompt = await prepare(service, tenant, request);
     const settings = answerSettings(request, limits.answerTokens, roomFor(model.config, prompt));
     const job = await jobs.begin(tenant, c.req.raw.signal);

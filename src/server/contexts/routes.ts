@@ -17,7 +17,9 @@ export function addContextRoutes(router: Router, service: Service): void {
   router.post("/v1/contexts", async (c) => {
     const { tenant } = c.env;
     const request = c.req.raw;
-    const planned = await planContext(service, await readJson(request, contextRequest, limits.bodyBytes));
+    const asked = await readJson(request, contextRequest, limits.bodyBytes);
+    jobs.queue.check(tenant);
+    const planned = await planContext(service, asked);
     if (!wantsEvents(request)) {
       const made = await jobs.run(tenant, request.signal, (job) =>
         makeContext(service, tenant, planned, job, () => undefined),

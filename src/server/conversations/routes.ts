@@ -94,6 +94,7 @@ export function addConversationRoutes(router: Router, service: Service): void {
   router.post("/v1/conversations/:id/messages", async (c) => {
     const { tenant } = c.env;
     const request = await readJson(c.req.raw, turnRequest, limits.bodyBytes);
+    jobs.queue.check(tenant);
     const { held, giveBack } = conversations.take(tenant, c.req.param("id"));
     const { conversation } = held;
     try {

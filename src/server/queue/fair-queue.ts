@@ -3,7 +3,12 @@ import { Refusal } from "../http/refusal.ts";
 export interface QueueLimits {
   readonly active: number;
   readonly waiting: number;
+  /** Seconds that a request may wait for its turn. */
+  readonly waitingSeconds: number;
 }
+
+/** Part of the longest wait that may be expected: turns differ, and what was expected of them is no promise. */
+const EXPECTED_PART = 0.5;
 
 /** Ends a turn; a second call does nothing. */
 export type Leave = () => void;
@@ -16,20 +21,24 @@ interface Waiter {
 /**
  * A bounded queue in front of the model, fair between clients: a free place goes to the waiting client that holds the fewest,
  * of several to the one served longest ago. A full queue refuses the client that waits with the most, not whoever comes last.
+ * Full is also one whose last would wait too long, as turns have gone so far: better to be told at once than after a minute.
  */
 export class FairQueue {
   private readonly limits: QueueLimits;
   private readonly waiters = new Map<string, Waiter[]>();
   private readonly places = new Map<string, number>();
   private readonly servedAt = new Map<string, number>();
+  /** When the turns began that are going on. */
+  private readonly begun = new Set<{ readonly at: number }>();
   private served = 0;
   private running = 0;
   private queued = 0;
-  /** Mean seconds of a turn, for telling when to come back. */
-  private turnSeconds = 1;
+  /** Mean seconds of the turns that have ended. Before the first one has, as many may wait as are at work. */
+  private turnSeconds: number;
 
   constructor(limits: QueueLimits) {
     this.limits = limits;
+    this.turnSeconds = EXPECTED_PART * limits.waitingSeconds;
   }
 
   get active(): number {
@@ -42,7 +51,21 @@ export class FairQueue {
 
   /** Seconds after which a place may be free. */
   get retryAfterSeconds(): number {
-    return Math.min(60, Math.max(1, Math.ceil((this.turnSeconds * (this.queued + 1)) / this.limits.active)));
+    return Math.min(60, Math.max(1, Math.ceil((this.expectedTurn() * (this.queued + 1)) / this.limits.active)));
+  }
+
+  /** How many may wait: as many as are expected to begin in time. */
+  private get room(): number {
+    const { active, waiting, waitingSeconds } = this.limits;
+    return Math.min(waiting, Math.floor((EXPECTED_PART * waitingSeconds * active) / this.expectedTurn()));
+  }
+
+  /** Seconds of a turn: as the last ones were, and no less than those at work have taken on average. */
+  private expectedTurn(): number {
+    const now = performance.now();
+    let seconds = 0;
+    for (const { at } of this.begun) seconds += (now - at) / 1000;
+    return Math.max(this.turnSeconds, this.begun.size === 0 ? 0 : seconds / this.begun.size);
   }
 
   /**
@@ -53,18 +76,25 @@ export class FairQueue {
     signal.throwIfAborted();
     if (this.running >= this.limits.active) await this.wait(client, signal);
     else this.take(client);
-    const begun = performance.now();
-    let left = false;
+    const turn = { at: performance.now() };
+    this.begun.add(turn);
     return () => {
-      if (left) return;
-      left = true;
-      this.turnSeconds += ((performance.now() - begun) / 1000 - this.turnSeconds) / 8;
+      if (!this.begun.delete(turn)) return;
+      this.turnSeconds += ((performance.now() - turn.at) / 1000 - this.turnSeconds) / 8;
       this.leave(client);
     };
   }
 
+  /**
+   * Whether a request would be refused now, before any work is put into it.
+   * @throws Refusal `queue-full`
+   */
+  check(client: string): void {
+    if (this.running >= this.limits.active && this.queued >= this.room) this.greediest(client);
+  }
+
   private wait(client: string, signal: AbortSignal): Promise<void> {
-    if (this.queued >= this.limits.waiting) this.makeRoomFor(client);
+    if (this.queued >= this.room) this.makeRoomFor(client);
     return new Promise<void>((resolve, reject) => {
       const gone = (): void => {
         this.forget(client, waiter);
@@ -88,16 +118,26 @@ export class FairQueue {
 
   /** Refuses the newest request of the client that waits with the most, or this one. */
   private makeRoomFor(client: string): void {
-    const full = new Refusal("queue-full", `${this.queued} requests are waiting already`, {
-      retryAfterSeconds: this.retryAfterSeconds,
-    });
+    const { name, waiter } = this.greediest(client);
+    this.forget(name, waiter);
+    waiter.refuse(this.full());
+  }
+
+  /** The newest request of the client that waits with the most. @throws Refusal `queue-full` when that would be this one */
+  private greediest(client: string): { readonly name: string; readonly waiter: Waiter } {
     let most: readonly Waiter[] = [];
-    let greediest = client;
-    for (const [name, own] of this.waiters) if (own.length > most.length) [greediest, most] = [name, own];
-    const newest = most.at(-1);
-    if (newest === undefined || most.length <= (this.waiters.get(client)?.length ?? 0) + 1) throw full;
-    this.forget(greediest, newest);
-    newest.refuse(full);
+    let name = client;
+    for (const [other, own] of this.waiters) if (own.length > most.length) [name, most] = [other, own];
+    const waiter = most.at(-1);
+    if (waiter === undefined || most.length <= (this.waiters.get(client)?.length ?? 0) + 1) throw this.full();
+    return { name, waiter };
+  }
+
+  private full(): Refusal {
+    const { retryAfterSeconds } = this;
+    return new Refusal("queue-full", `${this.queued} requests are waiting already, as many as can be served in time`, {
+      retryAfterSeconds,
+    });
   }
 
   private forget(client: string, waiter: Waiter): void {
