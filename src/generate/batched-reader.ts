@@ -28,8 +28,8 @@ interface Asked {
   readonly id: number;
   readonly cache: LayerCache;
   readonly signal: AbortSignal | undefined;
-  give(logits: Tensor<"float32">): void;
-  fail(error: unknown): void;
+  readonly give: (logits: Tensor<"float32">) => void;
+  readonly fail: (error: unknown) => void;
 }
 
 interface Turn {
@@ -203,9 +203,7 @@ export class BatchedReader implements Reader<LayerCache>, Pace {
     }
     const { vocabSize } = config;
     const { data } = asDType(outputs.logits ?? tensor("float32", [0], new Float32Array()), "float32");
-    return asked.map((_, i) =>
-      tensor("float32", [1, vocabSize], data.slice(i * vocabSize, (i + 1) * vocabSize)),
-    );
+    return asked.map((_, i) => tensor("float32", [1, vocabSize], data.slice(i * vocabSize, (i + 1) * vocabSize)));
   }
 
   /** The batch, with all of them in it. */

@@ -228,8 +228,8 @@ export class LanguageModel {
 
   /** Compiles a graph against this model's weights, once per key. */
   compile(key: string, build: () => Graph): Promise<Program> {
-    const { weights, where } = externalWeights(this.files);
     return this.compiled(key, () => {
+      const { weights, where } = externalWeights(this.files);
       const graph = build();
       return this.runtime.load({ name: graph.name, bytes: writeOnnx(graph, weights), ...where });
     });

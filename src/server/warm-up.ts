@@ -21,7 +21,8 @@ export async function warmUp(service: Service): Promise<void> {
     await model.forward({ ids, cache });
     cache.truncate(0, 0);
     const options = { maxTokens: 2, stopIds: [], sampling: GREEDY, random: randomFromSeed(0) };
-    for await (const id of decode(reader, cache, ids, options)) void id;
+    const tokens = decode(reader, cache, ids, options);
+    while ((await tokens.next()).done !== true);
   } finally {
     cache.release();
   }

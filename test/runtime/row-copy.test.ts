@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RowPiece } from "../../src/runtime/messages.ts";
 import { copyRows } from "../../src/runtime/row-copy.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
-import { elementCount, floats, type Tensor } from "../../src/tensor/tensor.ts";
+import { asDType, elementCount, floats, type Tensor } from "../../src/tensor/tensor.ts";
 import { errorOf } from "./expect-error.ts";
 
 function counted(dims: readonly number[], from: number): Tensor<"float32"> {
@@ -75,8 +75,18 @@ test("copyRows copies every pair where the engine runs, and refuses what does no
   const source = await runtime.upload(counted([1, 1, 2, 2], 5));
   const piece = { from: 0, fromRow: 1, to: 1, toRow: 2, rows: 1 };
   await runtime.copyRows([{ target, source }], [piece]);
-  expect(Array.from((await runtime.download(target)).data)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 8]);
-  for (const wrong of [{ to: 2 }, { from: 1 }, { toRow: 3 }, { fromRow: 2 }, { rows: 2 }, { fromRow: -1 }, { to: 0.5 }]) {
+  expect(Array.from(asDType(await runtime.download(target), "float32").data)).toEqual([
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 8,
+  ]);
+  for (const wrong of [
+    { to: 2 },
+    { from: 1 },
+    { toRow: 3 },
+    { fromRow: 2 },
+    { rows: 2 },
+    { fromRow: -1 },
+    { to: 0.5 },
+  ]) {
     const error = await errorOf(runtime.copyRows([{ target, source }], [{ ...piece, ...wrong }]), "bad-argument");
     expect(error.message).toContain("rows outside an array");
   }

@@ -159,7 +159,11 @@ describe("the queue", () => {
 
 describe("jobs", () => {
   const jobs = (limits: { seconds?: number; waitingSeconds?: number } = {}): Jobs =>
-    new Jobs(new FairQueue({ active: 1, waiting: 5, waitingSeconds: 60 }), { seconds: 60, waitingSeconds: 60, ...limits });
+    new Jobs(new FairQueue({ active: 1, waiting: 5, waitingSeconds: 60 }), {
+      seconds: 60,
+      waitingSeconds: 60,
+      ...limits,
+    });
   const untilAborted = ({ signal }: { signal: AbortSignal }): Promise<never> =>
     new Promise((_, reject) => {
       signal.addEventListener("abort", () => {

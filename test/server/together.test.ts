@@ -11,6 +11,9 @@ interface Client {
   readonly body: object;
 }
 
+const textOf = ({ delta, message, text }: Partial<Json["choices"][number]>): string =>
+  delta?.content ?? message?.content ?? text ?? "";
+
 /** Text and why it ended, as a client sees them. */
 async function answerTo(own: TinyServer, { path, body }: Client): Promise<object> {
   if ("stream" in body) {
@@ -18,13 +21,17 @@ async function answerTo(own: TinyServer, { path, body }: Client): Promise<object
     expect(events.at(-1)?.data).toBe("[DONE]");
     const choices = events.slice(0, -1).flatMap(({ data }) => (JSON.parse(data) as Json).choices);
     return {
-      text: choices.map((choice) => choice.delta?.content ?? choice.text ?? "").join(""),
+      text: choices.map(textOf).join(""),
       finish: choices.at(-1)?.finish_reason,
     };
   }
   const { choices, usage } = await own.json(path, body);
   const [choice] = choices;
-  return { text: choice?.message?.content ?? choice?.text, finish: choice?.finish_reason, tokens: usage.completion_tokens };
+  return {
+    text: choice === undefined ? "" : textOf(choice),
+    finish: choice?.finish_reason,
+    tokens: usage.completion_tokens,
+  };
 }
 
 test("every client gets what it would get alone: contexts, lengths, sampling, stops, conversations, comers and goers", async () => {
@@ -55,6 +62,11 @@ test("every client gets what it would get alone: contexts, lengths, sampling, st
     { path: text, body: { ...base, prompt: "the cat", max_tokens: 1 } },
     { path: chat, body: { ...base, messages, context: contexts[3], max_tokens: 20, temperature: 1.5, stream: true } },
   ];
+  const clientAt = (index: number): Client => {
+    const client = clients[index];
+    if (client === undefined) throw new RangeError("no such client");
+    return client;
+  };
   const turn = { content: "and then?", max_tokens: 15, temperature: 1.5, seed: 3 };
   const talk = async (): Promise<object[]> => {
     const path = `POST /v1/conversations/${await conversation()}/messages`;
@@ -79,7 +91,7 @@ test("every client gets what it would get alone: contexts, lengths, sampling, st
   };
   const late = async (): Promise<object> => {
     await expect.poll(steps).toBeGreaterThan(5);
-    return answerTo(own, clients[3] as Client);
+    return answerTo(own, clientAt(3));
   };
   const [latecomer, stoppedToo, talkedToo, , ...together] = await Promise.all([
     late(),
