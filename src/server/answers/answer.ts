@@ -1,6 +1,6 @@
+import type { BatchedReader } from "../../generate/batched-reader.ts";
 import { generate } from "../../generate/generate.ts";
 import type { Finish } from "../../generate/decode.ts";
-import type { Service } from "../service.ts";
 import type { Prompt } from "./prompt.ts";
 import type { AnswerSettings } from "./settings.ts";
 import { stopFilter } from "./stop-strings.ts";
@@ -16,14 +16,14 @@ export interface Answered {
  * @throws KvDistillError as `generate`; what opening the prompt's cache throws
  */
 export async function* streamAnswer(
-  { model, reader }: Pick<Service, "model" | "reader">,
+  reader: BatchedReader,
   prompt: Prompt,
   { maxTokens, stops, sampling, seed }: AnswerSettings,
   signal: AbortSignal,
 ): AsyncGenerator<string, Answered, undefined> {
   const cache = await prompt.open(signal);
   let tokens = 0;
-  const pieces = generate(model, {
+  const pieces = generate(reader.model, {
     ...(cache === undefined ? {} : { cache }),
     promptIds: prompt.ids,
     maxTokens,

@@ -15,7 +15,7 @@ import { textRequest } from "./text-request.ts";
 
 /** Answers as the OpenAI API gives them, from stored contexts too. */
 export function addAnswerRoutes(router: Router, service: Service): void {
-  const { model, jobs, limits } = service;
+  const { model, reader, jobs, limits } = service;
 
   async function answer<T extends SettingsRequest>(
     c: RouteContext,
@@ -30,7 +30,7 @@ export function addAnswerRoutes(router: Router, service: Service): void {
     const prompt = await prepare(service, tenant, request);
     const settings = answerSettings(request, limits.answerTokens, roomFor(model.config, prompt));
     const job = await jobs.begin(tenant, c.req.raw.signal);
-    return respond(service, streamAnswer(service, prompt, settings, job.signal), {
+    return respond(service, streamAnswer(reader, prompt, settings, job.signal), {
       job,
       shape,
       usage: ({ tokens }) => usageOf(prompt.usage, tokens),
