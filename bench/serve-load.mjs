@@ -114,8 +114,10 @@ async function watch(path, milliseconds, look) {
 const watchHealth = () => watch("/health", 100, (_, milliseconds) => health.push(milliseconds));
 const watchMemory = () =>
   watch("/metrics", 1000, (text) => {
-    const bytes = Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]);
-    memory.push({ minutes: performance.now() / 60_000, bytes });
+    // Mapped weights come and go as the system likes; what the server holds itself is to be flat.
+    const bytes = Number(/^kv_distill_private_memory_bytes (\S+)/m.exec(text)?.[1]);
+    const resident = Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]);
+    memory.push({ minutes: performance.now() / 60_000, bytes, resident });
   });
 
 /** Bytes a minute by least squares, over the second half: the first fills caches. */
@@ -149,6 +151,7 @@ const result = {
     last_bytes: memory.at(-1)?.bytes,
     largest_bytes: Math.max(...memory.map(({ bytes }) => bytes)),
     second_half_bytes_per_minute: slope(memory),
+    last_resident_bytes: memory.at(-1)?.resident,
   },
 };
 console.log(JSON.stringify(result));

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 
 /** What the server counts, for Prometheus. Names of routes, never of contexts or clients. */
@@ -74,4 +75,14 @@ export function measureState({ registry }: Metrics, state: MeasuredState): void 
 /** Adds what the process uses: memory, CPU, the event loop's lag. Once a process. */
 export function collectProcessMetrics({ registry }: Metrics): void {
   collectDefaultMetrics({ register: registry });
+  if (process.platform !== "linux") return;
+  new Gauge({
+    name: "kv_distill_private_memory_bytes",
+    help: "Resident memory without mapped files: the weights' file is mapped once a graph, and each time counted as resident",
+    registers: [registry],
+    async collect() {
+      const kilobytes = /^RssAnon:\s*(\d+) kB$/m.exec(await readFile("/proc/self/status", "utf8"))?.[1];
+      if (kilobytes !== undefined) this.set(1024 * Number(kilobytes));
+    },
+  });
 }
