@@ -100,7 +100,10 @@ export class LayerCache {
       config,
       starts.map(({ position }) => ({ length: 0, position })),
     );
-    await cache.reserve(rows + room, room === 0 ? CAPACITY_STEP : 1);
+    // Arrays of no rows cannot be written or fetched.
+    await cache.reserve(Math.max(1, rows + room), room === 0 ? CAPACITY_STEP : 1);
+    cache.at = starts.map(({ position }, i) => ({ length: lengths[i] ?? 0, position }));
+    if (rows === 0) return cache;
     const dims = [count, numKvHeads, rows, headDim];
     // Layer by layer: no more than one is held here beside the sequences' own rows.
     for (const [i, { keys, values }] of cache.layers.entries()) {
@@ -116,7 +119,6 @@ export class LayerCache {
       await runtime.writeSlice(keys, 2, 0, stacked("keys"));
       await runtime.writeSlice(values, 2, 0, stacked("values"));
     }
-    cache.at = starts.map(({ position }, i) => ({ length: lengths[i] ?? 0, position }));
     return cache;
   }
 

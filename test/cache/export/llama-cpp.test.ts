@@ -133,7 +133,7 @@ test("heads with different numbers of rows are refused, with what to do", async 
     await expect(saving).rejects.toMatchObject({
       code: "unsupported",
       message: expect.stringMatching(/different numbers of rows/) as string,
-      facts: { hint: expect.stringMatching(/keep equally many/) as string },
+      facts: { hint: expect.stringMatching(/--exportable/) as string },
     });
   }
   await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
