@@ -1,8 +1,11 @@
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { dirname } from "node:path";
+import { mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import type { TestContext } from "vitest";
 
 // Debian's package `chromium-common` brings a Vulkan driver that runs on the CPU, and the loader for it. Both have to be known
@@ -36,10 +39,23 @@ export interface ChildOutput {
  */
 export async function runOnAdapter(script: string, base: string, { icd = ICD } = {}): Promise<ChildOutput> {
   const file = fileURLToPath(new URL(script, base));
-  const { stdout, stderr } = await promisify(execFile)(
-    process.execPath,
-    ["--import", import.meta.resolve("tsx"), file],
-    { env: { ...process.env, VK_ICD_FILENAMES: icd, LD_LIBRARY_PATH: dirname(ICD) }, maxBuffer: 64 * 2 ** 20 },
-  );
-  return { printed: JSON.parse(stdout), stderr };
+  const folder = await mkdtemp(join(tmpdir(), "kv-distill-adapter-"));
+  // ONNX Runtime's log goes to a file: of what it writes to a pipe that is full, lines are lost.
+  const log = await open(join(folder, "stderr"), "w");
+  try {
+    const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), file], {
+      env: { ...process.env, VK_ICD_FILENAMES: icd, LD_LIBRARY_PATH: dirname(ICD) },
+      stdio: ["ignore", "pipe", log.fd],
+    });
+    const [stdout, [code]] = (await Promise.all([text(child.stdout), once(child, "exit")])) as [
+      string,
+      [number | null],
+    ];
+    const stderr = await readFile(join(folder, "stderr"), "utf8");
+    if (code !== 0) throw new Error(`${script} ended with ${String(code)}: ${stderr.slice(-4000)}`);
+    return { printed: JSON.parse(stdout), stderr };
+  } finally {
+    await log.close();
+    await rm(folder, { recursive: true });
+  }
 }
