@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import type { TestContext } from "vitest";
@@ -47,7 +48,7 @@ export async function runOnAdapter(script: string, base: string, { icd = ICD } =
       env: { ...process.env, VK_ICD_FILENAMES: icd, LD_LIBRARY_PATH: dirname(ICD) },
       stdio: ["ignore", "pipe", log.fd],
     });
-    const [stdout, [code]] = (await Promise.all([text(child.stdout), once(child, "exit")])) as [
+    const [stdout, [code]] = (await Promise.all([text(child.stdout ?? Readable.from([])), once(child, "exit")])) as [
       string,
       [number | null],
     ];
