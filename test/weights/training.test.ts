@@ -111,7 +111,8 @@ describe("one training step of SmolLM2 against the PyTorch reference in float32"
     expect(result.kept.map(({ kept }) => kept.map((positions) => [...positions]))).toEqual(
       wanted.kept.map((positions) => [positions]),
     );
-    expectLosses(result, wanted, 1e-5);
+    // The reference is float32 too, on one processor. With other vector widths (AVX-512) one part was 1.09e-5 away, the loss itself nearer.
+    expectLosses(result, wanted, 1e-5, 2e-5);
   });
 
   test("finds every gradient", async () => {
