@@ -50,7 +50,8 @@ export function addFarHost(number: number): FarHost {
       must("link", "set", card, "up");
     },
     remove: () => {
-      // The cards go with the namespace.
+      // They would go with the namespace, but later: the next test makes cards of the same names.
+      must("link", "delete", card);
       must("netns", "delete", name);
     },
   };
