@@ -1,6 +1,6 @@
 """SmolLM2-135M-Instruct as a Hugging Face folder, float32, out of the GGUF file that `pull` brings.
 
-  python convert.py GGUF_FILE REFERENCE_FOLDER OUT_FOLDER        (pip install torch transformers gguf safetensors tokenizers numpy)
+  python convert.py GGUF_FILE REFERENCE_FOLDER OUT_FOLDER        (pip install torch transformers accelerate gguf safetensors tokenizers numpy)
 
 The conversion itself is transformers' own (kv_distill_torch.py gguf). It loses that digits stand alone, which is put back here.
 """
