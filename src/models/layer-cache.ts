@@ -1,4 +1,4 @@
-import type { Resident, RowPair, Runtime } from "../runtime/runtime.ts";
+import type { Resident, RowCopy, RowPiece, Runtime } from "../runtime/runtime.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import { heldRows, type HeadRows, type HostLayer, isRagged, layerOf } from "./host-layer.ts";
@@ -55,10 +55,22 @@ export class LayerCache {
     return cache;
   }
 
-  /** Room for sequences without rows, for others' to be copied to. */
-  static async places(runtime: Runtime, config: ModelConfig, sequences: number, rows: number): Promise<LayerCache> {
-    const at = new Array<SequencePlace>(sequences).fill({ length: 0, position: 0 });
-    const cache = new LayerCache(runtime, config, at);
+  /**
+   * Places for caches of one sequence each, whose rows are copied there by `follow`; bases of ragged ones are copied at once.
+   * @param of undefined for a place that stays free
+   * @param rows that each has room for, beside its base
+   */
+  static async places(
+    runtime: Runtime,
+    config: ModelConfig,
+    of: readonly (LayerCache | undefined)[],
+    rows: number,
+  ): Promise<LayerCache> {
+    const bases = of.map((own) => own?.base);
+    const isRagged = bases.some((base) => base !== undefined);
+    const base = isRagged ? await RaggedBase.sideBySide(runtime, config, bases) : undefined;
+    const at = of.map(() => ({ length: 0, position: 0 }));
+    const cache = new LayerCache(runtime, config, at, base);
     await cache.reserve(rows);
     return cache;
   }
@@ -183,7 +195,7 @@ export class LayerCache {
       const rows = counts[place] ?? 0;
       return rows === 0 ? [] : [{ from: place, fromRow: 0, to: place, toRow: length, rows }];
     });
-    await this.runtime.copyRows(pairsOf(this.layers, own), pieces);
+    await this.runtime.copyRows(copiesOf(this.layers, own, pieces));
     for (const { keys, values } of own) {
       keys.release();
       values.release();
@@ -195,7 +207,7 @@ export class LayerCache {
     this.onGrowth?.(this.length);
   }
 
-  /** Copies the rows that sequence `from` of another cache, no ragged one, has behind as many as sequence `to` has here. */
+  /** Copies the rows that sequence `from` of another cache has behind as many as sequence `to` has here; not those of a base. */
   async follow(to: number, other: LayerCache, from: number): Promise<void> {
     const [here, there] = [this.at[to], other.at[from]];
     if (here === undefined || there === undefined) throw new RangeError(`there is no sequence ${to} or ${from}`);
@@ -203,7 +215,7 @@ export class LayerCache {
     if (rows > 0) {
       await this.reserve(there.length);
       const piece = { from, fromRow: here.length, to, toRow: here.length, rows };
-      await this.runtime.copyRows(pairsOf(this.layers, other.layers), [piece]);
+      await this.runtime.copyRows(copiesOf(this.layers, other.layers, [piece]));
     }
     this.at = this.at.map((own, place) => (place === to ? there : own));
   }
@@ -229,15 +241,22 @@ export class LayerCache {
     const made = async (old: Resident | undefined): Promise<Resident> => {
       const larger = await this.runtime.allocate("float32", [places.length, numKvHeads, capacity, headDim]);
       if (old !== undefined) {
-        await this.runtime.copyRows([{ target: larger, source: old }], pieces);
+        await this.runtime.copyRows([{ target: larger, source: old, pieces }]);
         old.release();
       }
       return larger;
     };
-    // Layer by layer: no more than one is held twice.
+    const remade = async (old: LayerRows | undefined): Promise<LayerRows> => {
+      const [keys, values] = await Promise.all([made(old?.keys), made(old?.values)]);
+      return { keys, values };
+    };
     const layers: LayerRows[] = [];
-    for (let i = 0; i < numLayers; i++) {
-      layers.push({ keys: await made(this.layers[i]?.keys), values: await made(this.layers[i]?.values) });
+    if (this.layers.length === 0) {
+      // Asked for at once: the engine is done with all when others' calls would stand between one and the next.
+      layers.push(...(await Promise.all(Array.from({ length: numLayers }, () => remade(undefined)))));
+    } else {
+      // Layer by layer: no more than one is held twice.
+      for (const old of this.layers) layers.push(await remade(old));
     }
     this.layers = layers;
     this.reserved = capacity;
@@ -246,38 +265,27 @@ export class LayerCache {
 
   /** Copies of all rows in use of the only sequence, in host memory. */
   async download(): Promise<HostLayer[]> {
-    const newest = await this.newestRows(this.length);
     const before = await this.base?.download(this.config);
-    return newest.map((heads, layer) =>
-      layerOf(
-        heads.map((rows, head) => [...(before?.[layer]?.slice(head, head + 1) ?? []), rows]),
-        this.config.headDim,
-      ),
-    );
+    return this.newestLayers(this.length, before);
   }
 
   /** Copies of the newest `count` rows of the only sequence: rows that were read, not of a ragged cache's base. */
   async downloadNewest(count: number): Promise<HostLayer[]> {
-    const newest = await this.newestRows(count);
-    return newest.map((heads) =>
-      layerOf(
-        heads.map((rows) => [rows]),
-        this.config.headDim,
-      ),
-    );
+    return this.newestLayers(count);
   }
 
-  /** The newest rows by layer and head. */
-  private newestRows(count: number): Promise<HeadRows[][]> {
+  /** The newest rows of every layer, as they come. @param before rows in front of them, by layer and head */
+  private newestLayers(count: number, before?: readonly (readonly HeadRows[])[]): Promise<HostLayer[]> {
     const { numKvHeads, headDim } = this.config;
     return Promise.all(
-      this.layers.map(async (layer) => {
-        const [keys, values] = [await this.runtime.download(layer.keys), await this.runtime.download(layer.values)];
-        return Array.from({ length: numKvHeads }, (_, head) => {
+      this.layers.map(async (own, layer) => {
+        const [keys, values] = [await this.runtime.download(own.keys), await this.runtime.download(own.values)];
+        const heads = Array.from({ length: numKvHeads }, (_, head) => {
           const end = (head * this.reserved + this.length) * headDim;
           const cut = ({ data }: Tensor): Float32Array => (data as Float32Array).subarray(end - count * headDim, end);
-          return { keys: cut(keys), values: cut(values) };
+          return [...(before?.[layer]?.slice(head, head + 1) ?? []), { keys: cut(keys), values: cut(values) }];
         });
+        return layerOf(heads, headDim);
       }),
     );
   }
@@ -307,13 +315,13 @@ function stackRows(
   return all;
 }
 
-function pairsOf(target: readonly LayerRows[], source: readonly LayerRows[]): RowPair[] {
+function copiesOf(target: readonly LayerRows[], source: readonly LayerRows[], pieces: readonly RowPiece[]): RowCopy[] {
   return source.flatMap((from, i) => {
     const into = target[i];
     if (into === undefined) throw new RangeError(`the cache has no layer ${i}`);
     return [
-      { target: into.keys, source: from.keys },
-      { target: into.values, source: from.values },
+      { target: into.keys, source: from.keys, pieces },
+      { target: into.values, source: from.values, pieces },
     ];
   });
 }

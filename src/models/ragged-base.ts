@@ -1,5 +1,5 @@
-import type { Resident, Runtime } from "../runtime/runtime.ts";
-import { tensor } from "../tensor/tensor.ts";
+import type { Resident, RowCopy, Runtime } from "../runtime/runtime.ts";
+import { type Tensor, tensor } from "../tensor/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import { allRowCounts, type HeadRows, headsOf, type HostLayer } from "./host-layer.ts";
 import { MASKED } from "./reading-bias.ts";
@@ -22,10 +22,12 @@ export class RaggedBase {
   readonly mostRows: number;
   /** Rows that a head of a sequence holds, on average. */
   readonly heldRows: number;
+  /** The same with what is padding. */
+  readonly paddedRows: number;
   /** By layer and head. */
   private heads: readonly (readonly BaseHead[])[];
-  /** Of the first sequence, layer · numKvHeads + head. */
-  private readonly counts: readonly number[];
+  /** Rows of every sequence's heads, layer · numKvHeads + head. */
+  private counts: readonly (readonly number[])[];
 
   private readonly runtime: Runtime;
 
@@ -36,10 +38,11 @@ export class RaggedBase {
   ) {
     this.runtime = runtime;
     this.heads = heads;
-    this.counts = counts[0] ?? [];
+    this.counts = counts;
     const all = counts.flat();
     this.mostRows = Math.max(...all);
-    this.heldRows = all.reduce((sum, count) => sum + count, 0) / all.length;
+    this.heldRows = mean(all);
+    this.paddedRows = mean(mostByHead(counts));
   }
 
   /** Copies rows of several sequences to where the engine runs. */
@@ -51,23 +54,54 @@ export class RaggedBase {
     const heads: BaseHead[][] = [];
     for (let layer = 0; layer < config.numLayers; layer++) {
       const own = sequences.map((layers) => layers.slice(layer, layer + 1).flatMap((rows) => headsOf(rows, config)));
-      const inLayer: BaseHead[] = [];
-      for (let head = 0; head < config.numKvHeads; head++) {
-        inLayer.push(
-          await uploadHead(
-            runtime,
-            config,
-            own.map((rows) => rows[head]),
-          ),
-        );
-      }
-      heads.push(inLayer);
+      const inLayer = Array.from({ length: config.numKvHeads }, (_, head) => own.map((rows) => rows[head]));
+      heads.push(await Promise.all(inLayer.map((rows) => uploadHead(runtime, config, rows))));
     }
     return new RaggedBase(
       runtime,
       heads,
       sequences.map((layers) => allRowCounts(layers, config)),
     );
+  }
+
+  /** Copies of bases of one sequence each. @param bases undefined for a sequence without rows */
+  static async sideBySide(
+    runtime: Runtime,
+    { numLayers, numKvHeads, headDim }: ModelConfig,
+    bases: readonly (RaggedBase | undefined)[],
+  ): Promise<RaggedBase> {
+    const counts = bases.map((base) => base?.counts[0] ?? new Array<number>(numLayers * numKvHeads).fill(0));
+    const copies: RowCopy[] = [];
+    const made = async (layer: number, head: number): Promise<BaseHead> => {
+      const own = counts.map((all) => all[layer * numKvHeads + head] ?? 0);
+      const dims = [bases.length, 1, mostOf(own), headDim];
+      const [keys, values, bias] = await Promise.all([
+        runtime.allocate("float32", dims),
+        runtime.allocate("float32", dims),
+        runtime.upload(paddingBias(own)),
+      ]);
+      bases.forEach((base, to) => {
+        const [source, rows = 0] = [base?.heads[layer]?.[head], own[to]];
+        if (source === undefined || rows === 0) return;
+        const pieces = [{ from: 0, fromRow: 0, to, toRow: 0, rows }];
+        copies.push({ target: keys, source: source.keys, pieces }, { target: values, source: source.values, pieces });
+      });
+      return { keys, values, bias };
+    };
+    // Asked for at once: hundreds of calls that wait for each other would hold up whoever is read beside them.
+    const heads = await Promise.all(
+      Array.from({ length: numLayers }, (_, layer) =>
+        Promise.all(Array.from({ length: numKvHeads }, (_, head) => made(layer, head))),
+      ),
+    );
+    await runtime.copyRows(copies);
+    return new RaggedBase(runtime, heads, counts);
+  }
+
+  /** `paddedRows` of these bases, of one sequence each, if they lay side by side. */
+  static paddedTogether(bases: readonly (RaggedBase | undefined)[]): number {
+    const counts = bases.flatMap((base) => base?.counts ?? []);
+    return counts.length === 0 ? 0 : mean(mostByHead(counts));
   }
 
   /** What a step graph with `ragged` takes of a layer. */
@@ -88,7 +122,7 @@ export class RaggedBase {
       const [, ...dims] = rows.dims;
       const kept = await this.runtime.allocate("float32", [places.length, ...dims]);
       const pieces = places.map((from, to) => ({ from, fromRow: 0, to, toRow: 0, rows: dims[1] ?? 0 }));
-      await this.runtime.copyRows([{ target: kept, source: rows }], pieces);
+      await this.runtime.copyRows([{ target: kept, source: rows, pieces }]);
       rows.release();
       return kept;
     };
@@ -101,6 +135,7 @@ export class RaggedBase {
       kept.push(picked);
     }
     this.heads = kept;
+    this.counts = places.map((place) => this.counts[place] ?? []);
   }
 
   /** Copies of the rows of the only sequence, by layer and head. */
@@ -109,7 +144,7 @@ export class RaggedBase {
       this.heads.map((inLayer, layer) =>
         Promise.all(
           inLayer.map(async ({ keys, values }, head) => {
-            const size = (this.counts[layer * numKvHeads + head] ?? 0) * headDim;
+            const size = (this.counts[0]?.[layer * numKvHeads + head] ?? 0) * headDim;
             const cut = async (rows: Resident): Promise<Float32Array> => {
               const { data } = await this.runtime.download(rows);
               return (data as Float32Array).subarray(0, size);
@@ -131,7 +166,16 @@ export class RaggedBase {
   }
 }
 
-/** One head of all sequences. No array is empty: a head without rows has one of padding. */
+function mean(counts: readonly number[]): number {
+  return counts.reduce((sum, count) => sum + count, 0) / counts.length;
+}
+
+/** For every head the rows of the sequence that has most. */
+function mostByHead([first = [], ...others]: readonly (readonly number[])[]): number[] {
+  return first.map((count, head) => others.reduce((most, own) => Math.max(most, own[head] ?? 0), count));
+}
+
+/** One head of all sequences. */
 async function uploadHead(
   runtime: Runtime,
   { headDim }: ModelConfig,
@@ -139,7 +183,7 @@ async function uploadHead(
 ): Promise<BaseHead> {
   const count = sequences.length;
   const counts = sequences.map((rows) => (rows?.keys.length ?? 0) / headDim);
-  const most = Math.max(1, ...counts);
+  const most = mostOf(counts);
   const stacked = (pick: "keys" | "values"): Promise<Resident> => {
     const all = new Float32Array(count * most * headDim);
     sequences.forEach((rows, i) => {
@@ -147,11 +191,23 @@ async function uploadHead(
     });
     return runtime.upload(tensor("float32", [count, 1, most, headDim], all));
   };
-  const bias = new Float32Array(count * most);
+  const [keys, values, bias] = await Promise.all([
+    stacked("keys"),
+    stacked("values"),
+    runtime.upload(paddingBias(counts)),
+  ]);
+  return { keys, values, bias };
+}
+
+/** Rows of a head's arrays. No array is empty: a head without rows has one of padding. */
+function mostOf(counts: readonly number[]): number {
+  return Math.max(1, ...counts);
+}
+
+/** Hides what stands behind each sequence's rows of a head, [sequences, 1, 1, most rows]. */
+function paddingBias(counts: readonly number[]): Tensor<"float32"> {
+  const most = mostOf(counts);
+  const bias = new Float32Array(counts.length * most);
   counts.forEach((own, i) => bias.fill(MASKED, i * most + own, (i + 1) * most));
-  return {
-    keys: await stacked("keys"),
-    values: await stacked("values"),
-    bias: await runtime.upload(tensor("float32", [count, 1, 1, most], bias)),
-  };
+  return tensor("float32", [counts.length, 1, 1, most], bias);
 }

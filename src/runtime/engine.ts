@@ -82,8 +82,8 @@ export function createEngine({ profile }: Pick<Settings, "profile">, ort: OrtBui
       copySlice(present(residents, targetId), axis, at, valueOf(source));
     },
 
-    copyRows: ({ pairs, pieces }) => {
-      for (const { targetId, sourceId } of pairs) {
+    copyRows: ({ copies }) => {
+      for (const { targetId, sourceId, pieces } of copies) {
         copyRows(present(residents, targetId), present(residents, sourceId), pieces);
       }
     },

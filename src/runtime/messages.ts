@@ -39,8 +39,11 @@ export interface Calls {
   };
   copyRows: {
     request: {
-      readonly pairs: readonly { readonly targetId: number; readonly sourceId: number }[];
-      readonly pieces: readonly RowPiece[];
+      readonly copies: readonly {
+        readonly targetId: number;
+        readonly sourceId: number;
+        readonly pieces: readonly RowPiece[];
+      }[];
     };
     result: undefined;
   };

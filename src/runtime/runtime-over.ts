@@ -56,21 +56,22 @@ export interface Runtime {
    */
   writeSlice(target: Resident, axis: number, at: number, source: Tensor | Resident): Promise<void>;
   /**
-   * target[to, :, toRow : toRow + rows] = source[from, :, fromRow : fromRow + rows] for every pair and every piece, of arrays
+   * target[to, :, toRow : toRow + rows] = source[from, :, fromRow : fromRow + rows] for every piece of every copy, of arrays
    * [sequences, heads, rows, width]. A target is not its own source.
    * @throws KvDistillError `bad-argument` for a piece outside an array, `shape-mismatch`
    */
-  copyRows(pairs: readonly RowPair[], pieces: readonly RowPiece[]): Promise<void>;
+  copyRows(copies: readonly RowCopy[]): Promise<void>;
   /** A copy. */
   download(resident: Resident): Promise<Tensor>;
   /** Frees everything and ends the thread, after the run in progress. Pending calls fail with `cancelled` at once. */
   close(): Promise<void>;
 }
 
-/** Two arrays between which rows are copied. */
-export interface RowPair {
+/** Rows that are copied from one array to another. */
+export interface RowCopy {
   readonly target: Resident;
   readonly source: Resident;
+  readonly pieces: readonly RowPiece[];
 }
 
 /** What a runtime reads from disk, where there is one. */
@@ -143,14 +144,15 @@ export function runtimeOver(channel: Channel, settings: Settings, disk: Disk): R
     await channel.call(where, { targetId, axis, at, source: copy }, { where, transfer: [copy.data.buffer] });
   }
 
-  async function copyRows(pairs: readonly RowPair[], pieces: readonly RowPiece[]): Promise<void> {
+  async function copyRows(copies: readonly RowCopy[]): Promise<void> {
     const where = "copyRows";
-    for (const { target, source } of pairs) checkRows(target, source, pieces);
-    const ids = pairs.map(({ target, source }) => ({
+    for (const { target, source, pieces } of copies) checkRows(target, source, pieces);
+    const sent = copies.map(({ target, source, pieces }) => ({
       targetId: table.idOf(target, where),
       sourceId: table.idOf(source, where),
+      pieces,
     }));
-    await channel.call(where, { pairs: ids, pieces }, { where });
+    await channel.call(where, { copies: sent }, { where });
   }
 
   return {

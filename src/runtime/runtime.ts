@@ -15,7 +15,7 @@ export type { Feeds, KeptRun, Program } from "./program.ts";
 export type { FileSource } from "./read-tensor.ts";
 export type { Resident } from "./residents.ts";
 export type { RowPiece } from "./messages.ts";
-export type { OnnxProgram, RowPair, Runtime } from "./runtime-over.ts";
+export type { OnnxProgram, RowCopy, Runtime } from "./runtime-over.ts";
 
 const NODE_DEVICES: DeviceFacts = {
   engine: "onnxruntime-node",

@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import fc from "fast-check";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { takeKept } from "../../src/compress/rows.ts";
 import { BatchedReader } from "../../src/generate/batched-reader.ts";
 import { decode, type Reader } from "../../src/generate/decode.ts";
 import { GREEDY, type Sampling } from "../../src/generate/sample.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
+import type { Resident } from "../../src/runtime/runtime.ts";
 import { LayerCache } from "../../src/models/layer-cache.ts";
 import { loadModel } from "../../src/models/load-model.ts";
 import { randomFromSeed } from "../../src/util/random.ts";
@@ -14,8 +17,10 @@ interface Wanted {
   readonly sampling: Sampling;
   readonly seed: number;
   readonly stopIds?: readonly number[];
-  /** Rows that are there before. */
+  /** Tokens whose rows are there before. */
   readonly context?: readonly number[];
+  /** Heads hold different numbers of those, drawn with this seed. */
+  readonly ragged?: number;
 }
 
 const ids = (count: number, seed: number): number[] =>
@@ -30,6 +35,8 @@ const ANSWERS = (room: number): readonly Wanted[] => [
   { prompt: ids(9, 4), maxTokens: 25, sampling: DRAWN, seed: 7, context: ids(20, 9) },
   { prompt: ids(2, 5), maxTokens: 1, sampling: GREEDY, seed: 8 },
   { prompt: ids(5, 6), maxTokens: 30, sampling: DRAWN, seed: 9, context: ids(26, 8) },
+  { prompt: ids(4, 7), maxTokens: 22, sampling: DRAWN, seed: 10, context: ids(24, 7), ragged: 1 },
+  { prompt: ids(7, 8), maxTokens: 9, sampling: DRAWN, seed: 11, context: ids(12, 6), ragged: 2 },
 ];
 
 describe.each(["llama", "gpt2"])("answers read at once: %s", (name) => {
@@ -47,15 +54,27 @@ describe.each(["llama", "gpt2"])("answers read at once: %s", (name) => {
     return own;
   }
 
-  async function cacheOf({ context = [] }: Pick<Wanted, "context">): Promise<LayerCache> {
+  async function cacheOf({ context = [], ragged }: Pick<Wanted, "context" | "ragged">): Promise<LayerCache> {
     const cache = await model.newCache();
     if (context.length > 0) await model.forward({ ids: context, cache });
-    return cache;
+    if (ragged === undefined) return cache;
+    const { numLayers, numKvHeads } = model.config;
+    const random = randomFromSeed(ragged);
+    // Some heads hold none.
+    const kept = Array.from({ length: numLayers * numKvHeads }, (_, head) =>
+      Int32Array.from(context.keys()).filter(() => random.uniform() < (head % 3) / 2),
+    );
+    const layers = takeKept(await cache.download(), model.config, kept);
+    cache.release();
+    const own = await LayerCache.from(model.runtime, model.config, layers, context.length);
+    expect(own.base).toBeDefined();
+    return own;
   }
 
   /** @param leaveAfter tokens after which nobody listens any more */
   async function answer(reader: Reader<LayerCache>, own: Wanted, leaveAfter = Infinity): Promise<number[]> {
     const cache = await cacheOf(own);
+    const { length } = cache;
     const { maxTokens, sampling, seed, stopIds = [] } = own;
     const given: number[] = [];
     for await (const id of decode(reader, cache, own.prompt, {
@@ -67,11 +86,35 @@ describe.each(["llama", "gpt2"])("answers read at once: %s", (name) => {
       given.push(id);
       if (given.length >= leaveAfter) break;
     }
-    const rows = own.prompt.length + (own.context?.length ?? 0) + given.length;
+    const rows = own.prompt.length + length + given.length;
     // The last token of an answer is not read; a stop token is none of it.
     expect([rows - 1, rows]).toContain(cache.length);
     cache.release();
     return given;
+  }
+
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  /** Lets clients come after so many engine calls, or when there are no more. */
+  function clock(reader: BatchedReader): { begun(calls: number): Promise<void>; over(): void } {
+    const steps = stepsOf(reader);
+    let ended = false;
+    let last = -1;
+    return {
+      begun: async (calls) => {
+        // Nobody waits for calls that do not come.
+        for (let idle = 0; !ended && steps() < calls && idle < 20; idle++) {
+          if (steps() !== last) idle = 0;
+          last = steps();
+          await new Promise((resolve) => setTimeout(resolve, 2));
+        }
+      },
+      over: () => {
+        ended = true;
+      },
+    };
   }
 
   /** Engine calls that read one token of everybody who asks. */
@@ -88,7 +131,7 @@ describe.each(["llama", "gpt2"])("answers read at once: %s", (name) => {
     const reader = new BatchedReader(model, "batched");
     const steps = stepsOf(reader);
     const late = async (own: Wanted): Promise<number[]> => {
-      await expect.poll(steps).toBeGreaterThan(4);
+      await expect.poll(steps, { timeout: 30_000 }).toBeGreaterThan(4);
       return answer(reader, own);
     };
     const [stopped, left, latecomer, ...together] = await Promise.all([
@@ -127,29 +170,130 @@ describe.each(["llama", "gpt2"])("answers read at once: %s", (name) => {
     cache.release();
   });
 
-  test("what is too long for a batch, or ragged, takes turns with it", async () => {
-    const { numKvHeads, headDim, maxPositions } = model.config;
-    const whole = await cacheOf({ context: ids(20, 3) });
-    const layers = (await whole.download()).map(({ keys, values }, layer) => {
-      // The first head of the first layer has two rows fewer.
-      if (layer > 0) return { keys, values };
-      const cut = (rows: Float32Array): Float32Array<ArrayBuffer> => Float32Array.from(rows.subarray(2 * headDim));
-      return { keys: cut(keys), values: cut(values), rowCounts: [18, ...new Array<number>(numKvHeads - 1).fill(20)] };
-    });
-    whole.release();
-    const ragged = async (reader: Reader<LayerCache>): Promise<number[]> => {
-      const cache = await LayerCache.from(model.runtime, model.config, layers, 20);
-      expect(cache.base === undefined).toBe(numKvHeads === 1);
-      const options = { maxTokens: 15, sampling: DRAWN, stopIds: [], random: randomFromSeed(3) };
-      const given: number[] = [];
-      for await (const id of decode(reader, cache, [5, 6], options)) given.push(id);
-      cache.release();
-      return given;
+  /** Arrays that are made where the engine runs from now on, and whether one of them is still held. */
+  function arraysMade(): {
+    readonly count: () => number;
+    readonly held: () => Promise<number>;
+    readonly end: () => void;
+  } {
+    const made: Promise<Resident>[] = [];
+    const spies: { mockRestore(): void }[] = [];
+    for (const call of ["allocate", "upload"] as const) {
+      const original = model.runtime[call].bind(model.runtime) as (...given: unknown[]) => Promise<Resident>;
+      const spy = vi.spyOn(model.runtime, call).mockImplementation((...given: unknown[]) => {
+        const own = original(...given);
+        made.push(own);
+        return own;
+      });
+      spies.push(spy);
+    }
+    return {
+      count: () => made.length,
+      end: () => {
+        for (const spy of spies) spy.mockRestore();
+      },
+      held: async () => {
+        let held = 0;
+        for (const own of made) {
+          await own
+            .then((resident) => model.runtime.download(resident))
+            .then(
+              () => held++,
+              () => undefined,
+            );
+        }
+        return held;
+      },
     };
-    expect(maxPositions).toBeGreaterThan(40);
-    const both = [await ragged(model), await answer(model, wanted(0))];
+  }
+
+  test("whoever comes, goes or is cancelled, whenever: each is as if it were the only one, and nothing stays behind", async () => {
+    const alone: number[][] = [];
+    for (const own of answers) alone.push(await answer(model, own));
+    const client = fc.record({
+      index: fc.nat({ max: answers.length - 1 }),
+      comesAt: fc.nat({ max: 25 }),
+      goesAfter: fc.option(fc.integer({ min: 1, max: 12 }), { nil: Infinity }),
+      isCancelled: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(client, { minLength: 2, maxLength: 9 }), async (clients) => {
+        const arrays = arraysMade();
+        const reader = new BatchedReader(model, "batched");
+        const time = clock(reader);
+        const answered = clients.map(async ({ index, comesAt, goesAfter, isCancelled }) => {
+          await time.begun(comesAt);
+          const own = wanted(index);
+          if (!isCancelled) return answer(reader, own, goesAfter);
+          const cache = await cacheOf(own);
+          const controller = new AbortController();
+          const options = { ...own, stopIds: [], random: randomFromSeed(own.seed), signal: controller.signal };
+          const given: number[] = [];
+          try {
+            for await (const id of decode(reader, cache, own.prompt, options)) {
+              given.push(id);
+              if (given.length === goesAfter)
+                setTimeout(() => {
+                  controller.abort();
+                });
+            }
+          } catch (error) {
+            expect(error).toMatchObject({ code: "cancelled" });
+            expect(given.length).toBeGreaterThanOrEqual(goesAfter);
+          } finally {
+            cache.release();
+          }
+          return given;
+        });
+        const all = await Promise.all(answered).finally(() => {
+          time.over();
+          arrays.end();
+        });
+        clients.forEach(({ index, goesAfter, isCancelled }, i) => {
+          const [got = [], whole = []] = [all[i], alone[index]];
+          expect(got).toEqual(whole.slice(0, isCancelled ? got.length : goesAfter));
+        });
+        expect(arrays.count()).toBeGreaterThan(0);
+        await expect.poll(() => arrays.held(), { timeout: 30_000 }).toBe(0);
+      }),
+      { numRuns: 8 },
+    );
+  }, 120_000);
+
+  test.each([16, 40])(
+    "those whose caches are longer than %i rows side by side are read by themselves",
+    async (most) => {
+      const alone: number[][] = [];
+      for (const own of answers) alone.push(await answer(model, own));
+      const reader = new BatchedReader(model, "batched", most);
+      const steps = stepsOf(reader);
+      expect(await Promise.all(answers.map((own) => answer(reader, own)))).toEqual(alone);
+      const tokens = alone.reduce((sum, own) => sum + own.length - 1, 0);
+      expect(steps()).toBeGreaterThan(Math.max(...answers.map(({ maxTokens }) => maxTokens)));
+      expect(steps()).toBeLessThan(tokens);
+    },
+  );
+
+  test("one that pauses and leaves while the others' places are made anew is missed by nobody", async () => {
     const reader = new BatchedReader(model, "batched");
-    expect(await Promise.all([ragged(reader), answer(reader, wanted(0)), ragged(reader)])).toEqual([...both, both[0]]);
+    const caches = [await cacheOf(wanted(6)), await cacheOf(wanted(3)), await cacheOf(wanted(7))];
+    const step = (cache: LayerCache): Promise<unknown> => reader.forward({ ids: [7], cache, logitRows: [0] });
+    const [paused, other, newcomer] = caches as [LayerCache, LayerCache, LayerCache];
+    const arrays = arraysMade();
+    await Promise.all([step(paused), step(other)]);
+    const places = LayerCache.places.bind(LayerCache);
+    vi.spyOn(LayerCache, "places").mockImplementationOnce((...given) => {
+      reader.leave(paused);
+      paused.release();
+      return places(...given);
+    });
+    await Promise.all([step(other), step(newcomer)]);
+    expect([other.length, newcomer.length]).toEqual([(wanted(3).context?.length ?? 0) + 2, 1]);
+    for (const cache of [other, newcomer]) {
+      reader.leave(cache);
+      cache.release();
+    }
+    await expect.poll(() => arrays.held(), { timeout: 30_000 }).toBe(0);
   });
 
   test("answers whose signal is aborted end; the others go on", async () => {

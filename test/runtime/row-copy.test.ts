@@ -74,7 +74,7 @@ test("copyRows copies every pair where the engine runs, and refuses what does no
   const target = await runtime.allocate("float32", [2, 1, 3, 2]);
   const source = await runtime.upload(counted([1, 1, 2, 2], 5));
   const piece = { from: 0, fromRow: 1, to: 1, toRow: 2, rows: 1 };
-  await runtime.copyRows([{ target, source }], [piece]);
+  await runtime.copyRows([{ target, source, pieces: [piece] }]);
   expect(Array.from(asDType(await runtime.download(target), "float32").data)).toEqual([
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 8,
   ]);
@@ -87,13 +87,16 @@ test("copyRows copies every pair where the engine runs, and refuses what does no
     { fromRow: -1 },
     { to: 0.5 },
   ]) {
-    const error = await errorOf(runtime.copyRows([{ target, source }], [{ ...piece, ...wrong }]), "bad-argument");
+    const error = await errorOf(
+      runtime.copyRows([{ target, source, pieces: [{ ...piece, ...wrong }] }]),
+      "bad-argument",
+    );
     expect(error.message).toContain("rows outside an array");
   }
   const wide = await runtime.upload(counted([1, 1, 2, 3], 5));
-  expect((await errorOf(runtime.copyRows([{ target, source: wide }], [piece]), "shape-mismatch")).message).toContain(
-    "float32[sequences, 1, rows, 2]",
-  );
+  expect(
+    (await errorOf(runtime.copyRows([{ target, source: wide, pieces: [piece] }]), "shape-mismatch")).message,
+  ).toContain("float32[sequences, 1, rows, 2]");
   source.release();
-  await errorOf(runtime.copyRows([{ target, source }], [piece]), "bad-argument");
+  await errorOf(runtime.copyRows([{ target, source, pieces: [piece] }]), "bad-argument");
 });

@@ -41,7 +41,7 @@ test("every client gets what it would get alone: contexts, lengths, sampling, st
     { text: TEXT, keep: { tokens: 12 }, method: "streaming" },
     { text: TEXT.repeat(3), keep: "50%", method: "h2o" },
     { text: TEXT, keep: "25%" },
-    // Heads hold different numbers of rows: it takes turns with the others.
+    // Heads hold different numbers of rows.
     { text: TEXT, keep: "50%", method: "kvzip" },
   ]) {
     contexts.push((await own.json("POST /v1/contexts", made, 201)).id);
