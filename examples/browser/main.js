@@ -45,11 +45,11 @@ onSubmit("load", "loaded", async (output) => {
   element("document").disabled = false;
 });
 
-function show(compressed, output) {
+async function show(compressed, output) {
   cache = compressed;
   output.textContent = `${slotsOf(cache)} of ${cache.contextLength} tokens`;
   URL.revokeObjectURL(element("save").href);
-  element("save").href = URL.createObjectURL(kvdBlob(cache));
+  element("save").href = URL.createObjectURL(await kvdBlob(cache));
   element("save").hidden = false;
   element("question-part").disabled = false;
 }
@@ -59,13 +59,13 @@ onSubmit("compress", "compressed", async (output) => {
     output.textContent = `${tokens} of ${total} tokens read`;
   };
   const keep = Number(element("keep").value) / 100;
-  show(await compress(model, element("text").value, { keep, adapter, onProgress }), output);
+  await show(await compress(model, element("text").value, { keep, adapter, onProgress }), output);
 });
 
 element("file").addEventListener("change", async ({ target }) => {
   try {
     if (target.files[0] !== undefined) {
-      show(await loadKvd(target.files[0], { expectModel: model.files }), element("compressed"));
+      await show(await loadKvd(target.files[0], { expectModel: model.files }), element("compressed"));
     }
   } catch (error) {
     element("compressed").textContent = error.message;

@@ -41,8 +41,8 @@ export async function describeKvd(source: KvdSource): Promise<KvdDescription> {
  * A cache as a `.kvd` file to download or keep.
  * @throws KvDistillError `shape-mismatch`, `not-finite`
  */
-export function kvdBlob(cache: KvCache, options: EncodeKvdOptions = {}): Blob {
-  const pieces = encodeKvd(cache, "cache", options) as Uint8Array<ArrayBuffer>[];
+export async function kvdBlob(cache: KvCache, options: EncodeKvdOptions = {}): Promise<Blob> {
+  const pieces = (await encodeKvd(cache, "cache", options)) as Uint8Array<ArrayBuffer>[];
   return new Blob(pieces, { type: "application/octet-stream" });
 }
 

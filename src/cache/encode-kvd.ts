@@ -2,6 +2,7 @@ import type { SafetensorsDType } from "../formats/safetensors/dtypes.ts";
 import { encodeSafetensorsHeader, inFileOrder } from "../formats/safetensors/encode-header.ts";
 import { encodeFloats } from "../formats/safetensors/float-tensor.ts";
 import { allRowCounts } from "../models/host-layer.ts";
+import { breather } from "../util/breather.ts";
 import { sha256 } from "../util/sha256.ts";
 import { checkKvCache } from "./check-kv-cache.ts";
 import { isPerHead, isRaggedCache, obtainedKeep, slotsOf, type KvCache } from "./kv-cache.ts";
@@ -26,9 +27,13 @@ interface EncodedTensor {
  * @param path for errors
  * @throws KvDistillError `shape-mismatch` or `not-finite` (see `checkKvCache`; also a value too large for F16).
  */
-export function encodeKvd(cache: KvCache, path: string, { dtype = "F16" }: EncodeKvdOptions = {}): Uint8Array[] {
+export async function encodeKvd(
+  cache: KvCache,
+  path: string,
+  { dtype = "F16" }: EncodeKvdOptions = {},
+): Promise<Uint8Array[]> {
   checkKvCache(cache, path);
-  const tensors = inFileOrder(encodeTensors(cache, dtype, path));
+  const tensors = inFileOrder(await encodeTensors(cache, dtype, path));
   const { provenance, contextLength } = cache;
   const metadata = encodeKvdMetadata({
     version: isRaggedCache(cache) ? KVD_RAGGED_VERSION : KVD_VERSION,
@@ -39,12 +44,16 @@ export function encodeKvd(cache: KvCache, path: string, { dtype = "F16" }: Encod
   });
   const unsigned = encodeSafetensorsHeader(tensors, metadata);
   const sum = sha256().update(unsigned);
-  for (const { bytes } of tensors) sum.update(bytes);
+  const breathe = breather();
+  for (const { bytes } of tensors) {
+    sum.update(bytes);
+    await breathe();
+  }
   const header = replaceChecksum(unsigned, EMPTY_CHECKSUM, sum.hex(), path);
   return [header, ...tensors.map(({ bytes }) => bytes)];
 }
 
-function encodeTensors(cache: KvCache, dtype: KvdDType, path: string): EncodedTensor[] {
+async function encodeTensors(cache: KvCache, dtype: KvdDType, path: string): Promise<EncodedTensor[]> {
   const { layers, numKvHeads, headDim, positions, scores, tokenIds } = cache;
   const slots = slotsOf(cache);
   const ragged = isRaggedCache(cache);
@@ -54,10 +63,12 @@ function encodeTensors(cache: KvCache, dtype: KvdDType, path: string): EncodedTe
     const shape = ragged ? [values.length / headDim, headDim] : [numKvHeads, slots, headDim];
     return { name, dtype, shape, bytes: encodeFloats(values, dtype, `${path}: ${name}`) };
   };
-  const tensors = layers.flatMap(({ keys, values }, i) => [
-    floats(`layers.${i}.k`, keys),
-    floats(`layers.${i}.v`, values),
-  ]);
+  const tensors: EncodedTensor[] = [];
+  const breathe = breather();
+  for (const [i, { keys, values }] of layers.entries()) {
+    tensors.push(floats(`layers.${i}.k`, keys), floats(`layers.${i}.v`, values));
+    await breathe();
+  }
   if (ragged) {
     const counts = Int32Array.from(allRowCounts(layers, cache));
     tensors.push({ name: "row_counts", dtype: "I32", shape: [layers.length, numKvHeads], bytes: bytesOf(counts) });

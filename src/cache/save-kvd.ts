@@ -8,7 +8,7 @@ import type { KvCache } from "./kv-cache.ts";
  * @throws KvDistillError as `encodeKvd`, `disk`, `not-found`.
  */
 export async function saveKvd(path: string, cache: KvCache, options: EncodeKvdOptions = {}): Promise<number> {
-  const chunks = encodeKvd(cache, path, options);
+  const chunks = await encodeKvd(cache, path, options);
   await writeFileAtomic(path, chunks, { mode: 0o600 });
   return chunks.reduce((total, chunk) => total + chunk.length, 0);
 }

@@ -21,13 +21,29 @@ export function joinRows(parts: readonly PlacedRows[], heads: Heads): Pick<KvCac
   const { layers, positions, scores } = joinParts(parts, heads);
   return {
     layers,
-    positions: Int32Array.from(positions.flatMap((own) => [...own])),
-    ...(scores === undefined ? {} : { scores: Float32Array.from(scores.flatMap((own) => [...own])) }),
+    positions: filled(new Int32Array(sizeOf(positions)), positions),
+    ...(scores === undefined ? {} : { scores: filled(new Float32Array(sizeOf(scores)), scores) }),
   };
+}
+
+function sizeOf(lists: readonly { readonly length: number }[]): number {
+  return lists.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** Lists one after the other. */
+function filled<T extends Int32Array | Float32Array>(all: T, lists: readonly ArrayLike<number>[]): T {
+  let at = 0;
+  for (const own of lists) {
+    all.set(own, at);
+    at += own.length;
+  }
+  return all;
 }
 
 /** Rows of all stretches, in order, as one. Scores are left out when some stretch has none. */
 export function joinParts(parts: readonly PlacedRows[], heads: Heads): PlacedRows {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
   const scores = parts.flatMap((part) => (part.scores === undefined ? [] : [part.scores]));
   return {
     layers: Array.from({ length: heads.numLayers }, (_, layer) => joinLayer(parts, layer, heads)),

@@ -19,8 +19,7 @@ export function takeRows(
     positions.forEach((own, head) => {
       for (const position of own) {
         const start = (head * tokens + position) * headDim;
-        rows.set(from.subarray(start, start + headDim), at);
-        at += headDim;
+        for (let i = start; i < start + headDim; i++) rows[at++] = from[i] ?? 0;
       }
     });
     return rows;

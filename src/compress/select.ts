@@ -2,14 +2,27 @@ import type { AdapterSelection } from "../cache/adapter.ts";
 
 /**
  * Positions to keep: the first `sinks` and the highest scores, `count` in all, sorted (METHOD section 1). Equal scores: the earlier token wins.
- * @param scores one for each token
+ * @param scores one for each token; NaN ranks last
  */
 export function selectKept(scores: ArrayLike<number>, count: number, sinks: number): Int32Array<ArrayBuffer> {
-  const rank = (position: number): number => (position < sinks ? Infinity : (scores[position] ?? -Infinity));
-  const order = Array.from({ length: scores.length }, (_, position) => position);
-  // Infinity - Infinity is NaN, so sinks are compared by position alone.
-  order.sort((a, b) => (rank(a) === rank(b) ? a - b : rank(b) - rank(a)));
-  return Int32Array.from(order.slice(0, count)).sort();
+  const ranks = new Float64Array(scores.length);
+  for (let position = 0; position < ranks.length; position++) {
+    const score = scores[position] ?? NaN;
+    ranks[position] = position < sinks ? Infinity : Number.isNaN(score) ? -Infinity : score;
+  }
+  const wanted = Math.min(count, ranks.length);
+  if (wanted <= 0) return new Int32Array();
+  // Numbers alone are sorted ten times as fast as positions by their numbers: heads that share a budget have hundreds of thousands.
+  const least = ranks.toSorted()[ranks.length - wanted] ?? -Infinity;
+  let equal = wanted;
+  for (const rank of ranks) if (rank > least) equal--;
+  const kept = new Int32Array(wanted);
+  let at = 0;
+  for (let position = 0; position < ranks.length && at < wanted; position++) {
+    const rank = ranks[position] ?? -Infinity;
+    if (rank > least || (rank === least && equal-- > 0)) kept[at++] = position;
+  }
+  return kept;
 }
 
 /**
@@ -59,19 +72,22 @@ export interface TokenRequest {
  */
 export function selectTokens(scores: Float32Array, { selection, columns, count, sinks }: TokenRequest): TokenSelection {
   const tokens = scores.length / columns;
-  const column = (c: number): Float32Array =>
-    Float32Array.from({ length: tokens }, (_, i) => scores[i * columns + c] ?? 0);
-  const all = Array.from({ length: columns }, (_, c) => column(c));
+  const all = Array.from({ length: columns }, (_, c) => {
+    const column = new Float32Array(tokens);
+    for (let i = 0; i < tokens; i++) column[i] = scores[i * columns + c] ?? 0;
+    return column;
+  });
   const kept =
     selection === "across-heads"
       ? selectAcross(all, count * columns, sinks)
       : all.map((own) => selectKept(own, count, sinks));
   const [only] = kept;
   if (columns === 1 && only !== undefined) return { kept, routed: only };
-  const mean = Float64Array.from({ length: tokens }, (_, i) => {
+  const mean = new Float64Array(tokens);
+  for (let i = 0; i < tokens; i++) {
     let sum = 0;
     for (let c = 0; c < columns; c++) sum += scores[i * columns + c] ?? 0;
-    return sum / columns;
-  });
+    mean[i] = sum / columns;
+  }
   return { kept, routed: selectKept(mean, count, sinks) };
 }

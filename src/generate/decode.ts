@@ -38,18 +38,22 @@ export async function* decode<Cache>(
   { maxTokens, stopIds, sampling, random, signal }: DecodeOptions,
 ): AsyncGenerator<number, Finish, undefined> {
   if (promptIds.length === 0) throw new KvDistillError("bad-argument", "the prompt has no tokens", { where: "prompt" });
+  // A function of its own: an answer that nobody reads on must not hold its last logits.
+  const next = async (ids: readonly number[]): Promise<number> => {
+    const { data } = await reader.forward({
+      ids,
+      cache,
+      logitRows: [ids.length - 1],
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const id = sampleToken(data, sampling, random);
+    if (!Number.isFinite(data[id])) throw new KvDistillError("not-finite", "the model's logits are not numbers");
+    return id;
+  };
   let ids = promptIds;
   try {
     for (let count = 0; count < maxTokens; count++) {
-      const last = ids.length - 1;
-      const { data } = await reader.forward({
-        ids,
-        cache,
-        logitRows: [last],
-        ...(signal === undefined ? {} : { signal }),
-      });
-      const id = sampleToken(data, sampling, random);
-      if (!Number.isFinite(data[id])) throw new KvDistillError("not-finite", "the model's logits are not numbers");
+      const id = await next(ids);
       if (stopIds.includes(id)) return "stop";
       yield id;
       ids = [id];

@@ -14,7 +14,7 @@ export const GREEDY: Sampling = { temperature: 0, topP: 1 };
 export function sampleToken(logits: Float32Array, { temperature, topP }: Sampling, random: Random): number {
   if (temperature === 0) return argmax(logits);
   const top = logits[argmax(logits)] ?? 0;
-  const weights = new Float64Array(logits.length);
+  const weights = weightsFor(logits.length);
   let total = 0;
   for (let id = 0; id < logits.length; id++) {
     const weight = Math.exp(((logits[id] ?? 0) - top) / temperature);
@@ -30,6 +30,14 @@ export function sampleToken(logits: Float32Array, { temperature, topP }: Samplin
     if (share >= topP * total) break;
   }
   return drawn(weights, ids, random.uniform() * share);
+}
+
+let scratch = new Float64Array();
+
+/** Room for as many weights, the same at every call: a new one for every token would have the collector at work all the time. */
+function weightsFor(count: number): Float64Array {
+  if (scratch.length !== count) scratch = new Float64Array(count);
+  return scratch;
 }
 
 /** The id at which a sum of weights is passed; for rounding's sake the last one otherwise. */

@@ -99,7 +99,7 @@ const EVERYTHING = `${OPEN}${IDS}
   const rows = await kv.readingCache(model, cache);
   const { data } = await model.forward({ ids: input.probe, cache: rows, logitRows: [...input.probe.keys()] });
   const fromNode = await kv.loadKvd("files/node.kvd", { expectModel: model.files });
-  const bytesOf = async (own) => Array.from(new Uint8Array(await kv.kvdBlob(own).arrayBuffer()));
+  const bytesOf = async (own) => Array.from(new Uint8Array(await (await kv.kvdBlob(own)).arrayBuffer()));
   const found = {
     device: model.device,
     hash: model.files.hash,

@@ -55,6 +55,21 @@ test("of equal scores the earlier token wins", () => {
   expect([...selectKept([0, 0, 0, 5], 2, 2)]).toEqual([0, 1]);
 });
 
+test("what is kept is what sorting positions by score gives, with zeros of both signs, infinities and NaN", () => {
+  const score = fc.constantFrom(-Infinity, -2, -0, 0, 1, 1.5, Infinity, NaN);
+  fc.assert(
+    fc.property(fc.array(score, { maxLength: 20 }), fc.nat(22), fc.nat(4), (scores, count, sinks) => {
+      const rank = (position: number): number => {
+        const own = scores[position] ?? NaN;
+        return position < sinks ? Infinity : Number.isNaN(own) ? -Infinity : own;
+      };
+      const order = [...scores.keys()].sort((a, b) => (rank(a) === rank(b) ? a - b : rank(b) - rank(a)));
+      const wanted = order.slice(0, count).sort((a, b) => a - b);
+      expect([...selectKept(scores, count, sinks)]).toEqual(wanted);
+    }),
+  );
+});
+
 test("heads that share a budget use all of it, keep their sinks, and leave out nothing that scores higher", () => {
   const shared = fc
     .record({ heads: fc.integer({ min: 1, max: 4 }), tokens: fc.integer({ min: 1, max: 12 }), sinks: fc.nat(3) })

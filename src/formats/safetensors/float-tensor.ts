@@ -41,11 +41,11 @@ function narrowed(
   dtype: FloatStorage,
   where: string,
 ): Uint8Array {
-  const overflow = bits.findIndex((pattern, i) => (pattern & 0x7fff) === infinity && Number.isFinite(values[i]));
-  if (overflow >= 0) {
+  for (let i = 0; i < bits.length; i++) {
+    if (((bits[i] ?? 0) & 0x7fff) !== infinity || !Number.isFinite(values[i])) continue;
     throw new KvDistillError("not-finite", `a value is too large for ${dtype}`, {
       where,
-      got: String(values[overflow]),
+      got: String(values[i]),
       hint: "store it as F32",
     });
   }
