@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Streaming clients on a running `kv-distill serve` for a while: node bench/serve-load.mjs --url http://127.0.0.1:8080 --clients 200 --seconds 300
-// One JSON object on stdout: answers, refusals by status, errors, tokens a second, latency of /health, growth of the server's memory.
+// One JSON object on stdout: answers, refusals by status, errors, tokens a second, latency of /health, lag of the server's event loop, growth of the server's memory.
 // Exit code 1 for any error but the documented 429.
 import { parseArgs } from "node:util";
 
@@ -38,6 +38,7 @@ const errors = {};
 const firstTokens = [];
 const health = [];
 const memory = [];
+const lags = [];
 
 const count = (table, key) => {
   table[key] = (table[key] ?? 0) + 1;
@@ -118,6 +119,8 @@ const watchMemory = () =>
     const bytes = Number(/^kv_distill_private_memory_bytes (\S+)/m.exec(text)?.[1]);
     const resident = Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]);
     memory.push({ minutes: performance.now() / 60_000, bytes, resident });
+    // Since the last look: what of a slow /health is the server's own doing.
+    lags.push(1000 * Number(/^nodejs_eventloop_lag_max_seconds (\S+)/m.exec(text)?.[1]));
   });
 
 /** Bytes a minute by least squares, over the second half: the first fills caches. */
@@ -146,6 +149,7 @@ const result = {
   tokens_per_second: tokens / seconds,
   first_event_milliseconds: quantiles(firstTokens),
   health_milliseconds: quantiles(health),
+  longest_lag_of_each_second_milliseconds: quantiles(lags),
   memory: {
     first_bytes: memory[0]?.bytes,
     last_bytes: memory.at(-1)?.bytes,

@@ -1,6 +1,9 @@
 import { compressIds } from "../compress/compress.ts";
 import { decode } from "../generate/decode.ts";
 import { GREEDY } from "../generate/sample.ts";
+import type { HostLayer } from "../models/host-layer.ts";
+import type { LanguageModel } from "../models/language-model.ts";
+import { LayerCache } from "../models/layer-cache.ts";
 import { SHORT_STEP } from "../models/precision/precision.ts";
 import { randomFromSeed } from "../util/random.ts";
 import { chosenMethod, type Service } from "./service.ts";
@@ -9,24 +12,49 @@ import { chosenMethod, type Service } from "./service.ts";
 const TOKENS = SHORT_STEP + 8;
 
 /**
- * Reads a few tokens, compresses them and answers, so that the graphs for these are made before anybody asks: making one takes tenths of a
+ * Reads a few tokens, compresses them and answers, so that what this needs is made before anybody asks: making a graph takes tenths of a
  * second, in which the process does nothing else.
  * @throws KvDistillError what the engine throws
  */
 export async function warmUp(service: Service): Promise<void> {
-  const { model, reader, adapter } = service;
+  const { model, adapter } = service;
   const ids = Array.from({ length: TOKENS }, (_, i) => i % model.config.vocabSize);
-  const cache = await model.newCache();
+  await answerOnce(service, await model.newCache(), ids);
+  // Caches whose heads hold different numbers of rows are read by other graphs.
+  await answerOnce(service, await raggedCache(model), ids);
+  await encodeSpecialToken(service);
+  if (adapter === undefined) return;
+  const span = { start: 0, end: TOKENS };
+  await compressIds(model, ids, { ...chosenMethod(service), span, keep: { kind: "fraction", value: 0.5 } });
+}
+
+async function answerOnce({ model, reader }: Service, cache: LayerCache, ids: readonly number[]): Promise<void> {
+  const { length, position } = cache;
   try {
     await model.forward({ ids, cache });
-    cache.truncate(0, 0);
+    cache.truncate(length, position);
     const options = { maxTokens: 2, stopIds: [], sampling: GREEDY, random: randomFromSeed(0) };
     const tokens = decode(reader, cache, ids, options);
     while ((await tokens.next()).done !== true);
   } finally {
     cache.release();
   }
-  if (adapter === undefined) return;
-  const span = { start: 0, end: TOKENS };
-  await compressIds(model, ids, { ...chosenMethod(service), span, keep: { kind: "fraction", value: 0.5 } });
+}
+
+/** A row of zeros in every head, and one more in the first. */
+function raggedCache({ runtime, config }: LanguageModel): Promise<LayerCache> {
+  const { numLayers, numKvHeads, headDim } = config;
+  const layers = Array.from({ length: numLayers }, (_, layer): HostLayer => {
+    const rowCounts = Array.from({ length: numKvHeads }, (_, head) => (layer + head === 0 ? 2 : 1));
+    const size = (numKvHeads + (layer === 0 ? 1 : 0)) * headDim;
+    return { keys: new Float32Array(size), values: new Float32Array(size), rowCounts };
+  });
+  return LayerCache.from(runtime, config, layers, 2);
+}
+
+/** Texts in which a special token is written out are encoded by a tokenizer of their own. */
+async function encodeSpecialToken({ model, encoder }: Service): Promise<void> {
+  const { tokenizer } = model.files;
+  const text = tokenizer.decode(tokenizer.eosIds, { skipSpecial: false });
+  await encoder.parts([{ text, special: "plain" }]);
 }

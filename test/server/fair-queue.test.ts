@@ -141,6 +141,44 @@ describe("the queue", () => {
     }
   });
 
+  test("where turns become slower whoever would wait too long is told at once, the newest first", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    try {
+      const queue = await queueOf({ active: 2, waiting: 100 });
+      const [begun, refused]: [number[], number[]] = [[], []];
+      const leaves: Leave[] = [];
+      for (let i = 0; i < 12; i++) {
+        void queue.enter("a", never).then(
+          (leave) => {
+            begun.push(i);
+            leaves.push(leave);
+          },
+          () => refused.push(i),
+        );
+      }
+      await soon();
+      expect([queue.active, queue.waiting]).toEqual([2, 10]);
+      // Whoever is at work has taken 16 s: two places, 120 s in all, are enough for seven.
+      vi.advanceTimersByTime(16_000);
+      leaves.shift()?.();
+      await soon();
+      expect([begun, refused, queue.waiting]).toEqual([[0, 1, 2], [11, 10], 7]);
+      // 30 s: enough for four.
+      vi.advanceTimersByTime(30_000);
+      leaves.shift()?.();
+      await soon();
+      expect([begun, refused, queue.waiting]).toEqual([[0, 1, 2, 3], [11, 10, 9, 8], 4]);
+      // Turns that end at once again refuse nobody.
+      while (queue.active > 0) {
+        leaves.shift()?.();
+        await soon();
+      }
+      expect([begun.length, refused.length]).toEqual([8, 4]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("who gives up waiting is forgotten", async () => {
     const queue = await queueOf({ active: 1, waiting: 5 });
     const leave = await queue.enter("a", never);
@@ -189,7 +227,9 @@ describe("jobs", () => {
   test("wait so long and no longer", async () => {
     const own = jobs({ waitingSeconds: 0.01 });
     const job = await own.begin("a", never);
-    await expect(own.begin("b", never)).rejects.toThrow(code("queue-timeout"));
+    const refusal = await own.begin("b", never).catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ code: "queue-timeout", status: 429 });
+    expect((refusal as Refusal).facts.retryAfterSeconds).toBeGreaterThanOrEqual(1);
     job.end();
     expect(await own.run("b", never, () => Promise.resolve(5))).toBe(5);
   });

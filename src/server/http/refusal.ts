@@ -38,7 +38,8 @@ const STATUS: Readonly<Record<RefusalCode, number>> = {
   busy: 409,
   "too-many": 429,
   "queue-full": 429,
-  "queue-timeout": 503,
+  // As a full queue: more is asked than can be served.
+  "queue-timeout": 429,
   "time-limit": 503,
   "shutting-down": 503,
   // Nobody reads it; 499 as nginx writes it into its logs.

@@ -21,7 +21,8 @@ interface Waiter {
 /**
  * A bounded queue in front of the model, fair between clients: a free place goes to the waiting client that holds the fewest,
  * of several to the one served longest ago. A full queue refuses the client that waits with the most, not whoever comes last.
- * Full is also one whose last would wait too long, as turns have gone so far: better to be told at once than after a minute.
+ * Full is also one whose last would wait too long, as turns have gone so far: better to be told at once than after a minute. Where turns become
+ * slower those who wait are refused too, the newest first.
  */
 export class FairQueue {
   private readonly limits: QueueLimits;
@@ -56,8 +57,12 @@ export class FairQueue {
 
   /** How many may wait: as many as are expected to begin in time. */
   private get room(): number {
-    const { active, waiting, waitingSeconds } = this.limits;
-    return Math.min(waiting, Math.floor((EXPECTED_PART * waitingSeconds * active) / this.expectedTurn()));
+    return Math.min(this.limits.waiting, this.begunWithin(EXPECTED_PART * this.limits.waitingSeconds));
+  }
+
+  /** How many of those who wait are expected to have begun after so many seconds. */
+  private begunWithin(seconds: number): number {
+    return Math.floor((seconds * this.limits.active) / this.expectedTurn());
   }
 
   /** Seconds of a turn: as the last ones were, and no less than those at work have taken on average. */
@@ -70,7 +75,7 @@ export class FairQueue {
 
   /**
    * Waits for a place.
-   * @throws Refusal `queue-full`, at once or when a client that waits with fewer comes; the signal's reason when it is aborted
+   * @throws Refusal `queue-full`, at once, or when a client that waits with fewer comes or turns become slower; the signal's reason when it is aborted
    */
   async enter(client: string, signal: AbortSignal): Promise<Leave> {
     signal.throwIfAborted();
@@ -82,6 +87,7 @@ export class FairQueue {
       if (!this.begun.delete(turn)) return;
       this.turnSeconds += ((performance.now() - turn.at) / 1000 - this.turnSeconds) / 8;
       this.leave(client);
+      this.thinOut();
     };
   }
 
@@ -90,7 +96,7 @@ export class FairQueue {
    * @throws Refusal `queue-full`
    */
   check(client: string): void {
-    if (this.running >= this.limits.active && this.queued >= this.room) this.greediest(client);
+    if (this.running >= this.limits.active && this.queued >= this.room) this.checkGreed(client);
   }
 
   private wait(client: string, signal: AbortSignal): Promise<void> {
@@ -116,21 +122,36 @@ export class FairQueue {
     });
   }
 
-  /** Refuses the newest request of the client that waits with the most, or this one. */
-  private makeRoomFor(client: string): void {
-    const { name, waiter } = this.greediest(client);
-    this.forget(name, waiter);
-    waiter.refuse(this.full());
+  /** Turns have become slower: refuses those who would wait longer than anybody may, rather than let them wait for that. */
+  private thinOut(): void {
+    while (this.queued > this.begunWithin(this.limits.waitingSeconds)) this.refuse(this.greediest());
   }
 
-  /** The newest request of the client that waits with the most. @throws Refusal `queue-full` when that would be this one */
-  private greediest(client: string): { readonly name: string; readonly waiter: Waiter } {
-    let most: readonly Waiter[] = [];
-    let name = client;
-    for (const [other, own] of this.waiters) if (own.length > most.length) [name, most] = [other, own];
-    const waiter = most.at(-1);
-    if (waiter === undefined || most.length <= (this.waiters.get(client)?.length ?? 0) + 1) throw this.full();
-    return { name, waiter };
+  /** Refuses the newest request of the client that waits with the most. @throws Refusal `queue-full` when that would be this one */
+  private makeRoomFor(client: string): void {
+    this.checkGreed(client);
+    this.refuse(this.greediest());
+  }
+
+  /** @throws Refusal `queue-full` when nobody waits with more than this client would */
+  private checkGreed(client: string): void {
+    const waiting = this.waiters.get(client)?.length ?? 0;
+    if ((this.waiters.get(this.greediest())?.length ?? 0) <= waiting + 1) throw this.full();
+  }
+
+  /** The client that waits with the most. */
+  private greediest(): string {
+    let [name, most] = ["", 0];
+    for (const [client, { length }] of this.waiters) if (length > most) [name, most] = [client, length];
+    return name;
+  }
+
+  /** Refuses a client's newest request. */
+  private refuse(client: string): void {
+    const waiter = this.waiters.get(client)?.at(-1);
+    if (waiter === undefined) return;
+    this.forget(client, waiter);
+    waiter.refuse(this.full());
   }
 
   private full(): Refusal {
