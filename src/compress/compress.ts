@@ -1,4 +1,3 @@
-import { adapterHash } from "../cache/adapter-hash.ts";
 import type { AskedKeep, KvCache } from "../cache/kv-cache.ts";
 import { contextLimit } from "../models/config.ts";
 import { allRowCounts, type HostLayer } from "../models/host-layer.ts";
@@ -106,7 +105,7 @@ export async function compressIds(
       modelName: files.name,
       modelHash: files.hash,
       tokenizerHash: files.tokenizerHash,
-      adapterHash: adapter === undefined ? "none" : adapterHash(adapter.adapter),
+      adapterHash: adapter?.hash ?? "none",
       method: method.name,
       span,
       asked: keep,

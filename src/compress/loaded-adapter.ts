@@ -1,3 +1,4 @@
+import { adapterHash } from "../cache/adapter-hash.ts";
 import { type Adapter, loraScale, scoreColumns } from "../cache/adapter.ts";
 import type { LanguageModel } from "../models/language-model.ts";
 import { type LoadedLora, loadLora } from "../models/loaded-lora.ts";
@@ -6,6 +7,8 @@ import { type Tensor, tensor } from "../tensor/tensor.ts";
 /** An adapter ready to use with a model. */
 export interface LoadedAdapter {
   readonly adapter: Adapter;
+  /** As `adapterHash`, once: it reads every number. */
+  readonly hash: string;
   readonly lora: LoadedLora;
   /** Inputs of the scorer's graph. */
   readonly scorer: Readonly<Record<string, Tensor<"float32">>>;
@@ -20,6 +23,7 @@ export async function attachAdapter(model: LanguageModel, adapter: Adapter): Pro
   const loaded = await loadLora(model.runtime, lora, { rank: config.rank, scale: loraScale(config) });
   return {
     adapter,
+    hash: adapterHash(adapter),
     lora: loaded,
     scorer: {
       "fc1.weight": tensor("float32", [width, width], scorer["fc1.weight"]),

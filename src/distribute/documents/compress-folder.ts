@@ -1,6 +1,5 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { adapterHash } from "../../cache/adapter-hash.ts";
 import type { LoadedAdapter } from "../../compress/loaded-adapter.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
 import { writeFileAtomic } from "../../util/atomic-file.ts";
@@ -81,7 +80,7 @@ export async function compressFolder(options: CompressFolderOptions): Promise<Co
     settings,
     modelHash: model.files.hash,
     tokenizerHash: model.files.tokenizerHash,
-    adapterHash: settings.method === "kv-distill" && adapter !== undefined ? adapterHash(adapter.adapter) : "none",
+    adapterHash: settings.method === "kv-distill" && adapter !== undefined ? adapter.hash : "none",
   };
   await checkFolderConfig(join(out, CONFIG_FILE), identity, resume);
   const file = await openLineFile(join(out, LINES_FILE));

@@ -1,6 +1,5 @@
 import { basename, join } from "node:path";
 import { createHash } from "node:crypto";
-import { adapterHash } from "../../cache/adapter-hash.ts";
 import type { LoadedAdapter } from "../../compress/loaded-adapter.ts";
 import type { CompressionMethod } from "../../compress/method.ts";
 import { methodNamed } from "../../compress/methods/index.ts";
@@ -121,7 +120,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
     modelHash: model.files.hash,
     tokenizerHash: model.files.tokenizerHash,
     ...(model.precision === "fp32" ? {} : { precision: model.precision }),
-    adapterHash: adapter === undefined || !methods.has("kv-distill") ? "none" : adapterHash(adapter.adapter),
+    adapterHash: adapter === undefined || !methods.has("kv-distill") ? "none" : adapter.hash,
     dataSha256: await filesDigest(task.files),
   };
   const code = await thisCode();
