@@ -56,6 +56,20 @@ export function gemm(a: Node, b: Node, { transA = false, transB = false, alpha =
 export const matMulNBits = (x: Node, packed: Node, scales: Node, attributes: OpAttributes["MatMulNBits"]): Node =>
   apply("MatMulNBits", [x, packed, scales], attributes);
 
+/** x as uint8, with a scale and zero point for each entry of `axis`. */
+export const quantizeLinear = (x: Node, scale: Node, zeroPoint: Node, axis: number): Node =>
+  apply("QuantizeLinear", [x, scale, zeroPoint], { axis });
+
+/** A matrix of 8 bits and what its numbers stand for. */
+export interface IntegerMatrix {
+  readonly numbers: Node;
+  readonly scale: Node;
+  readonly zeroPoint: Node;
+}
+/** a [M, K] times b [K, N] as float32; a has one scale, b one for each column. */
+export const matMulIntegerToFloat = (a: IntegerMatrix, b: IntegerMatrix): Node =>
+  apply("MatMulIntegerToFloat", [a.numbers, b.numbers, a.scale, b.scale, a.zeroPoint, b.zeroPoint], {});
+
 export const reduceSum = (x: Node, axes: readonly number[], keepDims = false): Node =>
   apply("ReduceSum", [x], { axes, keepDims });
 export const reduceMean = (x: Node, axes: readonly number[], keepDims = false): Node =>
@@ -79,8 +93,8 @@ export const concat = (parts: readonly Node[], axis: number): Node => apply("Con
 export const slice = (x: Node, axis: number, start: Dim, end: Dim): Node => apply("Slice", [x], { axis, start, end });
 export const expand = (x: Node, shape: Shape): Node =>
   sameShape(x.shape, shape) ? x : apply("Expand", [x], { shape });
-/** Rows of `data` along axis 0. */
-export const gather = (data: Node, indices: Node): Node => apply("Gather", [data, indices], {});
+/** Entries of `data` along an axis: rows, when left out. */
+export const gather = (data: Node, indices: Node, axis = 0): Node => apply("Gather", [data, indices], { axis });
 /** `data` with `updates` added to the rows that `indices` [N, 1] name. */
 export const scatterAdd = (data: Node, indices: Node, updates: Node): Node =>
   apply("ScatterND", [data, indices, updates], { reduction: "add" });

@@ -51,6 +51,16 @@ export interface OpAttributes {
    * At `accuracyLevel` 1 x stays as it is, at 4 it is rounded to 8 bits, block by block.
    */
   MatMulNBits: { readonly bits: 4 | 8; readonly blockSize: number; readonly accuracyLevel: 1 | 4 };
+  /**
+   * x, scale, uint8 zero point: x / scale rounded to the nearest whole number, half to even, plus the zero point, within 0 to 255. Scale and
+   * zero point have one number for each entry of `axis`.
+   */
+  QuantizeLinear: { readonly axis: number };
+  /**
+   * a uint8 [M, K], b int8 or uint8 [K, N], a's scale [], b's scales [N], zero points of a and b []: (a − zero) · scale times
+   * (b − zero) · scale. ONNX Runtime's own, for inference alone: no derivative.
+   */
+  MatMulIntegerToFloat: None;
   // Reductions and normalisations
   ReduceSum: { readonly axes: readonly number[]; readonly keepDims: boolean };
   ReduceMean: { readonly axes: readonly number[]; readonly keepDims: boolean };
@@ -74,8 +84,8 @@ export interface OpAttributes {
   Concat: { readonly axis: number };
   Slice: { readonly axis: number; readonly start: Dim; readonly end: Dim };
   Expand: { readonly shape: Shape };
-  /** data, int64 indices of any rank: rows of `data` along axis 0. */
-  Gather: None;
+  /** data, int64 indices of any rank: entries of `data` along `axis`. */
+  Gather: { readonly axis: number };
   /** data, int64 indices [N, 1], updates [N, ...]: data with the updates added to the named rows. */
   ScatterND: { readonly reduction: "add" };
 }

@@ -28,7 +28,7 @@ test("an embedding and a projection", () => {
     "logits {
       %0:float32[100,8] = Weight() {name=embed}
       %1:int64[T] = Input() {name=ids}
-      %2:float32[T,8] = Gather(%0, %1)
+      %2:float32[T,8] = Gather(%0, %1) {axis=0}
       %3:float32[8] = Weight() {name=norm}
       %4:float32[T,8] = SimplifiedLayerNormalization(%2, %3) {epsilon=0.000001}
       %5:float32[100,8] = Weight() {name=head}
@@ -90,7 +90,7 @@ test("constants and axes", () => {
     "sum {
       %0:float32[B,T] = Input() {name=x}
       %1:int64[2] = Constant() {dims=[2] values=[1,0]}
-      %2:float32[2,T] = Gather(%0, %1)
+      %2:float32[2,T] = Gather(%0, %1) {axis=0}
       %3:float32[] = ReduceSum(%2) {axes=[0,-1] keepDims=false}
       return y=%3
     }"

@@ -27,7 +27,13 @@ def whole(values):
     return torch.tensor(values, dtype=torch.int64)
 
 
-NAMES = {torch.float64: "float32", torch.int64: "int64", torch.bool: "bool", torch.uint8: "uint8"}
+NAMES = {
+    torch.float64: "float32",
+    torch.int64: "int64",
+    torch.bool: "bool",
+    torch.uint8: "uint8",
+    torch.int8: "int8",
+}
 
 
 def array(value):
@@ -113,7 +119,7 @@ case("Transpose", [normal(2, 3, 4)], lambda x: x.permute(2, 0, 1), perm=[2, 0, 1
 case("Concat", [normal(2, 1), normal(2, 3), normal(2, 2)], lambda *parts: torch.cat(parts, -1), axis=-1)
 case("Slice", [normal(2, 5, 2)], lambda x: x[:, 1:4], axis=1, start=1, end=4)
 case("Expand", [normal(3, 1)], lambda x: x.expand(2, 3, 4), shape=[2, 3, 4])
-case("Gather", [normal(4, 3), whole([[3, 0], [3, 3]])], lambda x, rows: x[rows])
+case("Gather", [normal(4, 3), whole([[3, 0], [3, 3]])], lambda x, rows: x[rows], axis=0)
 case(
     "ScatterND",
     [normal(4, 3), whole([[2], [0], [2]]), normal(3, 3)],
@@ -140,6 +146,37 @@ for bits in (4, 8):
         bits=bits,
         blockSize=16,
         accuracyLevel=1,
+    )
+
+case("Gather", [normal(2, 4, 3), whole([3, 0, 3])], lambda x, places: x.index_select(1, places), axis=1)
+
+
+def quantised(x, scale, zero):
+    """PyTorch's own rounding to 8 bits, row by row; in float32, exactly those inputs."""
+    per_row = torch.quantize_per_channel(x.detach().float(), scale.detach(), zero.long(), 0, torch.quint8)
+    return per_row.int_repr()
+
+
+case(
+    "QuantizeLinear",
+    [4 * normal(3, 5), torch.tensor([0.03125, 0.0625, 0.015625], dtype=torch.float64), torch.tensor([128, 0, 200], dtype=torch.uint8)],
+    quantised,
+    axis=0,
+)
+for signed in (False, True):
+    low, kind = (-128, torch.int8) if signed else (0, torch.uint8)
+    matrix = torch.tensor(random.integers(low, low + 256, size=(6, 4)), dtype=kind)
+    case(
+        "MatMulIntegerToFloat",
+        [
+            torch.tensor(random.integers(0, 256, size=(3, 6)), dtype=torch.uint8),
+            matrix,
+            between(0.1, 1),
+            between(0.1, 1, 4),
+            torch.tensor(128, dtype=torch.uint8),
+            torch.tensor(low + 128, dtype=kind),
+        ],
+        lambda a, b, sa, sb, za, zb: (a.double() - za) * sa.detach() @ ((b.double() - zb) * sb.detach()),
     )
 
 json.dump(cases, sys.stdout, separators=(",", ":"))

@@ -33,11 +33,24 @@ export const movementGradients: GradientRules<MovementOp> = {
   },
   // The walk sums over the expanded axes.
   Expand: (_, dy) => [dy],
-  Gather: (_, dy, inputs) => {
+  // ScatterND adds to rows: the axis goes first, and back.
+  Gather: (node, dy, inputs) => {
     const [data, indices] = [at(inputs, 0), at(inputs, 1)];
+    const axis = positiveAxis(node.attributes.axis, data.shape.length);
     const rows = countOf(indices.shape);
-    const updates = reshape(dy, [rows, ...data.shape.slice(1)]);
-    return [scatterAdd(fill(0, data.shape), reshape(indices, [rows, 1]), updates)];
+    const others = [...data.shape.keys()].filter((other) => other !== axis);
+    const joined = reshape(dy, data.shape.with(axis, rows));
+    const first = (x: Node): Node => (axis === 0 ? x : transpose(x, [axis, ...others]));
+    const none = fill(0, [data.shape[axis] ?? 0, ...others.map((other) => data.shape[other] ?? 0)]);
+    const sums = scatterAdd(none, reshape(indices, [rows, 1]), first(joined));
+    return [
+      axis === 0
+        ? sums
+        : transpose(
+            sums,
+            data.shape.map((_, i) => [axis, ...others].indexOf(i)),
+          ),
+    ];
   },
   ScatterND: (_, dy, inputs) => {
     const [indices, updates] = [at(inputs, 1), at(inputs, 2)];

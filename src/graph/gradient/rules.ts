@@ -8,7 +8,15 @@ import type { GradientRule, GradientRules } from "./rule.ts";
 
 /** Operators without a derivative: leaves, comparisons, and what only inference uses. */
 type NonDifferentiableOp =
-  "Input" | "Weight" | "Constant" | "ConstantOfShape" | "Equal" | "LessOrEqual" | "MatMulNBits";
+  | "Input"
+  | "Weight"
+  | "Constant"
+  | "ConstantOfShape"
+  | "Equal"
+  | "LessOrEqual"
+  | "MatMulNBits"
+  | "QuantizeLinear"
+  | "MatMulIntegerToFloat";
 export type DifferentiableOp = Exclude<OpName, NonDifferentiableOp>;
 
 /** Total over the differentiable operators: an operator without a rule does not compile. */

@@ -26,6 +26,8 @@ const ARITY: Readonly<Record<OpName, readonly [number, number]>> = {
   MatMul: [2, 2],
   Gemm: [2, 3],
   MatMulNBits: [3, 3],
+  QuantizeLinear: [3, 3],
+  MatMulIntegerToFloat: [6, 6],
   ReduceSum: [1, 1],
   ReduceMean: [1, 1],
   ReduceMax: [1, 1],

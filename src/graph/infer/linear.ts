@@ -1,8 +1,34 @@
 import { mulDims, sameShape } from "../dims.ts";
 import { broadcastShapes } from "./elementwise.ts";
-import { check, dimAt, type InferenceRules, inputAt } from "./faults.ts";
+import { check, checkedAxis, dimAt, type InferenceRules, inputAt } from "./faults.ts";
 
-export const inferLinear: InferenceRules<"MatMul" | "Gemm" | "MatMulNBits"> = {
+export const inferLinear: InferenceRules<
+  "MatMul" | "Gemm" | "MatMulNBits" | "QuantizeLinear" | "MatMulIntegerToFloat"
+> = {
+  QuantizeLinear: (inputs, attributes) => {
+    const [x, scale, zero] = [inputAt(inputs, 0), inputAt(inputs, 1), inputAt(inputs, 2)];
+    check(x.dtype === "float32" && scale.dtype === "float32", "takes float32 numbers and scales");
+    check(zero.dtype === "uint8", "takes a zero point of uint8");
+    const axis = checkedAxis(attributes.axis, x.shape.length);
+    check(sameShape(scale.shape, [dimAt(x, axis)]), `takes a scale for each entry of axis ${axis}`);
+    check(sameShape(zero.shape, scale.shape), "takes as many zero points as scales");
+    return { dtype: "uint8", shape: x.shape };
+  },
+  MatMulIntegerToFloat: (inputs) => {
+    const [a, b] = [inputAt(inputs, 0), inputAt(inputs, 1)];
+    const [aScale, bScale] = [inputAt(inputs, 2), inputAt(inputs, 3)];
+    const [aZero, bZero] = [inputAt(inputs, 4), inputAt(inputs, 5)];
+    check(a.dtype === "uint8" && (b.dtype === "int8" || b.dtype === "uint8"), "takes uint8 times int8 or uint8");
+    check(aZero.dtype === a.dtype && bZero.dtype === b.dtype, "zero points are of their matrices' types");
+    check(aScale.dtype === "float32" && bScale.dtype === "float32", "takes float32 scales");
+    check(a.shape.length === 2 && b.shape.length === 2, "takes rank 2");
+    check(dimAt(a, 1) === dimAt(b, 0), `inner dimensions ${dimAt(a, 1)} and ${dimAt(b, 0)} differ`);
+    check(
+      [aScale, aZero, bZero].every(({ shape }) => shape.length === 0) && sameShape(bScale.shape, [dimAt(b, 1)]),
+      "takes a scale for each column of b, one number of each of the others",
+    );
+    return { dtype: "float32", shape: [dimAt(a, 0), dimAt(b, 1)] };
+  },
   MatMul: (inputs) => {
     const [a, b] = [inputAt(inputs, 0), inputAt(inputs, 1)];
     check(a.dtype === "float32" && b.dtype === "float32", "takes float32");

@@ -47,10 +47,14 @@ export const inferMovement: InferenceRules<MovementOp> = {
     check(sameShape(broadcastShapes(x.shape, shape), shape), `does not expand to [${shape.join(",")}]`);
     return { dtype: x.dtype, shape };
   },
-  Gather: (inputs) => {
+  Gather: (inputs, attributes) => {
     const [data, indices] = [inputAt(inputs, 0), inputAt(inputs, 1)];
     check(indices.dtype === "int64" && data.shape.length >= 1, "takes data of rank 1 or more and int64 indices");
-    return { dtype: data.dtype, shape: [...indices.shape, ...data.shape.slice(1)] };
+    const axis = checkedAxis(attributes.axis, data.shape.length);
+    return {
+      dtype: data.dtype,
+      shape: [...data.shape.slice(0, axis), ...indices.shape, ...data.shape.slice(axis + 1)],
+    };
   },
   ScatterND: (inputs) => {
     const [data, indices, updates] = [inputAt(inputs, 0), inputAt(inputs, 1), inputAt(inputs, 2)];

@@ -1,3 +1,4 @@
+import { positiveAxis } from "../axes.ts";
 import { type Array64, generate, read, readBroadcast } from "./array.ts";
 import { at, type EvaluationRules } from "./rule.ts";
 
@@ -7,7 +8,9 @@ function dot(length: number, a: (k: number) => number, b: (k: number) => number)
   return sum;
 }
 
-export const evaluateLinear: EvaluationRules<"MatMul" | "Gemm" | "MatMulNBits"> = {
+export const evaluateLinear: EvaluationRules<
+  "MatMul" | "Gemm" | "MatMulNBits" | "QuantizeLinear" | "MatMulIntegerToFloat"
+> = {
   MatMul: ({ inputs, dims }): Array64 => {
     const [a, b] = [at(inputs, 0), at(inputs, 1)];
     const inner = a.dims.at(-1) ?? 0;
@@ -53,7 +56,35 @@ export const evaluateLinear: EvaluationRules<"MatMul" | "Gemm" | "MatMulNBits"> 
       ),
     );
   },
+  QuantizeLinear: ({ inputs, attributes, dims }): Array64 => {
+    const [x, scale, zero] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];
+    const axis = positiveAxis(attributes.axis, dims.length);
+    return generate(dims, (index) => {
+      const own = index.slice(axis, axis + 1);
+      // Halves are halves of float32's quotient, as engines have them.
+      const quotient = Math.fround(read(x, index) / readBroadcast(scale, own));
+      return Math.min(255, Math.max(0, halfToEven(quotient) + readBroadcast(zero, own)));
+    });
+  },
+  MatMulIntegerToFloat: ({ inputs, dims }): Array64 => {
+    const [a, b, aScale, bScale] = [at(inputs, 0), at(inputs, 1), at(inputs, 2), at(inputs, 3)];
+    const [aZero, bZero] = [at(inputs, 4), at(inputs, 5)];
+    return generate(dims, ([row = 0, column = 0]) => {
+      const product = dot(
+        b.dims[0] ?? 0,
+        (k) => read(a, [row, k]) - read(aZero, []),
+        (k) => read(b, [k, column]) - read(bZero, []),
+      );
+      return product * read(aScale, []) * read(bScale, [column]);
+    });
+  },
 };
+
+function halfToEven(x: number): number {
+  const floor = Math.floor(x);
+  if (x - floor !== 0.5) return Math.round(x);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
 
 /** Every block of a row as multiples of a 127th of its largest magnitude. */
 function roundBlocks(x: Array64, blockSize: number): Array64 {

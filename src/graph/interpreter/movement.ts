@@ -30,10 +30,13 @@ export const evaluateMovement: EvaluationRules<MovementOp> = {
     return generate(dims, (index) => read(at(inputs, 0), index.with(axis, (index[axis] ?? 0) + start)));
   },
   Expand: ({ inputs, dims }) => generate(dims, (index) => readBroadcast(at(inputs, 0), index)),
-  Gather: ({ inputs, dims }) => {
+  Gather: ({ inputs, attributes, dims }) => {
     const [data, indices] = [at(inputs, 0), at(inputs, 1)];
-    const rank = indices.dims.length;
-    return generate(dims, (index) => read(data, [read(indices, index.slice(0, rank)), ...index.slice(rank)]));
+    const axis = positiveAxis(attributes.axis, data.dims.length);
+    const end = axis + indices.dims.length;
+    return generate(dims, (index) =>
+      read(data, [...index.slice(0, axis), read(indices, index.slice(axis, end)), ...index.slice(end)]),
+    );
   },
   ScatterND: ({ inputs, dims }): Array64 => {
     const [data, indices, updates] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];

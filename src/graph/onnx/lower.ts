@@ -69,6 +69,8 @@ const rules: { readonly [Op in LoweredOp]: LoweringRule<Op> } = {
       ],
     };
   },
+  QuantizeLinear: ({ attributes }) => ({ attributes: [intAttribute("axis", attributes.axis)] }),
+  MatMulIntegerToFloat: () => ({ domain: "com.microsoft" }),
   ReduceSum: reduce,
   ReduceMean: reduce,
   ReduceMax: reduce,
@@ -88,7 +90,7 @@ const rules: { readonly [Op in LoweredOp]: LoweringRule<Op> } = {
     extraInputs: [shapes.dim(start), shapes.dim(end), shapes.constants([axis])],
   }),
   Expand: ({ attributes }, shapes) => ({ extraInputs: [shapes.shape(attributes.shape)] }),
-  Gather: () => ({ attributes: [intAttribute("axis", 0)] }),
+  Gather: ({ attributes }) => ({ attributes: [intAttribute("axis", attributes.axis)] }),
   ScatterND: ({ attributes }) => ({ attributes: [stringAttribute("reduction", attributes.reduction)] }),
 };
 

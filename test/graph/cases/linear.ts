@@ -1,4 +1,11 @@
-import { gemm, matMul, matMulNBits, transposeLast } from "../../../src/graph/build.ts";
+import {
+  gemm,
+  matMul,
+  matMulIntegerToFloat,
+  matMulNBits,
+  quantizeLinear,
+  transposeLast,
+} from "../../../src/graph/build.ts";
 import { data, given, normal, opCase, type OpCase } from "./case.ts";
 
 /** Bytes that differ, every value among them. */
@@ -8,6 +15,18 @@ const packed = (...shape: readonly [number, number, number]): ReturnType<typeof 
     shape,
     Array.from({ length: shape[0] * shape[1] * shape[2] }, (_, i) => (i * 37 + 11) % 256),
   );
+
+const bytes = (rows: number | "T", columns: number): ReturnType<typeof given> =>
+  given(
+    "uint8",
+    [rows, columns],
+    Array.from({ length: (rows === "T" ? 3 : rows) * columns }, (_, i) => (i * 37 + 11) % 256),
+  );
+const scales = (...values: readonly [number, number, number]): ReturnType<typeof given> => ({
+  ...given("float32", [3], values.map(Math.fround)),
+  isData: true,
+});
+const zeros = given("uint8", [3], [128, 128, 0]);
 
 export const linearCases = {
   MatMul: [
@@ -71,5 +90,49 @@ export const linearCases = {
       // Engines round halves each in their own way.
       tolerance: 0.01,
     },
+  ],
+  // Halves, and what passes either end, among them.
+  QuantizeLinear: [
+    opCase(
+      "a scale for each row",
+      [
+        given("float32", [3, 4], [0.25, 0.75, -1.25, -0.25, 9, -9, 0, 3, 254, 256, -258, 1e9]),
+        scales(0.5, 3, 2),
+        zeros,
+      ],
+      (x, scale, zero) => quantizeLinear(x, scale, zero, 0),
+    ),
+    opCase("a scale for each column", [data("S", 3), scales(0.01, 0.02, 0.3), zeros], (x, scale, zero) =>
+      quantizeLinear(x, scale, zero, -1),
+    ),
+    opCase("no rows", [data("P", 3), scales(0.01, 0.02, 0.3), zeros], (x, s, zero) => quantizeLinear(x, s, zero, 1), {
+      P: 0,
+    }),
+  ],
+  MatMulIntegerToFloat: [
+    opCase(
+      "unsigned by unsigned",
+      [bytes("T", 8), data(), bytes(8, 5), data(5), given("uint8", [], [128]), given("uint8", [], [128])],
+      (a, scale, b, scales, zero, zeroB) =>
+        matMulIntegerToFloat({ numbers: a, scale, zeroPoint: zero }, { numbers: b, scale: scales, zeroPoint: zeroB }),
+    ),
+    // Pairs of products stay below 2^15, where processors without instructions for it saturate.
+    opCase(
+      "unsigned by signed",
+      [
+        bytes("T", 8),
+        data(),
+        given(
+          "int8",
+          [8, 5],
+          Array.from({ length: 40 }, (_, i) => ((i * 29) % 127) - 63),
+        ),
+        data(5),
+        given("uint8", [], [128]),
+        given("int8", [], [0]),
+      ],
+      (a, scale, b, scales, zero, zeroB) =>
+        matMulIntegerToFloat({ numbers: a, scale, zeroPoint: zero }, { numbers: b, scale: scales, zeroPoint: zeroB }),
+    ),
   ],
 } as const satisfies Record<string, readonly OpCase[]>;

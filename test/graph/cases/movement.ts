@@ -1,5 +1,8 @@
 import { concat, expand, gather, mul, reshape, scatterAdd, slice, transpose } from "../../../src/graph/build.ts";
+import type { Node } from "../../../src/graph/node.ts";
 import { normal, opCase, type OpCase, whole } from "./case.ts";
+
+const rowsOf = (x: Node, indices: Node): Node => gather(x, indices);
 
 export const movementCases = {
   Reshape: [
@@ -63,14 +66,16 @@ export const movementCases = {
     opCase("whole numbers", [whole([1], [7])], (x) => expand(x, [3])),
   ],
   Gather: [
-    opCase("repeated rows", [normal("S", 3), whole(["T"], [2, 0, 2])], gather),
-    opCase("indices of rank 2", [normal(5, 2), whole(["B", "T"], [4, 4, 0, 1, 2, 4])], gather),
-    opCase("one index", [normal(5, 2), whole([], [3])], gather),
-    opCase("elements of a vector", [normal("S"), whole([2, 2], [3, 0, 0, 1])], gather),
-    opCase("planes", [normal("S", 2, 2), whole(["T"], [1, 1, 3])], gather),
-    opCase("no rows", [normal(4, 2), whole(["P"], [])], gather, { P: 0 }),
+    opCase("repeated rows", [normal("S", 3), whole(["T"], [2, 0, 2])], rowsOf),
+    opCase("indices of rank 2", [normal(5, 2), whole(["B", "T"], [4, 4, 0, 1, 2, 4])], rowsOf),
+    opCase("one index", [normal(5, 2), whole([], [3])], rowsOf),
+    opCase("elements of a vector", [normal("S"), whole([2, 2], [3, 0, 0, 1])], rowsOf),
+    opCase("planes", [normal("S", 2, 2), whole(["T"], [1, 1, 3])], rowsOf),
+    opCase("no rows", [normal(4, 2), whole(["P"], [])], rowsOf, { P: 0 }),
     opCase("rows of a product", [normal("S", 3), whole([2], [1, 3])], (x, rows) => gather(mul(x, x), rows)),
-    opCase("whole numbers", [whole([3], [10, 20, 30]), whole([2], [2, 0])], gather),
+    opCase("whole numbers", [whole([3], [10, 20, 30]), whole([2], [2, 0])], rowsOf),
+    opCase("repeated columns", [normal("T", 5), whole([3], [4, 0, 4])], (x, columns) => gather(x, columns, 1)),
+    opCase("a middle axis, negative", [normal(2, "S", 3), whole([2, 2], [3, 0, 0, 1])], (x, at) => gather(x, at, -2)),
   ],
   ScatterND: [
     opCase("repeated rows", [normal("S", 3), whole(["T", 1], [2, 0, 2]), normal("T", 3)], scatterAdd),

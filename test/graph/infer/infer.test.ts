@@ -17,6 +17,16 @@ const gemm = { transA: false, transB: false, alpha: 1 };
 const add = { reduction: "add" } as const;
 const fourBits = { bits: 4, blockSize: 32, accuracyLevel: 4 } as const;
 
+/** a times b [K, 5]: with the scales and zero points that these have. */
+const integerProduct = (a: string, b: string): string[] => [
+  a,
+  b,
+  "float32[]",
+  "float32[5]",
+  `${a.slice(0, a.indexOf("["))}[]`,
+  `${b.slice(0, b.indexOf("["))}[]`,
+];
+
 const results: readonly Row[] = [
   ["Input", [], { name: "x", type: type("int64[T+P,2]") }, "int64[P+T,2]"],
   ["Constant", [], { dtype: "float32", dims: [2, 1], values: [1, 2] }, "float32[2,1]"],
@@ -33,6 +43,8 @@ const results: readonly Row[] = [
   ["MatMulNBits", ["float32[T,64]", "uint8[5,2,16]", "float32[10]"], fourBits, "float32[T,5]"],
   ["ReduceSum", ["float32[B,T,4]"], { axes: [-1, 0], keepDims: false }, "float32[T]"],
   ["ReduceMean", ["float32[B,T,4]"], { axes: [-1, 0], keepDims: true }, "float32[1,T,1]"],
+  ["QuantizeLinear", ["float32[T,4]", "float32[T]", "uint8[T]"], { axis: -2 }, "uint8[T,4]"],
+  ["MatMulIntegerToFloat", integerProduct("uint8[T,4]", "int8[4,5]"), {}, "float32[T,5]"],
   ["ReduceMax", ["float32[B,T,4]"], { axes: [1], keepDims: false }, "float32[B,4]"],
   ["Softmax", ["float32[B,T]"], {}, "float32[B,T]"],
   ["LayerNormalization", ["float32[B,T,4]", "float32[4]", "float32[4]"], { epsilon: 1 }, "float32[B,T,4]"],
@@ -45,7 +57,8 @@ const results: readonly Row[] = [
   ["Slice", ["float32[B,P+T]"], { axis: -1, start: "P", end: "P+T" }, "float32[B,T]"],
   ["Slice", ["int64[5]"], { axis: 0, start: 2, end: 2 }, "int64[0]"],
   ["Expand", ["float32[1,4]"], { shape: ["B", "T", 4] }, "float32[B,T,4]"],
-  ["Gather", ["float32[V,4]", "int64[B,T]"], {}, "float32[B,T,4]"],
+  ["Gather", ["float32[V,4]", "int64[B,T]"], { axis: 0 }, "float32[B,T,4]"],
+  ["Gather", ["float32[B,V,4]", "int64[T,2]"], { axis: -2 }, "float32[B,T,2,4]"],
   ["ScatterND", ["float32[S,4]", "int64[K,1]", "float32[K,4]"], add, "float32[S,4]"],
 ];
 
@@ -156,8 +169,21 @@ const faults: readonly Row[] = [
   ["Slice", ["float32[T]"], { axis: 1, start: 0, end: 1 }, "axis 1 is outside rank 1"],
   ["Expand", ["float32[2,3]"], { shape: [3] }, "does not expand to [3]"],
   ["Expand", ["float32[2]"], { shape: ["T"] }, "dimensions 2 and T do not broadcast"],
-  ["Gather", ["float32[2]", "int32[2]"], {}, "takes data of rank 1 or more and int64 indices"],
-  ["Gather", ["float32[]", "int64[2]"], {}, "takes data of rank 1 or more and int64 indices"],
+  ["Gather", ["float32[2]", "int32[2]"], { axis: 0 }, "takes data of rank 1 or more and int64 indices"],
+  ["Gather", ["float32[]", "int64[2]"], { axis: 0 }, "takes data of rank 1 or more and int64 indices"],
+  ["Gather", ["float32[2]", "int64[2]"], { axis: 1 }, "axis 1 is outside rank 1"],
+  ["QuantizeLinear", ["int64[T,4]", "float32[T]", "uint8[T]"], { axis: 0 }, "takes float32 numbers and scales"],
+  ["QuantizeLinear", ["float32[T,4]", "float32[T]", "int8[T]"], { axis: 0 }, "takes a zero point of uint8"],
+  ["QuantizeLinear", ["float32[T,4]", "float32[T]", "uint8[T]"], { axis: 1 }, "takes a scale for each entry of axis 1"],
+  ["QuantizeLinear", ["float32[T,4]", "float32[T]", "uint8[]"], { axis: 0 }, "takes as many zero points as scales"],
+  ["MatMulIntegerToFloat", integerProduct("int8[T,4]", "int8[4,5]"), {}, "takes uint8 times int8 or uint8"],
+  ["MatMulIntegerToFloat", integerProduct("uint8[T,4]", "int8[5,5]"), {}, "inner dimensions 4 and 5 differ"],
+  [
+    "MatMulIntegerToFloat",
+    integerProduct("uint8[T,4]", "int8[4,5]").with(2, "float32[T]"),
+    {},
+    "takes a scale for each column of b, one number of each of the others",
+  ],
   ["ScatterND", ["float32[4]", "int64[2]", "float32[2]"], add, "takes int64 indices [N, 1]"],
   ["ScatterND", ["int64[4]", "int64[2,1]", "int64[2]"], add, "takes float32 data and updates"],
   ["ScatterND", ["float32[4,2]", "int64[3,1]", "float32[2,2]"], add, "updates do not match indices and data"],

@@ -121,6 +121,21 @@ export const examples: { readonly [Op in ComputedOp]: readonly [Example<Op>, ...
       result: f([1, 1, 1], 3),
     },
   ],
+  // 2.5 and 3.5 are rounded to even, 300 and −300 pass the ends.
+  QuantizeLinear: [
+    {
+      attributes: { axis: 0 },
+      inputs: [f([2, 3], 2.5, 3.5, 300, 5, 7, -300), f([2], 1, 2), u([2], 128, 10)],
+      result: u([2, 3], 130, 132, 255, 12, 14, 0),
+    },
+  ],
+  MatMulIntegerToFloat: [
+    {
+      attributes: {},
+      inputs: [u([1, 2], 130, 127), u([2, 2], 7, 5, 3, 5), f([], 0.5), f([2], 10, 1), u([], 128), u([], 5)],
+      result: f([1, 2], (2 * 2 + -1 * -2) * 5, 0),
+    },
+  ],
   ReduceMax: [
     { attributes: { axes: [1], keepDims: false }, inputs: [f([2, 2], 1, 2, -3, -5)], result: f([2], 2, -3) },
     {
@@ -188,9 +203,14 @@ export const examples: { readonly [Op in ComputedOp]: readonly [Example<Op>, ...
     { attributes: { shape: [2, 2] }, inputs: [f([2], 1, 2)], result: f([2, 2], 1, 2, 1, 2) },
   ],
   Gather: [
-    plain([f([3, 2], 1, 2, 3, 4, 5, 6), i([2], 2, 2)], f([2, 2], 5, 6, 5, 6)),
-    plain([f([3], 1, 2, 3), i([2, 1], 1, 0)], f([2, 1], 2, 1)),
-    plain([i([2], 8, 9), i([], 1)], i([], 9)),
+    {
+      attributes: { axis: 0 },
+      inputs: [f([3, 2], 1, 2, 3, 4, 5, 6), i([2], 2, 2)],
+      result: f([2, 2], 5, 6, 5, 6),
+    },
+    { attributes: { axis: 0 }, inputs: [f([3], 1, 2, 3), i([2, 1], 1, 0)], result: f([2, 1], 2, 1) },
+    { attributes: { axis: 0 }, inputs: [i([2], 8, 9), i([], 1)], result: i([], 9) },
+    { attributes: { axis: 1 }, inputs: [f([2, 2], 1, 2, 3, 4), i([1], 1)], result: f([2, 1], 2, 4) },
   ],
   ScatterND: [
     {
