@@ -5,11 +5,16 @@ import type { LanguageModel } from "../models/language-model.ts";
 import { loadModel } from "../models/load-model.ts";
 import type { ModelFiles } from "../models/model-files.ts";
 import { openModel } from "../models/open.ts";
-import type { Precision } from "../models/precision/precision.ts";
+import type { Precision, RoundedPrecision } from "../models/precision/precision.ts";
 import type { CommandContext } from "./context.ts";
 import { withModelProgress } from "./model-progress.ts";
 import type { modelOptions } from "./shared-options.ts";
 import type { OptionValues } from "./spec.ts";
+
+const PRECISION_NOTES: Readonly<Record<RoundedPrecision, string>> = {
+  int8: "reads and answers in 8 bits",
+  int4: "answers in 4 bits, reads long texts in float32",
+};
 
 /**
  * Loads the model that the options name, runs `work` with it and closes it.
@@ -28,6 +33,7 @@ export async function useModel<T>(
   const loaded = await withModelProgress(log, (reporter) =>
     loadModel(model, { device, precision, ...(threads === undefined ? {} : { threads }), ...reporter }),
   );
+  if (precision !== "fp32") log.info(`computed in ${precision}: ${PRECISION_NOTES[precision]}`);
   log.debug(`model ${loaded.files.name}: sha256 ${loaded.files.hash}, ${loaded.files.folder}`);
   try {
     return await work(loaded);

@@ -15,12 +15,12 @@ export const modelOptions = {
 
 export const jsonOption = flag("--json", "results and errors for machines, one JSON object a line");
 
-/** The same for commands that decode. */
-export const decodingOptions = {
+/** The same for commands that read and answer, and what in. */
+export const readingOptions = {
   ...modelOptions,
   precision: optionOr(
     "--precision <precision>",
-    `weights that single tokens are decoded with: ${PRECISIONS.join(", ")}; int8 and int4 are faster, a little less exact`,
+    `what the model computes in: ${PRECISIONS.join(", ")}; int8 reads and decodes faster, int4 decodes alone, both a little less exact`,
     choice(PRECISIONS),
     "fp32",
   ),

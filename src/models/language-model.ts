@@ -1,7 +1,7 @@
 import type { Graph } from "../graph/graph.ts";
 import { writeOnnx } from "../graph/onnx/writer.ts";
 import type { Program } from "../runtime/program.ts";
-import type { Runtime } from "../runtime/runtime-over.ts";
+import type { OnnxProgram, Runtime } from "../runtime/runtime-over.ts";
 import { asDType, ints, type Tensor, tensor } from "../tensor/tensor.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { contextLimit, type ModelConfig } from "./config.ts";
@@ -9,6 +9,7 @@ import { externalWeights } from "./external-weights.ts";
 import { LayerCache } from "./layer-cache.ts";
 import type { LoadedLora } from "./loaded-lora.ts";
 import type { ModelFiles } from "./model-files.ts";
+import { eightBitGraph } from "./precision/eight-bit-graph.ts";
 import { type Precision, SHORT_STEP } from "./precision/precision.ts";
 import type { QuantisedWeights } from "./precision/quantised-copy.ts";
 import { quantisedGraph } from "./precision/quantised-graph.ts";
@@ -56,7 +57,7 @@ export class LanguageModel {
   private readonly programs = new Map<string, Promise<Program>>();
 
   /**
-   * @param quantised weights that short steps are computed with; left out: all is float32
+   * @param quantised weights that steps are computed with; left out: all is float32
    * @param pace when calls are made; left out: at once
    */
   constructor(files: ModelFiles, runtime: Runtime, quantised?: QuantisedWeights, pace?: Pace) {
@@ -249,26 +250,27 @@ export class LanguageModel {
     return this.runtime.close();
   }
 
-  /** The compiled step graph that computes what `options` name. */
+  /** The compiled step graph that computes what `options` name, with products of 8 bits where the model has them. */
   stepProgram(options: StepGraphOptions): Promise<Program> {
-    return this.compile(JSON.stringify(options), () => stepGraph(this.config, options));
+    const { quantised } = this;
+    const key = JSON.stringify(options);
+    if (quantised?.long === undefined) return this.compile(key, () => stepGraph(this.config, options));
+    const { takes, type } = quantised.long;
+    return this.compiled(key, () => {
+      const graph = eightBitGraph(stepGraph(this.config, options), takes, type);
+      return this.runtime.load({ ...fromCopy(graph, quantised), prepack: false });
+    });
   }
 
-  /** The step graph for reading `tokens` tokens in one go: few of them with quantised weights, where there are any. */
+  /** The step graph for reading `tokens` tokens in one go: few of them with weights in blocks, where there are any. */
   readingProgram(options: Pick<StepGraphOptions, "result" | "adapter" | "ragged">, tokens: number): Promise<Program> {
     const { quantised } = this;
     if (quantised === undefined || tokens > SHORT_STEP || options.adapter !== undefined)
       return this.stepProgram(options);
-    const { precision, weights, folder, bitsOf } = quantised;
-    return this.compiled(`${precision} ${JSON.stringify(options)}`, () => {
-      const graph = quantisedGraph(stepGraph(this.config, options), bitsOf);
+    return this.compiled(`blocks ${JSON.stringify(options)}`, () => {
+      const graph = quantisedGraph(stepGraph(this.config, options), quantised.bitsOf);
       // Packed anew for the processor at hand: a copy, which blocks cannot do without.
-      return this.runtime.load({
-        name: graph.name,
-        bytes: writeOnnx(graph, weights),
-        weightsFolder: folder,
-        prepack: true,
-      });
+      return this.runtime.load({ ...fromCopy(graph, quantised), prepack: true });
     });
   }
 
@@ -293,6 +295,10 @@ export class LanguageModel {
       });
     }
   }
+}
+
+function fromCopy(graph: Graph, { weights, folder }: QuantisedWeights): OnnxProgram {
+  return { name: graph.name, bytes: writeOnnx(graph, weights), weightsFolder: folder };
 }
 
 /** How much adapters do to each token of a chunk. */

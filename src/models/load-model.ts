@@ -9,7 +9,7 @@ import type { ModelReporter } from "./progress.ts";
 export { passagePromptOf } from "./passage-prompt-of.ts";
 
 export interface LoadModelOptions extends RuntimeOptions, ModelReporter {
-  /** Of short steps: what decodes, not what reads long texts or trains. Default fp32. */
+  /** What reading is computed in, not training. Default fp32. */
   readonly precision?: Precision;
 }
 
@@ -34,7 +34,7 @@ export async function loadModel(
     const reporter = { ...(onProgress && { onProgress }), ...(onWarning && { onWarning }) };
     const files = await openModel(nameOrPath, reporter);
     if (precision === "fp32") return new LanguageModel(files, runtime);
-    return new LanguageModel(files, runtime, await quantisedCopy(files, precision, reporter));
+    return new LanguageModel(files, runtime, await quantisedCopy(files, precision, runtime, reporter));
   } catch (error) {
     await runtime.close();
     throw error;

@@ -120,6 +120,12 @@ describe("compress", { timeout: CLI_TIME }, () => {
     expect(await readdir(folder)).not.toContain("x.kvd");
   });
 
+  test("4 bits, which only answers are computed in", async () => {
+    const run = await streaming(path("text.txt"), "--keep", "25%", "--precision", "int4");
+    expect(run.code).toBe(2);
+    expect(run.stderr).toMatch(/int4 is for answers/);
+  });
+
   test("wrong command lines, all faults at once", async () => {
     const two = await streaming(path("text.txt"), "--keep", "5%", "--tokens", "9", "--messages", "x.json", "--json");
     expect(two.code).toBe(2);

@@ -1,11 +1,13 @@
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { logProbabilities } from "../../src/generate/sample.ts";
 import { loadModel } from "../../src/models/load-model.ts";
 import { tinyModel } from "../models/tiny-models.ts";
 import { useTempHome } from "../models/temp-home.ts";
+import { wideModel } from "../models/wide-model.ts";
 import { CLI_TIME, runCli } from "./run-cli.ts";
 
-useTempHome();
+const files = useTempHome();
 
 interface Printed {
   readonly ids: readonly number[];
@@ -47,6 +49,20 @@ describe.each(["llama", "gpt2"])("logits of a tiny %s", { timeout: CLI_TIME }, (
     expect(ids).toEqual(tokenizer.encode(text, { special: "parse" }));
     if (special !== undefined) expect(ids).toContain(special);
   });
+});
+
+test("in 8 bits nearly the same, which stderr tells", { timeout: CLI_TIME }, async () => {
+  const path = await wideModel("qwen2", join(files.work(), "wide"));
+  const ids = Array.from({ length: 40 }, (_, i) => i + 1).join(",");
+  const [exact, rounded] = [
+    await runCli(["logits", "--model", path, "--ids", ids, "--json"]),
+    await runCli(["logits", "--model", path, "--ids", ids, "--json", "--precision", "int8"]),
+  ];
+  expect([exact.code, rounded.code, exact.stderr]).toEqual([0, 0, ""]);
+  expect(rounded.stderr).toMatch(/computed in int8: reads and answers in 8 bits/);
+  const [a, b] = [exact, rounded].map(({ stdout }) => JSON.parse(stdout) as Printed);
+  expect(b?.next).not.toEqual(a?.next);
+  expect(b?.next[0]?.logProb).toBeCloseTo(a?.next[0]?.logProb ?? NaN, 0);
 });
 
 test("a table for people, control characters written out", { timeout: CLI_TIME }, async () => {

@@ -1,27 +1,29 @@
-import { cp, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { floatTensor } from "../../src/formats/safetensors/float-tensor.ts";
-import { writeSafetensors } from "../../src/formats/safetensors/write.ts";
 import { gemm, input, weight } from "../../src/graph/build.ts";
 import { defineGraph } from "../../src/graph/graph.ts";
 import { array64, type Array64 } from "../../src/graph/interpreter/array.ts";
 import { interpret } from "../../src/graph/interpreter/interpreter.ts";
+import { compressIds } from "../../src/compress/compress.ts";
+import { methodNamed } from "../../src/compress/methods/index.ts";
+import { readingCache } from "../../src/generate/generate.ts";
 import { logProbabilities } from "../../src/generate/sample.ts";
 import { layerOf } from "../../src/models/host-layer.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
 import { LayerCache } from "../../src/models/layer-cache.ts";
 import { loadModel } from "../../src/models/load-model.ts";
 import { SHORT_STEP } from "../../src/models/precision/precision.ts";
+import { eightBitMatrix } from "../../src/models/precision/eight-bit.ts";
+import { eightBitGraph, eightBitNames } from "../../src/models/precision/eight-bit-graph.ts";
 import { BLOCK_SIZE, quantise } from "../../src/models/precision/quantise.ts";
-import { partNames, quantisableMatrices, quantisedGraph } from "../../src/models/precision/quantised-graph.ts";
-import { readModelConfig } from "../../src/models/read-config.ts";
-import { stepGraph } from "../../src/models/step-graph.ts";
+import { quantisableMatrices } from "../../src/models/precision/products.ts";
+import { partNames, quantisedGraph } from "../../src/models/precision/quantised-graph.ts";
 import { randomFromSeed } from "../../src/util/random.ts";
 import { errorOf } from "../runtime/expect-error.ts";
 import { useTempHome } from "./temp-home.ts";
-import { editJson, tinyModel } from "./tiny-models.ts";
+import { tinyModel } from "./tiny-models.ts";
+import { wideModel } from "./wide-model.ts";
 
 const files = useTempHome();
 
@@ -127,31 +129,87 @@ test("a quantised graph computes with the numbers that the blocks stand for", ()
   }
 });
 
-/** A random model whose matrices divide into blocks, with the tokenizer of a tiny one. */
-async function wideModel(name: string, folder: string): Promise<string> {
-  await mkdir(folder, { recursive: true });
-  await cp(tinyModel(name), folder, { recursive: true });
-  await editJson(join(folder, "config.json"), (config) => {
-    if (name === "gpt2") Object.assign(config, { n_embd: 64, n_inner: 96 });
-    else Object.assign(config, { hidden_size: 64, intermediate_size: 96 });
-  });
-  const path = join(folder, "config.json");
-  const config = readModelConfig(JSON.parse(await readFile(path, "utf8")), path);
-  const random = randomFromSeed(11);
-  const tensors = stepGraph(config, { result: "logits" }).weights.map(({ attributes: { name, type } }) => {
-    const dims = type.shape.map(Number);
-    const scale = dims.length === 1 ? 1 : 0.3;
-    const count = dims.reduce((product, dim) => product * dim, 1);
-    return floatTensor(
-      name,
-      dims,
-      Float32Array.from({ length: count }, () => scale * random.normal()),
-      "F32",
+describe("matrices of 8 bits a number", () => {
+  const rows = 3;
+  const columns = fc.integer({ min: 2, max: 9 });
+  const matrices = columns.chain((width) =>
+    fc.record({
+      matrix: fc
+        .array(fc.float({ min: -8, max: 8, noNaN: true }), { minLength: rows * width, maxLength: rows * width })
+        .map((numbers) => Float32Array.from(numbers)),
+      kept: fc.subarray([...Array(width).keys()], { minLength: 1 }),
+    }),
+  );
+
+  test("are off by half a step at most, and exact where they are kept", () => {
+    fc.assert(
+      fc.property(matrices, fc.constantFrom("int8" as const, "uint8" as const), ({ matrix, kept }, type) => {
+        const width = matrix.length / rows;
+        const { values, scales, kept: exact } = eightBitMatrix(matrix, rows, kept, type);
+        const numbers = type === "int8" ? new Int8Array(values.buffer) : values.map((value) => value - 128);
+        const signed = Int8Array.from(numbers);
+        for (let row = 0; row < rows; row++) {
+          for (let column = 0; column < width; column++) {
+            const value = matrix[row * width + column] ?? NaN;
+            const own = (signed[column * rows + row] ?? NaN) * (scales[row] ?? NaN);
+            const place = kept.indexOf(column);
+            if (place < 0) expect(Math.abs(own - value)).toBeLessThanOrEqual((scales[row] ?? NaN) * 0.5 + 1e-6);
+            else expect([own, exact[row * kept.length + place]]).toEqual([0, value]);
+          }
+        }
+      }),
     );
   });
-  await writeSafetensors(join(folder, "model.safetensors"), tensors);
-  return folder;
-}
+
+  test.each(["int8", "uint8"] as const)("multiply as the numbers that they stand for: %s", (type) => {
+    const random = randomFromSeed(9);
+    const [width, outputs, tokens] = [64, 5, 4];
+    const kept = [3, 17, 40, 63];
+    const numbers = (...dims: number[]): Array64 =>
+      array64(
+        dims,
+        Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => Math.fround(random.normal())),
+      );
+    const x = input("x", "float32", ["T", width]);
+    const spec = { transB: true, addend: weight("bias", [outputs]) };
+    const graph = defineGraph("product", {
+      y: gemm(x, weight("m", [outputs, width]), spec),
+      z: gemm(x, weight("n", [2, width]), { transB: true }),
+    });
+    const feeds: Record<string, Array64> = {
+      x: numbers(tokens, width),
+      m: numbers(outputs, width),
+      n: numbers(2, width),
+      bias: numbers(outputs),
+    };
+    // What is kept is far larger than the rest, and one row is zero.
+    for (let row = 0; row < tokens; row++)
+      for (const place of kept) feeds.x?.data.fill(100 * row, row * width + place, row * width + place + 1);
+    feeds.x?.data.fill(0, 0, width);
+    const names = eightBitNames("m");
+    const {
+      values,
+      scales,
+      kept: columns,
+    } = eightBitMatrix(Float32Array.from(feeds.m?.data ?? []), outputs, kept, type);
+    feeds[names.values] = array64([width, outputs], type === "int8" ? new Int8Array(values.buffer) : values);
+    feeds[names.scales] = array64([outputs], scales);
+    feeds[names.kept] = array64([outputs, kept.length], columns);
+    feeds[names.places] = array64([kept.length], kept);
+    feeds[names.others] = array64(
+      [width],
+      Array.from({ length: width }, (_, i) => (kept.includes(i) ? 0 : 1)),
+    );
+    const rounded = eightBitGraph(graph, ({ name }) => name === "m", type);
+    const [got, wanted] = [interpret(rounded, feeds), interpret(graph, feeds)];
+    expect(got.z).toEqual(wanted.z);
+    wanted.y?.data.forEach((value, i) => {
+      // 64 products of numbers of about 1, each rounded to a hundredth.
+      expect(Math.abs(value - (got.y?.data[i] ?? NaN))).toBeLessThan(i < outputs ? 1e-9 : 0.5);
+    });
+    expect(got.y).not.toEqual(wanted.y);
+  });
+});
 
 test("a model without a matrix that divides into blocks is refused", async () => {
   await errorOf(loadModel(tinyModel("llama"), { precision: "int8" }), "unsupported");
@@ -190,7 +248,7 @@ describe.each(["qwen2", "gpt2"])("%s", (name) => {
     return p.reduce((sum, log, i) => sum + Math.exp(log) * (log - (q[i] ?? NaN)), 0);
   }
 
-  test("short steps come near float32, long ones are float32; the copy is made once", async () => {
+  test("steps come near float32, long ones at int8 too, and are float32 at int4; the copy is made once", async () => {
     const ids = Array.from({ length: SHORT_STEP + 1 }, (_, i) => (7 * i + 3) % 100);
     const folder = await wideModel(name, join(files.work(), "wide"));
     const exact = await loadModel(folder, { threads: 1 });
@@ -206,7 +264,13 @@ describe.each(["qwen2", "gpt2"])("%s", (name) => {
       const near = divergence(short, await predictions(model, ids.slice(1)));
       expect(near).toBeGreaterThan(0);
       expect(near).toBeLessThan(precision === "int8" ? 0.01 : 0.3);
-      expect(await predictions(model, ids)).toEqual(long);
+      const read = await predictions(model, ids);
+      const nearLong = divergence(long, read);
+      if (precision === "int4") expect(read).toEqual(long);
+      else {
+        expect(nearLong).toBeGreaterThan(0);
+        expect(nearLong).toBeLessThan(0.01);
+      }
       const nearRagged = divergence(ragged, await raggedPredictions(model, ids.slice(1)));
       expect(nearRagged).toBeGreaterThan(0);
       expect(nearRagged).toBeLessThan(precision === "int8" ? 0.01 : 0.3);
@@ -221,5 +285,29 @@ describe.each(["qwen2", "gpt2"])("%s", (name) => {
       expect(again).not.toContain("quantise");
       await second.close();
     }
+  });
+
+  test("a cache says what it was computed in, and a model of any precision reads it", async () => {
+    const ids = Array.from({ length: SHORT_STEP + 8 }, (_, i) => (7 * i + 3) % 100);
+    const folder = await wideModel(name, join(files.work(), "wide"));
+    const exact = await loadModel(folder, { threads: 1 });
+    const options = { method: methodNamed("streaming", undefined), keep: { kind: "fraction", value: 0.5 } } as const;
+    const cache = await compressIds(exact, ids, options);
+    expect(cache.provenance).not.toHaveProperty("precision");
+    for (const precision of ["int8", "int4"] as const) {
+      const model = await loadModel(folder, { threads: 1, precision });
+      const rounded = await compressIds(model, ids, options);
+      await model.close();
+      expect(rounded.provenance.precision).toBe(precision);
+      expect(rounded.positions).toEqual(cache.positions);
+      // Reading in float32 is that of int4 too.
+      if (precision === "int4") expect(rounded.layers).toEqual(cache.layers);
+      else expect(rounded.layers).not.toEqual(cache.layers);
+      const rows = await readingCache(exact, rounded);
+      const { data } = await exact.forward({ ids: [5], cache: rows, logitRows: [0] });
+      rows.release();
+      expect(data.every(Number.isFinite)).toBe(true);
+    }
+    await exact.close();
   });
 });

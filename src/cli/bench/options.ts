@@ -42,7 +42,7 @@ export const benchOptions = {
   out: option("--out <folder>", "write result.json, table.txt and plots", text),
   precision: optionOr(
     "--precision <name>",
-    `weights that our side decodes with: ${PRECISIONS.join(", ")}`,
+    `what our side computes in: ${PRECISIONS.join(", ")}; int4 decodes alone, and reads in float32`,
     choice(PRECISIONS),
     "fp32",
   ),

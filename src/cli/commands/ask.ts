@@ -17,7 +17,7 @@ import { defineCommand } from "../define-command.ts";
 import { useModel } from "../model.ts";
 import { printTable } from "../print-table.ts";
 import { samplingOf, samplingOptions } from "../sampling-options.ts";
-import { DEFAULT_MODEL, jsonOption, decodingOptions } from "../shared-options.ts";
+import { DEFAULT_MODEL, jsonOption, readingOptions } from "../shared-options.ts";
 import { argument, option, optionalArgument, optionOr, type OptionValues, text } from "../spec.ts";
 import { choice } from "../values/choice.ts";
 
@@ -31,7 +31,7 @@ const options = {
     choice(["full"]),
   ),
   ...samplingOptions,
-  ...decodingOptions,
+  ...readingOptions,
   model: option(
     "--model <name|path>",
     `pulled model, Hugging Face folder or .gguf file (default: the cache's, if it was pulled, or ${DEFAULT_MODEL})`,

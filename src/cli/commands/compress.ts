@@ -21,7 +21,7 @@ import { openAdapter, useModel } from "../model.ts";
 import { isFolder } from "../path-kind.ts";
 import { linkSettings, queueFaults, queueOptions } from "../queue-options.ts";
 import { readInput } from "../read-input.ts";
-import { adapterOption, jsonOption, modelOptions } from "../shared-options.ts";
+import { adapterOption, jsonOption, readingOptions } from "../shared-options.ts";
 import { flag, type OptionValues, option, optionalArgument, optionOr, text } from "../spec.ts";
 import { byteSize } from "../values/byte-size.ts";
 import { choice } from "../values/choice.ts";
@@ -50,7 +50,7 @@ const options = {
   messages: option("--messages <file>", "a conversation instead of a text: JSON messages, a part of them marked", text),
   seed: optionOr("--seed <n>", "for methods that draw", seed, 0),
   resume: flag("--resume", "a folder of documents: go on with the caches that are there"),
-  ...modelOptions,
+  ...readingOptions,
   ...queueOptions,
   json: jsonOption,
 } as const;
@@ -75,6 +75,7 @@ export const compress = defineCommand({
     ["compress --messages chat.json --keep 10%", "the marked part of a conversation"],
     ["compress report.txt --keep 25% --method streaming", "without an adapter"],
     ["compress report.txt --keep 25% --exportable", "for llama.cpp, transformers, transformers.js, mlx"],
+    ["compress report.txt --keep 5% --precision int8", "in 8 bits: sooner done, a little less exact"],
     ["compress reports --keep 10% -o caches", "every text of a folder"],
     ["compress reports --keep 10% -o caches --queue redis://10.0.0.5 --store /mnt/shared", "by the workers of a queue"],
   ],
@@ -85,6 +86,7 @@ export const compress = defineCommand({
     ...((file === undefined) === (own.messages === undefined) ? ["give either a file or --messages"] : []),
     ...(own.marked && own.messages !== undefined ? ["--marked: messages are always marked"] : []),
     ...(own.adapter !== undefined && own.method !== "kv-distill" ? [`--adapter: ${own.method} takes none`] : []),
+    ...(own.precision === "int4" ? ["--precision: int4 is for answers; compressing reads, in fp32 or int8"] : []),
     ...queueFaults(own),
     ...(own.output === undefined && (own.messages ?? file) === "-" ? ["-o, --output <file>: needed for stdin"] : []),
   ],

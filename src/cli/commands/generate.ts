@@ -6,7 +6,7 @@ import { defineCommand } from "../define-command.ts";
 import { useModel } from "../model.ts";
 import { readInput } from "../read-input.ts";
 import { samplingOf, samplingOptions } from "../sampling-options.ts";
-import { jsonOption, decodingOptions } from "../shared-options.ts";
+import { jsonOption, readingOptions } from "../shared-options.ts";
 import { argument, flag } from "../spec.ts";
 
 export const generate = defineCommand({
@@ -15,7 +15,7 @@ export const generate = defineCommand({
   description: "Streams the model's answer to a prompt. No cache is read or written.",
   arguments: { prompt: argument("prompt", "what to answer; - reads it from stdin") },
   options: {
-    ...decodingOptions,
+    ...readingOptions,
     raw: flag("--raw", "go on from the prompt as it stands, special tokens recognised, without chat template"),
     ...samplingOptions,
     json: jsonOption,

@@ -4,7 +4,7 @@ import { KvDistillError } from "../../util/errors.ts";
 import { renderTable } from "../../util/table.ts";
 import { defineCommand } from "../define-command.ts";
 import { useModel } from "../model.ts";
-import { jsonOption, modelOptions } from "../shared-options.ts";
+import { jsonOption, readingOptions } from "../shared-options.ts";
 import { option, text } from "../spec.ts";
 import { tokenIds } from "../values/token-ids.ts";
 
@@ -24,7 +24,7 @@ export const logits = defineCommand({
     "Text is tokenised as it stands: special tokens are recognised, none are added.",
   arguments: {},
   options: {
-    ...modelOptions,
+    ...readingOptions,
     ids: option("--ids <list>", "token ids, separated by commas", tokenIds),
     text: option("--text <text>", "text to tokenise", text),
     json: jsonOption,

@@ -20,13 +20,13 @@ import { readTextFile } from "../../util/read-text.ts";
 import { defineCommand } from "../define-command.ts";
 import { useModel } from "../model.ts";
 import { accessOptions, limitOptions, limitsOf } from "../serve/options.ts";
-import { adapterOption, jsonOption, decodingOptions } from "../shared-options.ts";
+import { adapterOption, jsonOption, readingOptions } from "../shared-options.ts";
 import { type OptionValues, option, text } from "../spec.ts";
 
 const MAX_TOKEN_BYTES = 1 << 20;
 
 const options = {
-  ...decodingOptions,
+  ...readingOptions,
   adapter: { ...adapterOption, description: `${adapterOption.description}; default: the package's own for this model` },
   ...accessOptions,
   store: option("--store <folder>", "where contexts are kept (default: KV_DISTILL_HOME/contexts)", text),

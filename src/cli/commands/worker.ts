@@ -8,7 +8,7 @@ import { runWorker } from "../../distribute/worker/run-worker.ts";
 import { defineCommand } from "../define-command.ts";
 import { useModel } from "../model.ts";
 import { linkOptions, linkSettings } from "../queue-options.ts";
-import { jsonOption, modelOptions } from "../shared-options.ts";
+import { jsonOption, readingOptions } from "../shared-options.ts";
 import { option, optionOr, requiredOption, text } from "../spec.ts";
 import { wholeNumber } from "../values/whole-number.ts";
 
@@ -23,7 +23,7 @@ export const worker = defineCommand({
   options: {
     queue: requiredOption("--queue <url>", "redis://host:6379, or rediss://user:password@host:6379 with TLS", text),
     ...linkOptions,
-    ...modelOptions,
+    ...readingOptions,
     name: option("--name <name>", "by which others know it (default: machine and process)", text),
     scratch: option(
       "--scratch <folder>",

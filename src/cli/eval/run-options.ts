@@ -3,7 +3,7 @@ import { DEFAULT_GOLD_TOKENS, MEASURED_METHOD_NAMES } from "../../evaluate/run/c
 import { KvDistillError } from "../../util/errors.ts";
 import { quote } from "../../util/quote.ts";
 import { queueFaults, queueOptions } from "../queue-options.ts";
-import { adapterOption, jsonOption, decodingOptions } from "../shared-options.ts";
+import { adapterOption, jsonOption, readingOptions } from "../shared-options.ts";
 import { flag, option, optionOr, type OptionValues, type Parser, text } from "../spec.ts";
 import { keepFractions } from "../values/keep.ts";
 import { seed, wholeNumber } from "../values/whole-number.ts";
@@ -22,7 +22,7 @@ const methodList: Parser<readonly string[]> = (given) => {
 
 /** Options of an evaluation, whatever the task. */
 export const runOptions = {
-  ...decodingOptions,
+  ...readingOptions,
   adapter: {
     ...adapterOption,
     description: `${adapterOption.description}; default: the package's own for this model`,

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { METHOD_NAMES, QUESTION_AWARE_METHOD_NAMES } from "../../compress/methods/index.ts";
-import type { Precision } from "../../models/precision/precision.ts";
+import type { RoundedPrecision } from "../../models/precision/precision.ts";
 import { KvDistillError } from "../../util/errors.ts";
 
 /** What an evaluation measures, whatever the task. Together with task, model, adapter and data it decides every result. */
@@ -78,8 +78,8 @@ export interface RunIdentity {
   readonly sinks: number;
   readonly modelHash: string;
   readonly tokenizerHash: string;
-  /** Of short steps; absent: float32. */
-  readonly precision?: Precision;
+  /** What the model computes in; absent: float32. */
+  readonly precision?: RoundedPrecision;
   /** "none" without an adapter. */
   readonly adapterHash: string;
   /** Of the task's file; of several files, of their names and hashes. */

@@ -2,58 +2,86 @@ import { dirname, join } from "node:path";
 import { openSafetensors } from "../../formats/safetensors/open.ts";
 import { type TensorSource, writeSafetensors } from "../../formats/safetensors/write.ts";
 import type { ExternalData } from "../../graph/onnx/writer.ts";
+import type { Runtime } from "../../runtime/runtime-over.ts";
 import { readTensor } from "../../runtime/read-tensor.ts";
 import { asDType, elementCount } from "../../tensor/tensor.ts";
 import { writeFolderAtomic } from "../../util/atomic-folder.ts";
 import { requireRoom } from "../../util/disk-room.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { pathExists } from "../../util/path-exists.ts";
+import { familyOf } from "../families/index.ts";
 import { cacheFolder } from "../home.ts";
 import type { ModelFiles } from "../model-files.ts";
 import type { ModelReporter } from "../progress.ts";
 import { stepGraph } from "../step-graph.ts";
-import type { Precision } from "./precision.ts";
+import type { RoundedPrecision } from "./precision.ts";
 import { BLOCK_SIZE, quantise, type QuantisedMatrix } from "./quantise.ts";
-import { type MatrixSpec, partNames, quantisableMatrices, quantisedGraph } from "./quantised-graph.ts";
+import { largestInputs } from "./calibrate.ts";
+import { type EightBitMatrix, eightBitMatrix, type EightBits, keptInputs } from "./eight-bit.ts";
+import { eightBitGraph, eightBitNames } from "./eight-bit-graph.ts";
+import { exactEightBits } from "./probe-products.ts";
+import { type MatrixSpec, quantisableMatrices } from "./products.ts";
+import { partNames, quantisedGraph } from "./quantised-graph.ts";
 
-/** What short steps are computed with. */
+/** What steps are computed with. */
 export interface QuantisedWeights {
-  readonly precision: Exclude<Precision, "fp32">;
+  readonly precision: RoundedPrecision;
   /** Folder that the engine maps the file from. */
   readonly folder: string;
-  /** Every weight of the quantised step graph. */
+  /** Every weight of the quantised step graphs. */
   readonly weights: ReadonlyMap<string, ExternalData>;
+  /** Of matrices in blocks, for short steps. */
   readonly bitsOf: (spec: MatrixSpec) => 4 | 8;
+  /** Of products of 8 bits, for long steps; undefined where those are float32. */
+  readonly long: LongSteps | undefined;
 }
 
-/** Part of the copies' names: raised when they are made in another way. */
-const VERSION = 1;
+export interface LongSteps {
+  readonly type: EightBits;
+  readonly takes: (spec: MatrixSpec) => boolean;
+}
+
+/** Parts of the copies' names: raised when they are made in another way. */
+const VERSIONS = { int8: 2, int4: 1 } as const;
 const FILE = "weights.safetensors";
 
 /**
- * The copy of a model's weights with matrices in 4 or 8 bits, in the cache folder, made on first use. The output matrix has 8 bits in either: it
- * decides between words that are nearly as likely.
+ * The copy of a model's weights with matrices in 4 or 8 bits, in the cache folder, made on first use. In blocks, for short steps, the output matrix has 8
+ * bits in either: it decides between words that are nearly as likely. For long steps, at int8, it stays float32, as few rows meet it, and so does the
+ * first block, whose rounding is a third of what all blocks' does (experiments, E16).
  * @throws KvDistillError `disk`, also when there is too little room; `unsupported` for a model without files, or whose matrices
  * are no multiple of a block wide
  */
 export async function quantisedCopy(
   files: ModelFiles,
-  precision: QuantisedWeights["precision"],
+  precision: RoundedPrecision,
+  runtime: Runtime,
   reporter: ModelReporter = {},
 ): Promise<QuantisedWeights> {
-  const bitsOf = ({ rows }: MatrixSpec): 4 | 8 => (precision === "int8" || rows === files.config.vocabSize ? 8 : 4);
-  const folder = join(await cacheFolder("quantised"), `${files.hash}-${precision}-${VERSION}`);
-  if (!(await pathExists(join(folder, FILE)))) await writeCopy(files, folder, bitsOf, reporter);
+  const { vocabSize } = files.config;
+  const firstBlock = `${familyOf(files.config).layerPath(0)}.`;
+  const bitsOf = ({ rows }: MatrixSpec): 4 | 8 => (precision === "int8" || rows === vocabSize ? 8 : 4);
+  const long =
+    precision === "int8"
+      ? {
+          type: await exactEightBits(runtime),
+          takes: ({ name, rows }: MatrixSpec) => rows !== vocabSize && !name.startsWith(firstBlock),
+        }
+      : undefined;
+  const name = `${files.hash}-${precision}${long?.type === "uint8" ? "-unsigned" : ""}-${VERSIONS[precision]}`;
+  const folder = join(await cacheFolder("quantised"), name);
+  if (!(await pathExists(join(folder, FILE)))) await writeCopy(files, folder, { bitsOf, long }, runtime, reporter);
   const { entries } = await openSafetensors(join(folder, FILE));
   const weights = new Map<string, ExternalData>();
   for (const [name, { offset, shape }] of entries) weights.set(name, { file: FILE, offset, dims: shape });
-  return { precision, folder, weights, bitsOf };
+  return { precision, folder, weights, bitsOf, long };
 }
 
 async function writeCopy(
   files: ModelFiles,
   folder: string,
-  bitsOf: QuantisedWeights["bitsOf"],
+  { bitsOf, long }: Pick<QuantisedWeights, "bitsOf" | "long">,
+  runtime: Runtime,
   { onProgress }: ModelReporter,
 ): Promise<void> {
   const graph = stepGraph(files.config, { result: "logits" });
@@ -65,12 +93,16 @@ async function writeCopy(
       hint: "use precision fp32",
     });
   }
-  const plain = quantisedGraph(graph, bitsOf)
-    .weights.map(({ attributes }) => attributes.name)
-    .filter((name) => files.weights.has(name));
+  const graphs = [quantisedGraph(graph, bitsOf), ...(long ? [eightBitGraph(graph, long.takes, long.type)] : [])];
+  const named = graphs.flatMap(({ weights }) => weights.map(({ attributes }) => attributes.name));
+  const plain = [...new Set(named)].filter((name) => files.weights.has(name));
+  const kept = long && (await largestInputs(files, runtime));
   const tensors = [
     ...plain.map((name) => plainTensor(files, name)),
     ...[...specs.values()].flatMap((spec) => quantisedTensors(files, spec, bitsOf(spec))),
+    ...[...specs.values()].flatMap((spec) =>
+      long?.takes(spec) === true ? eightBitTensors(files, spec, kept?.get(spec.name) ?? [], long.type) : [],
+    ),
   ];
   const total = tensors.reduce((sum, tensor) => sum + tensor.size, 0);
   await requireRoom(dirname(folder), total, "the quantised weights");
@@ -118,6 +150,30 @@ function quantisedTensors(files: ModelFiles, spec: MatrixSpec, bits: 4 | 8): Siz
     ...(bits === 4
       ? [{ ...numbers, name: names.floors, shape: [rows, blocks], bytes: part(({ floors }) => floors) }]
       : []),
+  ];
+}
+
+/** The parts of a matrix of 8 bits a number, likewise. */
+function eightBitTensors(files: ModelFiles, spec: MatrixSpec, kept: readonly number[], type: EightBits): SizedTensor[] {
+  const { name, rows, columns } = spec;
+  const names = eightBitNames(name);
+  const part = (pick: (matrix: EightBitMatrix) => Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>) => async () =>
+    new Uint8Array(pick(eightBitMatrix(await readMatrix(files, spec), rows, kept, type)).buffer);
+  const count = keptInputs(columns);
+  const places = BigInt64Array.from(kept, BigInt);
+  const others = Float32Array.from({ length: columns }, (_, i) => (kept.includes(i) ? 0 : 1));
+  const dtype = type === "int8" ? "I8" : "U8";
+  const tensorOf = (own: Omit<TensorSource, "name">, partName: string, bytes: number): SizedTensor => ({
+    ...own,
+    name: partName,
+    size: elementCount(own.shape) * bytes,
+  });
+  return [
+    tensorOf({ dtype, shape: [columns, rows], bytes: part(({ values }) => values) }, names.values, 1),
+    tensorOf({ dtype: "F32", shape: [rows], bytes: part(({ scales }) => scales) }, names.scales, 4),
+    tensorOf({ dtype: "F32", shape: [rows, count], bytes: part((matrix) => matrix.kept) }, names.kept, 4),
+    tensorOf({ dtype: "I64", shape: [count], bytes: () => new Uint8Array(places.buffer) }, names.places, 8),
+    tensorOf({ dtype: "F32", shape: [columns], bytes: () => new Uint8Array(others.buffer) }, names.others, 4),
   ];
 }
 

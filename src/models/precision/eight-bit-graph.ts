@@ -1,0 +1,89 @@
+import {
+  add,
+  constant,
+  gather,
+  gemm,
+  matMulIntegerToFloat,
+  mul,
+  quantizeLinear,
+  reduceMax,
+  reshape,
+  sqrt,
+  weight,
+} from "../../graph/build.ts";
+import type { Dim } from "../../graph/dims.ts";
+import type { Graph } from "../../graph/graph-type.ts";
+import { apply, type Node } from "../../graph/node.ts";
+import { type EightBits, keptInputs, zeroPointOf } from "./eight-bit.ts";
+import { type MatrixSpec, replaceProducts } from "./products.ts";
+
+/** Names of the parts of a matrix in 8 bits, as the graph and the file have them. */
+export interface EightBitNames {
+  readonly values: string;
+  readonly scales: string;
+  /** Columns that stay float32, and where they are: int64 [kept]. */
+  readonly kept: string;
+  readonly places: string;
+  /** 0 for inputs that stay float32, 1 for the others: [columns]. */
+  readonly others: string;
+}
+
+export function eightBitNames(name: string): EightBitNames {
+  const of = (part: string): string => `${name}.eight.${part}`;
+  return { values: of("values"), scales: of("scales"), kept: of("kept"), places: of("places"), others: of("others") };
+}
+
+/**
+ * The same graph with products of 8 bits: every row of activations has one scale, every output of the matrix one, and the inputs that are
+ * largest by calibration are multiplied in float32 and added.
+ * @param takes whether a matrix is there in 8 bits
+ */
+export function eightBitGraph(graph: Graph, takes: (spec: MatrixSpec) => boolean, type: EightBits): Graph {
+  const rounded = new Map<Node, RoundedRows>();
+  return replaceProducts(graph, (x, spec) => {
+    if (!takes(spec)) return undefined;
+    const own = rounded.get(x) ?? roundRows(x, spec);
+    rounded.set(x, own);
+    return eightBitProduct(own, spec, type);
+  });
+}
+
+/** Activations [tokens, columns] in 8 bits. Products with the same activations share them. */
+interface RoundedRows {
+  readonly values: Node;
+  /** [tokens, 1] */
+  readonly scales: Node;
+  /** [tokens, kept], float32. */
+  readonly kept: Node;
+}
+
+/** 127 steps to the largest of a row; what is kept passes the ends, and meets zeros of the matrix there. */
+function roundRows(x: Node, { name, columns }: MatrixSpec): RoundedRows {
+  const names = eightBitNames(name);
+  const others = mul(x, weight(names.others, [columns]));
+  // Never zero: rows of zeros are divided by it.
+  const scales = add(mul(sqrt(reduceMax(mul(others, others), [1])), 1 / 127), 1e-30);
+  const [tokens = 1] = x.shape;
+  return {
+    values: quantizeLinear(x, scales, bytes([tokens]), 0),
+    scales: reshape(scales, [tokens, 1]),
+    kept: gather(x, weight(names.places, [keptInputs(columns)], "int64"), 1),
+  };
+}
+
+const bytes = (shape: readonly Dim[]): Node => apply("ConstantOfShape", [], { dtype: "uint8", shape, value: 128 });
+const number = (dtype: EightBits, value: number): Node => apply("Constant", [], { dtype, dims: [], values: [value] });
+
+function eightBitProduct(x: RoundedRows, { name, rows, columns }: MatrixSpec, type: EightBits): Node {
+  const names = eightBitNames(name);
+  const product = matMulIntegerToFloat(
+    { numbers: x.values, scale: constant(1), zeroPoint: number("uint8", 128) },
+    {
+      numbers: weight(names.values, [columns, rows], type),
+      scale: weight(names.scales, [rows]),
+      zeroPoint: number(type, zeroPointOf(type)),
+    },
+  );
+  const kept = weight(names.kept, [rows, keptInputs(columns)]);
+  return gemm(x.kept, kept, { transB: true, addend: mul(product, x.scales) });
+}
