@@ -1,4 +1,5 @@
 import { allRowCounts, heldRows, type HostLayer, isRagged } from "../models/host-layer.ts";
+import type { RoundedPrecision } from "../models/precision/precision.ts";
 
 /** Keys and values of one layer, keys with the gate multiplied in. */
 export type CacheLayer = HostLayer;
@@ -18,6 +19,8 @@ export interface CacheProvenance {
   readonly adapterHash: string;
   /** The compression method's name, such as "kv-distill" or "snapkv". */
   readonly method: string;
+  /** Of the model that computed the rows; absent: float32. Models of any precision read them. */
+  readonly precision?: RoundedPrecision;
   /** The compressed part of the context, in token positions, `end` not included. Tokens outside it are all kept. */
   readonly span: { readonly start: number; readonly end: number };
   readonly asked: AskedKeep;

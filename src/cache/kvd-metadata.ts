@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ROUNDED_PRECISIONS } from "../models/precision/precision.ts";
 import { KvDistillError } from "../util/errors.ts";
 import type { AskedKeep, CacheProvenance } from "./kv-cache.ts";
 
@@ -52,6 +53,7 @@ const schema = z.strictObject({
   tokenizer_hash: sha256,
   adapter_hash: z.union([z.literal("none"), sha256]),
   method: z.string(),
+  precision: z.enum(ROUNDED_PRECISIONS).optional(),
   span: pair,
   context_length: wholeNumber,
   keep_asked: asked,
@@ -72,6 +74,7 @@ export function encodeKvdMetadata(facts: KvdFacts): Map<string, string> {
     ["tokenizer_hash", provenance.tokenizerHash],
     ["adapter_hash", provenance.adapterHash],
     ["method", provenance.method],
+    ...(provenance.precision === undefined ? [] : ([["precision", provenance.precision]] as const)),
     ["span", `${span.start}:${span.end}`],
     ["context_length", contextLength.toString()],
     ["keep_asked", `${keep.kind}:${keep.value}`],
@@ -109,6 +112,7 @@ export function parseKvdMetadata(metadata: ReadonlyMap<string, string>, where: s
       tokenizerHash: facts.tokenizer_hash,
       adapterHash: facts.adapter_hash,
       method: facts.method,
+      ...(facts.precision === undefined ? {} : { precision: facts.precision }),
       span: facts.span,
       asked: facts.keep_asked,
       createdBy: facts.created_by,

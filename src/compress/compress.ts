@@ -107,6 +107,7 @@ export async function compressIds(
       tokenizerHash: files.tokenizerHash,
       adapterHash: adapter?.hash ?? "none",
       method: method.name,
+      ...(model.precision === "fp32" ? {} : { precision: model.precision }),
       span,
       asked: keep,
       createdBy: PACKAGE_NAME_AND_VERSION,

@@ -69,6 +69,12 @@ describe("round trip", () => {
     expect((await describeKvd(path)).version).toBe(1);
   });
 
+  test.each(["int8", "int4"] as const)("rows that were computed in %s say so", async (precision) => {
+    const cache = sampleCache({ provenance: { ...provenance, precision } });
+    await saveKvd(path, cache, { dtype: "F32" });
+    expect(await loadKvd(path)).toEqual(cache);
+  });
+
   test("S7: only the owner can read the file", async () => {
     await saveKvd(path, sampleCache());
     expect((await stat(path)).mode & 0o777).toBe(0o600);
@@ -215,6 +221,7 @@ describe("files that are not caches", () => {
     ["a later version", { format_version: "3" }, "unsupported", /version .*expected 1 or 2/],
     ["the version of other heads", { format_version: "2" }, "bad-file", /no usable tensor layers.0.k/],
     ["a missing field", { method: undefined }, "bad-file", /method/],
+    ["a precision that is none", { precision: "fp32" }, "bad-file", /precision/],
     ["an unknown field", { extra: "1" }, "bad-file", /extra/],
     ["a length that is no number", { context_length: "twelve" }, "bad-file", /context_length: not a whole number/],
     ["a huge context", { context_length: "9999999999999999" }, "bad-file", /token_ids is I32/],

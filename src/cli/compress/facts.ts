@@ -16,7 +16,7 @@ export type CompressFacts = ReturnType<typeof compressFacts>;
 
 export function compressFacts(cache: KvCache, { path, fileBytes, keyValue, seconds, folds }: Measured) {
   const { provenance, contextLength } = cache;
-  const { span, asked, method, modelName } = provenance;
+  const { span, asked, method, modelName, precision = "fp32" } = provenance;
   const rows = slotsOf(cache);
   const fraction = obtainedKeep(cache);
   const tokens = Math.round(fraction * (span.end - span.start));
@@ -25,6 +25,7 @@ export function compressFacts(cache: KvCache, { path, fileBytes, keyValue, secon
     file: path,
     model: modelName,
     method,
+    precision,
     asked,
     /** Of the span. */
     obtained: { fraction, tokens, bytes: tokens * rowBytes },
@@ -70,7 +71,15 @@ export function compressRows(facts: CompressFacts): (readonly [string, string, s
         ] as const)),
     ["uncompressed", "", formatBytes(fullKeyValueBytes)],
     ["file", "", `${formatBytes(facts.fileBytes)} · ${facts.file}`],
-    ["method", "", facts.folds === 1 ? facts.method : `${facts.method}, ${facts.folds} folds`],
+    [
+      "method",
+      "",
+      [
+        facts.method,
+        ...(facts.folds === 1 ? [] : [`${facts.folds} folds`]),
+        ...(facts.precision === "fp32" ? [] : [facts.precision]),
+      ].join(", "),
+    ],
     ["time", "", `${formatDuration(facts.seconds)}, ${formatRate(facts.tokensPerSecond, "tokens")}`],
   ];
 }

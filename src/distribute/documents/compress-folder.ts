@@ -80,6 +80,7 @@ export async function compressFolder(options: CompressFolderOptions): Promise<Co
     settings,
     modelHash: model.files.hash,
     tokenizerHash: model.files.tokenizerHash,
+    ...(model.precision === "fp32" ? {} : { precision: model.precision }),
     adapterHash: settings.method === "kv-distill" && adapter !== undefined ? adapter.hash : "none",
   };
   await checkFolderConfig(join(out, CONFIG_FILE), identity, resume);

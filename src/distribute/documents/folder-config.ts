@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import type { RoundedPrecision } from "../../models/precision/precision.ts";
 import { writeFileAtomic } from "../../util/atomic-file.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { pathExists } from "../../util/path-exists.ts";
@@ -13,6 +14,8 @@ export interface FolderIdentity {
   readonly settings: DocumentSettings;
   readonly modelHash: string;
   readonly tokenizerHash: string;
+  /** Absent: float32. */
+  readonly precision?: RoundedPrecision;
   /** "none" without an adapter. */
   readonly adapterHash: string;
 }
@@ -38,7 +41,7 @@ export async function checkFolderConfig(path: string, identity: FolderIdentity, 
   if (!isJsonObject(found))
     throw new KvDistillError("bad-file", "not the settings of a folder of caches", { where: path });
   const wanted = JSON.parse(JSON.stringify(identity)) as Record<string, unknown>;
-  const faults = Object.keys(wanted)
+  const faults = [...new Set([...Object.keys(wanted), ...Object.keys(found)])]
     .filter((key) => !isDeepStrictEqual(found[key], wanted[key]))
     .map((key) => `${key}: begun with ${JSON.stringify(found[key])}, now ${JSON.stringify(wanted[key])}`);
   if (faults.length === 0) return;

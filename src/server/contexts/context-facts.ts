@@ -1,4 +1,5 @@
 import { type CacheProvenance, keyValueBytes } from "../../cache/kv-cache.ts";
+import type { Precision } from "../../models/precision/precision.ts";
 import type { KvdDescription } from "../../cache/load-kvd.ts";
 import { createdAt, type ContextId } from "./context-id.ts";
 import type { StoredContext } from "./store.ts";
@@ -17,6 +18,8 @@ export interface ContextFacts extends KeptFacts {
   readonly last_used: number;
   readonly model: string;
   readonly method: string;
+  /** What the rows were computed in. */
+  readonly precision: Precision;
   /** Tokens of the whole context. */
   readonly tokens: number;
   /** Its compressed part, in tokens. */
@@ -39,6 +42,7 @@ export function contextFacts({ id, bytes, description, usedAt }: StoredContext):
     last_used: Math.floor(usedAt / 1000),
     model: provenance.modelName,
     method: provenance.method,
+    precision: provenance.precision ?? "fp32",
     tokens: contextLength,
     span: provenance.span,
     asked: askedFacts(provenance.asked),
