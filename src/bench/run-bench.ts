@@ -109,7 +109,7 @@ export async function withInputs<T>(
       scratch,
       profile: null,
     } as const;
-    return await work({ files, sizes, text, triples, start }, open);
+    return await work({ files, sizes, precision: options.precision, text, triples, start }, open);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

@@ -98,6 +98,12 @@ test("our own side does all the work of every target and counts its tokens", asy
       expect(checkOf("precision: int8")?.KL).toBeCloseTo(0, 9);
       // The same examples again, one step later: the step has learned from them.
       expect(Number(checkOf("memory: ours")?.loss)).toBeLessThan(Number(checkOf("train: ours")?.loss));
+      // Again float32 beside itself.
+      const read = await side.ask({ work: "prefill", ids: [1, 2, 3, 4], fidelity: true });
+      expect(read.check.KL).toBeCloseTo(0, 9);
+      expect(TARGETS.prefill(inputs)[0]?.entries.map(({ name }) => name)).not.toContain("fp32");
+      const [rounded] = TARGETS.prefill({ ...inputs, precision: "int8" });
+      expect(rounded?.entries.find(({ name }) => name === "fp32")?.precision).toBe("fp32");
       const { check } = await side.ask({ work: "gemm", size: 32, times: 2 });
       expect(check.flops).toBeGreaterThan(0);
     } finally {

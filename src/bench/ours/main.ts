@@ -13,7 +13,7 @@ import { compressing } from "./compress.ts";
 import { type DecodeState, decoding } from "./decode.ts";
 import { type FirstTokenState, firstToken } from "./first-token.ts";
 import { gemm } from "./gemm.ts";
-import { prefill } from "./prefill.ts";
+import { prefill, type PrefillState } from "./prefill.ts";
 import { type TrainingSide, trainingSide } from "./train.ts";
 
 /** This package as a process that the bench measures. Models and graphs are loaded when first needed and kept. */
@@ -23,6 +23,7 @@ class OurSide {
   private loadedModel: LanguageModel | undefined;
   private loadedAdapter: LoadedAdapter | undefined;
   private training: TrainingSide | undefined;
+  private readonly prefillState: PrefillState = {};
   private readonly decodeState: DecodeState = {};
   private readonly firstTokenState: FirstTokenState = {};
 
@@ -38,7 +39,7 @@ class OurSide {
         this.training ??= await trainingSide(await this.model(), request);
         return this.training.step(request, measure);
       case "prefill":
-        return prefill(await this.model(), request, measure);
+        return prefill(await this.model(), request, this.prefillState, measure);
       case "compress":
         return compressing(await this.model(), await this.adapter(), request, measure);
       case "decode":

@@ -20,6 +20,7 @@ const OPERATORS: Readonly<Record<Exclude<OperatorClass, "other">, readonly strin
     "FusedMatMul",
     "FusedGemm",
     "MatMulInteger",
+    "MatMulIntegerToFloat",
     "MatMulNBits",
     "DynamicQuantizeMatMul",
   ],

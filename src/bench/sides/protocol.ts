@@ -72,8 +72,7 @@ export interface OpenRequest {
 /** What can be asked for, one entry for each kind of work. All lengths are in tokens. */
 export type WorkRequest =
   | TrainRequest
-  /** Reads a text into an empty cache; check: `next`, the likeliest next token. */
-  | { readonly work: "prefill"; readonly ids: readonly number[] }
+  | PrefillRequest
   | DecodeRequest
   /** Reads and compresses; with `foldTokens` fold by fold. */
   | {
@@ -85,6 +84,16 @@ export type WorkRequest =
   | FirstTokenRequest
   /** Square float32 matrix products, `times` of them; check: `flops` per second. */
   | { readonly work: "gemm"; readonly size: number; readonly times: number };
+
+/**
+ * Reads a text into an empty cache; check: `next`, the likeliest next token, and where fidelity is asked for `KL`, the mean divergence in nats of the
+ * side's predictions at the last 64 tokens from its own in float32.
+ */
+export interface PrefillRequest {
+  readonly work: "prefill";
+  readonly ids: readonly number[];
+  readonly fidelity?: true;
+}
 
 /** One optimiser step; the next request goes on from it. check: `loss`. */
 export interface TrainRequest {

@@ -1,16 +1,19 @@
 import type { WorkRequest } from "../sides/protocol.ts";
 import type { Target } from "./target.ts";
 
-/** Reading a text into an empty cache. */
-export const prefill: Target = ({ sizes, text }) =>
+/** Reading a text into an empty cache; with less than float32 beside our own float32. */
+export const prefill: Target = ({ sizes, text, precision }) =>
   sizes.prefill.map((tokens) => {
+    const rounded = precision !== "fp32";
     const request = (): WorkRequest => ({ work: "prefill", ids: text.take(tokens) });
+    const compared = (): WorkRequest => ({ work: "prefill", ids: text.take(tokens), fidelity: true });
     return {
       name: `prefill ${tokens}`,
       what: `reading ${tokens} tokens`,
       measure: "tokens/s",
       entries: [
-        { name: "ours", side: "ours", request },
+        { name: "ours", side: "ours", request: rounded ? compared : request },
+        ...(rounded ? [{ name: "fp32", side: "ours, fp32", precision: "fp32", request: compared } as const] : []),
         { name: "transformers", side: "transformers", request, goal: 1.2, sameResult: true },
         { name: "transformers-js", side: "transformers-js", request, goal: 1.2, sameResult: true },
         { name: "node-llama-cpp", side: "node-llama-cpp", request },

@@ -8,6 +8,8 @@ import type { Trial } from "../trial.ts";
 export interface TargetInputs {
   readonly files: ModelFiles;
   readonly sizes: Sizes;
+  /** What our side computes in where a trial does not say. */
+  readonly precision: string;
   readonly text: EndlessText;
   /** Examples of the training step of a round. */
   readonly triples: (round: number) => readonly Triple[];
