@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ourSide } from "../sides/ours.ts";
-import type { OpenRequest, WorkRequest } from "../sides/protocol.ts";
+import type { DecodeRequest, OpenRequest, PrefillRequest, WorkRequest } from "../sides/protocol.ts";
 import { startSide } from "../sides/side.ts";
 import { type BenchOptions, withInputs } from "../run-bench.ts";
 import { TARGETS } from "../targets/index.ts";
@@ -18,9 +18,8 @@ const PEAK_TIMES = 12;
 
 /** The same work without the float32 that its result would be compared with: that would be in the trace. */
 function unchecked(request: WorkRequest): WorkRequest {
-  if (request.work !== "prefill" && request.work !== "decode") return request;
-  const { fidelity: _, ...work } = request;
-  return work;
+  const plain = ({ fidelity: _, ...work }: PrefillRequest | DecodeRequest): WorkRequest => work;
+  return request.work === "prefill" || request.work === "decode" ? plain(request) : request;
 }
 
 /**

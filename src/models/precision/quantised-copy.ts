@@ -9,7 +9,6 @@ import { writeFolderAtomic } from "../../util/atomic-folder.ts";
 import { requireRoom } from "../../util/disk-room.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { pathExists } from "../../util/path-exists.ts";
-import { familyOf } from "../families/index.ts";
 import { cacheFolder } from "../home.ts";
 import type { ModelFiles } from "../model-files.ts";
 import type { ModelReporter } from "../progress.ts";
@@ -47,8 +46,8 @@ const FILE = "weights.safetensors";
 
 /**
  * The copy of a model's weights with matrices in 4 or 8 bits, in the cache folder, made on first use. In blocks, for short steps, the output matrix has 8
- * bits in either: it decides between words that are nearly as likely. For long steps, at int8, it stays float32, as few rows meet it, and so does the
- * first block, whose rounding is a third of what all blocks' does (experiments, E16).
+ * bits in either: it decides between words that are nearly as likely. For long steps, at int8, it stays float32, as few rows meet it, and so do matrices
+ * behind a block's inner activations, whose rounding does more than that of all others (experiments, E16).
  * @throws KvDistillError `disk`, also when there is too little room; `unsupported` for a model without files, or whose matrices
  * are no multiple of a block wide
  */
@@ -58,14 +57,13 @@ export async function quantisedCopy(
   runtime: Runtime,
   reporter: ModelReporter = {},
 ): Promise<QuantisedWeights> {
-  const { vocabSize } = files.config;
-  const firstBlock = `${familyOf(files.config).layerPath(0)}.`;
+  const { vocabSize, intermediateSize } = files.config;
   const bitsOf = ({ rows }: MatrixSpec): 4 | 8 => (precision === "int8" || rows === vocabSize ? 8 : 4);
   const long =
     precision === "int8"
       ? {
           type: await exactEightBits(runtime),
-          takes: ({ name, rows }: MatrixSpec) => rows !== vocabSize && !name.startsWith(firstBlock),
+          takes: ({ rows, columns }: MatrixSpec) => rows !== vocabSize && columns !== intermediateSize,
         }
       : undefined;
   const name = `${files.hash}-${precision}${long?.type === "uint8" ? "-unsigned" : ""}-${VERSIONS[precision]}`;
