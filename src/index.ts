@@ -33,6 +33,7 @@ export {
   type MessageRun,
   startConversation,
 } from "./server/conversations/start-conversation.ts";
+export { settingsFrom } from "./train/check-run.ts";
 export { type TrainConfig, parseTrainConfig } from "./train/config.ts";
 export { runTraining, type TrainingRunOptions } from "./train/run.ts";
 export { type StepReport } from "./train/trainer.ts";

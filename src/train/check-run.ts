@@ -8,8 +8,12 @@ import type { TrainConfig } from "./config.ts";
 /** Settings that an adapter's values depend on: they cannot change when a run starts from it. */
 const FIXED = ["rank", "alpha", "eta"] as const satisfies readonly (keyof AdapterConfig & keyof TrainConfig)[];
 
-/** Settings that a run takes over from the adapter it starts from, unless it says otherwise. */
-export const ADAPTER_SETTINGS = [...FIXED, "selection", "strengthExponent"] as const;
+/** Settings that a run takes over from the adapter it starts from, unless it says otherwise. Its scorer has learnt and is not fitted anew. */
+export function settingsFrom({
+  config: { rank, alpha, eta, selection, strengthExponent },
+}: Pick<Adapter, "config">): Partial<TrainConfig> {
+  return { rank, alpha, eta, selection, strengthExponent, scorerStart: "none" };
+}
 
 /** What must fit together before a run begins. */
 export interface RunParts {

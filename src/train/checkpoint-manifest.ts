@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { KvDistillError } from "../util/errors.ts";
-import { parseTrainConfig, type TrainConfig } from "./config.ts";
+import { parseRecordedConfig, type TrainConfig } from "./config.ts";
 
 /** What a checkpoint was made with; a run resumes only under the same. */
 export interface RunIdentity {
@@ -58,11 +58,10 @@ export async function readManifest(where: string): Promise<Manifest> {
 }
 
 /**
- * A setting that a later version added has its default in an older run, so that an older run can still be resumed.
  * @throws KvDistillError `model-mismatch` naming everything that differs, `bad-argument` when the run had a setting that is no more
  */
 export function checkIdentity(where: string, found: Manifest, wanted: RunIdentity): void {
-  const config = parseTrainConfig(found.config, `${where}: configuration of the run`);
+  const config = parseRecordedConfig(found.config, `${where}: configuration of the run`);
   const faults = (Object.keys(wanted.config) as (keyof TrainConfig)[])
     .filter((key) => config[key] !== wanted.config[key])
     .map((key) => `${key}: ${String(config[key])} in the run, ${String(wanted.config[key])} now`);

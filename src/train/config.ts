@@ -3,6 +3,7 @@ import { ADAPTER_SELECTIONS } from "../cache/adapter.ts";
 import { GATES } from "../compress/gate.ts";
 import { SCORER_PROBES } from "./step/engine.ts";
 import { KvDistillError } from "../util/errors.ts";
+import { isJsonObject } from "../util/strict-json.ts";
 
 /** Element types in which a part's change of the parameters is sent. */
 export const DELTA_FORMATS = ["float32", "float16", "int8"] as const;
@@ -13,16 +14,16 @@ const positive = z.number().gt(0);
 const count = z.int().min(1);
 
 /**
- * Everything that decides what a training run computes, each setting with a sentence that the command line's help shows. A setting that
- * is added later needs a default that leaves older runs as they were: they are resumed with it.
+ * Everything that decides what a training run computes, each setting with a sentence that the command line's help shows. The defaults are
+ * the recipe of the adapter that comes with the package (docs/decisions/0209). A setting that is added later needs an entry in
+ * `BEFORE` when its default computes something else than before it was there.
  */
 const TrainConfigSchema = z.strictObject({
-  steps: z
-    .int({ error: ({ input }) => (input === undefined ? "missing" : undefined) })
-    .min(1)
-    .describe("optimiser steps in all"),
-  batch: count.default(8).describe("passages of an optimiser step (paper: 32)"),
-  microBatch: count.default(8).describe("passages computed at once; more take more memory and pad more"),
+  steps: count
+    .default(320)
+    .describe("optimiser steps in all; learning rates fall until the last (paper: 3 days on 8 A100)"),
+  batch: count.default(4).describe("passages of an optimiser step (paper: 32)"),
+  microBatch: count.default(4).describe("passages computed at once; more take more memory and pad more"),
   seed: z.int().min(0).default(0).describe("of the first values, the order of the data and the kept fractions"),
   rank: count.default(32).describe("LoRA rank R (paper: 128)"),
   alpha: positive.default(16).describe("rsLoRA α: the update is scaled by α/√R"),
@@ -34,15 +35,15 @@ const TrainConfigSchema = z.strictObject({
     .describe("how a score acts on its token's keys (paper: sigmoid); straight-through changes gradients only"),
   selection: z
     .enum(ADAPTER_SELECTIONS)
-    .default("per-head")
+    .default("across-heads")
     .describe(
-      "whether all layers and kv heads keep the same tokens (paper: shared), each its own, or share one budget (across-heads)",
+      "whether all layers and kv heads keep the same tokens (paper: shared), each as many of its own (per-head, which other programs can hold), or share one budget",
     ),
   strengthExponent: z
     .number()
     .min(0)
     .max(16)
-    .default(0)
+    .default(2)
     .describe(
       "LoRA updates are multiplied by (1 - kept part) to this power: nothing is packed where nothing is dropped (paper: 0)",
     ),
@@ -52,37 +53,41 @@ const TrainConfigSchema = z.strictObject({
     .max(1)
     .default(0.6)
     .describe("weight of the forward KL, the rest is the reverse KL's (paper: 0.6)"),
-  keepLow: fraction.default(0.1).describe("least kept fraction, drawn anew for every passage (paper: 0.001)"),
+  keepLow: fraction.default(0.03).describe("least kept fraction, drawn anew for every passage (paper: 0.001)"),
   keepHigh: fraction.default(0.5).describe("most (paper: 0.8)"),
   keepDraw: z.enum(["log-uniform", "uniform"]).default("log-uniform").describe("distribution of the kept fraction"),
-  learningRate: positive.default(1e-3).describe("peak learning rate of the LoRA matrices (paper: 5e-5)"),
-  scorerLearningRate: positive.default(2e-4).describe("peak learning rate of the scorer (paper: 5e-5)"),
+  learningRate: positive.default(7e-4).describe("peak learning rate of the LoRA matrices (paper: 5e-5)"),
+  scorerLearningRate: positive.default(4e-4).describe("peak learning rate of the scorer (paper: 5e-5)"),
   initialLora: z
     .enum(["adapter", "new"])
     .default("adapter")
     .describe("of a run that starts from an adapter: its LoRA matrices, or new ones beside its scorer"),
   scorerStart: z
     .enum(["none", "attention"])
-    .default("none")
-    .describe("fit the scorer to the attention of some passages' probes before the first step (paper: none)"),
+    .default("attention")
+    .describe(
+      "fit the scorer to the attention of some passages' probes before the first step (paper: none, and the default of a run that starts from an adapter)",
+    ),
   scorerLoss: z
     .number()
     .min(0)
-    .default(0)
+    .default(0.2)
     .describe("weight of the squared distance between scores and the attention of the teacher's probes (paper: 0)"),
   scorerProbes: z
     .enum(SCORER_PROBES)
-    .default("questions")
-    .describe("whose attention the scorer learns from: a passage's questions, or all turns, its reconstruction too"),
+    .default("turns")
+    .describe(
+      "whose attention the scorer learns from: a passage's questions, or all turns, its reconstruction too (paper: nobody's)",
+    ),
   scorerPassages: count.default(300).describe("passages that the scorer is fitted to"),
   scorerEpochs: count.default(8).describe("times that it sees them"),
   scorerFitLearningRate: positive.default(1e-3).describe("peak learning rate of that fit"),
-  warmupSteps: count.default(20).describe("steps of linear warm-up, followed by a cosine"),
+  warmupSteps: count.default(10).describe("steps of linear warm-up, followed by a cosine"),
   learningRateFloor: z
     .number()
     .min(0)
     .max(1)
-    .default(0.05)
+    .default(0.02)
     .describe("fraction of the peak learning rates that is left at the last step"),
   beta1: z.number().min(0).lt(1).default(0.9).describe("AdamW: decay of the first moment"),
   beta2: z.number().min(0).lt(1).default(0.98).describe("AdamW: decay of the second moment"),
@@ -93,8 +98,10 @@ const TrainConfigSchema = z.strictObject({
   reconstruction: z
     .int()
     .min(0)
-    .default(40)
-    .describe("tokens of the passage's start to be repeated as one more question; 0 for none (paper: none)"),
+    .default(384)
+    .describe(
+      "tokens of the passage's start to be repeated as one more question, by default those of the longest context; 0 for none (paper: none)",
+    ),
   minContext: count
     .default(40)
     .describe("least tokens of a context, template header included; shorter ones are left out"),
@@ -131,6 +138,17 @@ export function parseTrainConfig(json: unknown, where = "training configuration"
   return TrainConfigSchema.parse(json);
 }
 
+/**
+ * The configuration that a run recorded. What an older version had no setting for is what it computed then, not today's default.
+ * @throws KvDistillError as `parseTrainConfig`
+ */
+export function parseRecordedConfig(json: unknown, where: string): TrainConfig {
+  return parseTrainConfig(isJsonObject(json) ? { ...BEFORE, ...json } : json, where);
+}
+
+/** What runs did before they had a setting, where its default is something else. */
+const BEFORE = { strengthExponent: 0, scorerProbes: "questions" } as const satisfies Partial<TrainConfig>;
+
 /** Everything that is wrong with a configuration. */
 export function trainConfigFaults(json: unknown): string[] {
   const { error } = TrainConfigSchema.safeParse(json);
@@ -158,8 +176,7 @@ export interface ConfigField {
   readonly kind: "whole number" | "decimal" | "word";
   /** The words of a word. */
   readonly words: readonly string[];
-  /** Undefined for a setting that must be given. */
-  readonly fallback: string | number | undefined;
+  readonly fallback: string | number;
 }
 
 /** Every setting, in order. */
@@ -181,7 +198,7 @@ function describeFields(): ConfigField[] {
       readonly type?: string;
       readonly description?: string;
       readonly enum?: readonly string[];
-      readonly default?: string | number;
+      readonly default: string | number;
     };
     const kind = type === "integer" ? "whole number" : type === "number" ? "decimal" : "word";
     return { name: name as keyof TrainConfig, description, kind, words, fallback };

@@ -6,7 +6,7 @@ import { writeFileAtomic } from "../util/atomic-file.ts";
 import { diskError } from "../util/disk-error.ts";
 import { isKvDistillError, KvDistillError } from "../util/errors.ts";
 import { PACKAGE_NAME_AND_VERSION } from "../util/version.ts";
-import { parseTrainConfig, type TrainConfig } from "./config.ts";
+import { parseRecordedConfig, type TrainConfig } from "./config.ts";
 
 const SessionSchema = z.strictObject({
   startedAt: z.iso.datetime(),
@@ -96,7 +96,7 @@ export async function readRunRecord(folder: string): Promise<RunRecord> {
 /** @throws KvDistillError `not-found`, `bad-file`, `bad-argument` for settings that are no more, `disk` */
 export async function readRunConfig(folder: string): Promise<TrainConfig> {
   const where = join(folder, CONFIG);
-  return parseTrainConfig(await readJson(where, "no training run lies here"), where);
+  return parseRecordedConfig(await readJson(where, "no training run lies here"), where);
 }
 
 async function readJson(path: string, missing: string): Promise<unknown> {

@@ -32,7 +32,7 @@ export interface TrainingRunOptions {
   readonly config: TrainConfig;
   /** Continue from the newest complete checkpoint in `out`; begin where there is none. */
   readonly resume: boolean;
-  /** Values to start from instead of new ones. */
+  /** Values to start from instead of new ones; `settingsFrom` has the settings that go with them. */
   readonly start?: Adapter;
   /** Folder that `start` came from, for the run's record. */
   readonly init?: string;

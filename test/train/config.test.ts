@@ -1,19 +1,32 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { parseTrainConfig, TRAIN_CONFIG_FIELDS, trainConfigFaults } from "../../src/train/config.ts";
+import {
+  parseRecordedConfig,
+  parseTrainConfig,
+  TRAIN_CONFIG_FIELDS,
+  trainConfigFaults,
+} from "../../src/train/config.ts";
 
-test("all faults at once: what is missing, misspelt, out of range, of the wrong kind, and contradictory", () => {
-  const json = { rnak: 4, batch: 2, microBatch: 4, lambda: 1.5, seed: -1, gate: "soft", keepLow: 0.9, rank: "8" };
+const adapters = fileURLToPath(new URL("../../adapters", import.meta.url));
+const recorded = async (run: string): Promise<Record<string, unknown>> =>
+  JSON.parse(await readFile(join(adapters, run, "config.json"), "utf8")) as Record<string, unknown>;
+
+test("all faults at once: what is misspelt, out of range, of the wrong kind, and contradictory", () => {
+  const json = {
+    rnak: 4,
+    steps: 0,
+    batch: 2,
+    microBatch: 4,
+    lambda: 1.5,
+    seed: -1,
+    gate: "soft",
+    keepLow: 0.9,
+    rank: "8",
+  };
   const faults = trainConfigFaults(json);
-  for (const name of [
-    "steps: missing",
-    "rnak",
-    "microBatch: 4 is above batch 2",
-    "lambda",
-    "seed",
-    "gate",
-    "rank",
-    "keepLow",
-  ]) {
+  for (const name of ["steps", "rnak", "microBatch: 4 is above batch 2", "lambda", "seed", "gate", "rank", "keepLow"]) {
     expect(
       faults.filter((fault) => fault.includes(name)),
       name,
@@ -26,10 +39,8 @@ test("all faults at once: what is missing, misspelt, out of range, of the wrong 
 });
 
 test("defaults fill in what is not said; seed 0 is a seed", () => {
-  const config = parseTrainConfig({ steps: 5, seed: 0 });
-  for (const { name, fallback } of TRAIN_CONFIG_FIELDS) {
-    if (name !== "steps") expect(config[name], name).toBe(fallback);
-  }
+  const config = parseTrainConfig({ seed: 0 });
+  for (const { name, fallback } of TRAIN_CONFIG_FIELDS) expect(config[name], name).toBe(fallback);
   expect(parseTrainConfig(config)).toEqual(config);
 });
 
@@ -39,6 +50,40 @@ test("every setting is described and of a kind that a flag can give", () => {
     expect(description, name).not.toBe("");
     expect(kind === "word", name).toBe(words.length > 0);
     if (kind === "word") expect(words, name).toContain(fallback);
-    else if (fallback !== undefined) expect(typeof fallback, name).toBe("number");
+    else expect(typeof fallback, name).toBe("number");
+  }
+});
+
+test("the defaults are the settings that the package's adapter was trained with, but for where it began and how long texts may be", async () => {
+  const own = await recorded("smollm2-135m-instruct/training/run");
+  const differing = TRAIN_CONFIG_FIELDS.filter(({ name, fallback }) => own[name] !== fallback).map(({ name }) => name);
+  expect(differing).toEqual([
+    "seed",
+    // It began with the scorer of another adapter, which wants a shorter fit than a new one.
+    "initialLora",
+    "scorerPassages",
+    "scorerEpochs",
+    "scorerFitLearningRate",
+    // Whole passages are repeated, there and by default.
+    "reconstruction",
+    "maxContext",
+  ]);
+  const { reconstruction, maxContext } = parseTrainConfig({});
+  expect(reconstruction).toBe(maxContext);
+  expect(own.reconstruction).toBe(own.maxContext);
+});
+
+test("what an older run had no setting for is what it computed then", async () => {
+  const older = await recorded("smollm2-135m-instruct-per-head/training/run4");
+  expect(parseRecordedConfig(older, "here")).toMatchObject({
+    ...older,
+    strengthExponent: 0,
+    scorerProbes: "questions",
+    initialLora: "adapter",
+    sync: "gradients",
+  });
+  expect(parseRecordedConfig({ strengthExponent: 1 }, "here").strengthExponent).toBe(1);
+  for (const wrong of [null, undefined, 3, "x", [], { rnak: 1 }]) {
+    expect(() => parseRecordedConfig(wrong, "here")).toThrow(expect.objectContaining({ code: "bad-argument" }));
   }
 });

@@ -9,8 +9,11 @@ import type { Adapter } from "../../src/cache/adapter.ts";
 import { loadAdapter } from "../../src/cache/load-adapter.ts";
 import type { ModelFiles } from "../../src/models/model-files.ts";
 import { openModel } from "../../src/models/open.ts";
-import type { TrainConfig } from "../../src/train/config.ts";
+import { settingsFrom } from "../../src/train/check-run.ts";
+import { parseTrainConfig, type TrainConfig } from "../../src/train/config.ts";
 import { runTraining } from "../../src/train/run.ts";
+import { readRunConfig } from "../../src/train/run-files.ts";
+import { editJson } from "../models/tiny-models.ts";
 import { tempFolder } from "./temp-folder.ts";
 import { readRun, runOptions, tinyConfig, writeTinyData, writeTinyLlama } from "./tiny-run.ts";
 
@@ -52,6 +55,34 @@ test("six steps straight are three steps, a stop, and three steps more: paramete
   expect(b.state.equals(a.state)).toBe(true);
   expect((await readFile(join(at("straight"), "adapter", "adapter_model.safetensors"))).byteLength).toBeGreaterThan(0);
   await loadAdapter(join(at("stopped"), "adapter"), { expectModel: files });
+});
+
+test("a run of a version that had fewer settings goes on with what it computed then", async () => {
+  const config = tinyConfig({ strengthExponent: 0, scorerProbes: "questions" });
+  const straight = at("older-straight");
+  await runTraining(runOptions(files, data, straight, { config }));
+  const out = at("older");
+  const stop = new AbortController();
+  const onStep = ({ step }: { step: number }): void => {
+    if (step === 3) stop.abort();
+  };
+  await runTraining(runOptions(files, data, out, { config, signal: stop.signal, onStep }));
+  const names = [
+    "config.json",
+    ...(await readdir(join(out, "checkpoints"))).map((step) => `checkpoints/${step}/checkpoint.json`),
+  ];
+  for (const name of names) {
+    await editJson(join(out, name), (json) => {
+      const settings = (json.config ?? json) as Record<string, unknown>;
+      delete settings.strengthExponent;
+      delete settings.scorerProbes;
+    });
+  }
+  const resumed = await runTraining(runOptions(files, data, out, { config: await readRunConfig(out), resume: true }));
+  expect(resumed).toMatchObject({ step: 6, finished: true });
+  const [a, b] = [await readRun(straight, 6), await readRun(out, 6)];
+  expect(b.metrics).toEqual(a.metrics);
+  expect(b.state.equals(a.state)).toBe(true);
 });
 
 test("the folder of a run", async () => {
@@ -136,8 +167,16 @@ test("settings that the model, the data or the adapter to start from cannot have
 });
 
 test("a run whose heads share a budget starts from the scorer of one whose heads do not", async () => {
-  const start = await loadAdapter(join(at("straight"), "adapter"));
-  expect(start.config.selection).toBe("per-head");
+  const perHead = tinyConfig({ selection: "per-head", strengthExponent: 0 });
+  await runTraining(runOptions(files, data, at("per-head"), { config: perHead }));
+  const start = await loadAdapter(join(at("per-head"), "adapter"));
+  expect(parseTrainConfig(settingsFrom(start))).toMatchObject({
+    rank: 2,
+    eta: 1,
+    selection: "per-head",
+    strengthExponent: 0,
+    scorerStart: "none",
+  });
   const settings = {
     selection: "across-heads",
     scorerStart: "attention",

@@ -26,7 +26,7 @@ export const train = defineCommand({
   arguments: {},
   options: trainOptions,
   examples: [
-    ["train --data train.jsonl.gz --out run --steps 500", "a first adapter of the default model"],
+    ["train --data train.jsonl.gz --out run", "an adapter by the recipe of the one that comes with the package"],
     ["train --resume --out run", "go on after Ctrl-C, a crash or a reboot"],
     [
       "train --data train.jsonl.gz --out run --steps 500 --sync diloco --parts 4 --queue redis://host:6379",

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Adapter } from "../../cache/adapter.ts";
 import { loadAdapter } from "../../cache/load-adapter.ts";
 import { checkpointSteps } from "../../train/checkpoint.ts";
-import { ADAPTER_SETTINGS } from "../../train/check-run.ts";
+import { settingsFrom } from "../../train/check-run.ts";
 import { parseTrainConfig, type TrainConfig } from "../../train/config.ts";
 import { storeSettings } from "../../train/run-data.ts";
 import { readRunConfig, readRunRecord } from "../../train/run-files.ts";
@@ -34,10 +34,13 @@ export async function askedRun(options: TrainOptions): Promise<AskedRun> {
 async function newRun(options: TrainOptions): Promise<AskedRun> {
   const { init, model = DEFAULT_MODEL, data = [] } = options;
   const start = init === undefined ? undefined : await loadAdapter(init);
-  const ofAdapter =
-    start === undefined ? {} : Object.fromEntries(ADAPTER_SETTINGS.map((key) => [key, start.config[key]]));
   const config = parseTrainConfig(
-    { ...ofAdapter, ...(await storeSettings(data)), ...(await fileSettings(options)), ...givenSettings(options) },
+    {
+      ...(start === undefined ? {} : settingsFrom(start)),
+      ...(await storeSettings(data)),
+      ...(await fileSettings(options)),
+      ...givenSettings(options),
+    },
     "settings",
   );
   return { model, data, config, ...(start === undefined ? {} : { start }), ...(init === undefined ? {} : { init }) };

@@ -77,7 +77,7 @@ function configOption({
   const told = kind === "word" ? `${description}: ${words.join(", ")}` : description;
   return {
     ...option(`${flagOf(name)} <${kind === "word" ? "word" : "n"}>`, told, parsers[kind]),
-    shown: fallback === undefined ? undefined : String(fallback),
+    shown: String(fallback),
   };
 }
 
