@@ -49,19 +49,30 @@ describe("kept tokens", () => {
     expect(keptShares(kept, { start: 2, end: 10 }, 100)).toEqual([1, 0, 0, 0, 0, 0, 0, 1]);
   });
 
-  test("a higher score is never marked weaker", () => {
-    const scores = fc.array(fc.integer({ min: -5, max: 5 }), { minLength: 1, maxLength: 40 });
+  test.each(["a higher score", "held by more heads"])("%s is never marked weaker, equals are marked alike", (what) => {
+    const strengths = fc.array(fc.nat(9), { minLength: 1, maxLength: 40 });
     fc.assert(
-      fc.property(scores, (given) => {
-        const holders = Uint32Array.from(given, () => 1);
-        const levels = markLevels({ heads: 1, holders, scores: Float32Array.from(given) });
-        for (const [a, scoreA] of given.entries()) {
-          for (const [b, scoreB] of given.entries()) {
-            if (scoreA > scoreB) expect(levels[a]).toBeGreaterThanOrEqual(levels[b] ?? NaN);
+      fc.property(strengths, (given) => {
+        const marks =
+          what === "a higher score"
+            ? { heads: 1, holders: Uint32Array.from(given, () => 1), scores: Float32Array.from(given) }
+            : { heads: 90, holders: Uint32Array.from(given, (count) => count + 1), scores: undefined };
+        const levels = markLevels(marks);
+        for (const [a, strengthA] of given.entries()) {
+          for (const [b, strengthB] of given.entries()) {
+            if (strengthA > strengthB) expect(levels[a]).toBeGreaterThanOrEqual(levels[b] ?? NaN);
+            if (strengthA === strengthB) expect(levels[a]).toBe(levels[b]);
           }
         }
+        expect(Math.max(...levels)).toBe(LEVELS);
       }),
     );
+  });
+
+  test("where few of many heads hold a token, the steps are used all the same", () => {
+    const holders = Uint32Array.from({ length: 20 }, (_, token) => (token % 4 === 3 ? 0 : 1 + token));
+    const levels = markLevels({ heads: 90, holders, scores: undefined });
+    expect(new Set(levels)).toEqual(new Set([0, 1, 2, 3, 4, 5]));
   });
 });
 

@@ -23,18 +23,25 @@ export interface TokenMarks {
 }
 
 /**
- * How strongly each token is marked, 0 … LEVELS. Where all heads hold the same tokens: by the rank of the score among the kept
- * ones (all in the middle without scores). Where heads choose for themselves: by the share of heads that hold the token.
+ * How strongly each token is marked, 0 … LEVELS: by its rank among the kept ones, equals alike. Where heads choose for themselves that is the
+ * rank of the number of heads that hold it (of a tenth of the rows nearly every token has a few), otherwise that of the score; all in the
+ * middle without scores.
  */
 export function markLevels({ heads, holders, scores }: TokenMarks): Uint8Array {
-  if (heads > 1) return Uint8Array.from(holders, (count) => Math.ceil((LEVELS * count) / heads));
-  if (scores === undefined) return Uint8Array.from(holders, (count) => (count > 0 ? Math.ceil(LEVELS / 2) : 0));
+  const strength = heads > 1 ? holders : scores;
+  if (strength === undefined) return Uint8Array.from(holders, (count) => (count > 0 ? Math.ceil(LEVELS / 2) : 0));
   const levels = new Uint8Array(holders.length);
   const order = Array.from(levels.keys()).filter((token) => (holders[token] ?? 0) > 0);
-  order.sort((a, b) => (scores[a] ?? 0) - (scores[b] ?? 0) || a - b);
-  order.forEach((token, rank) => {
-    levels[token] = 1 + Math.floor((LEVELS * rank) / order.length);
-  });
+  const strengthAt = (rank: number): number => strength[order[rank] ?? 0] ?? 0;
+  order.sort((a, b) => (strength[b] ?? 0) - (strength[a] ?? 0));
+  // From the strongest on: equals take the level of the first of them.
+  let level = LEVELS;
+  for (const [rank, token] of order.entries()) {
+    if (rank > 0 && strengthAt(rank) !== strengthAt(rank - 1)) {
+      level = 1 + Math.floor((LEVELS * (order.length - 1 - rank)) / order.length);
+    }
+    levels[token] = level;
+  }
   return levels;
 }
 
