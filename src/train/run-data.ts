@@ -85,8 +85,12 @@ async function readDataFiles(
     for await (const example of tokenized) examples.push(example);
   }
   for (const line of report.lines()) onNote(line);
-  if (examples.length === 0)
-    throw new KvDistillError("bad-argument", "there is nothing to train on", { where: paths.join(", ") });
+  if (examples.length === 0) {
+    throw new KvDistillError("bad-argument", "there is nothing to train on", {
+      where: paths.join(", "),
+      ...("context-too-long" in report.counts() ? { hint: "--max-context takes longer contexts" } : {}),
+    });
+  }
   return examplesInMemory(examples);
 }
 

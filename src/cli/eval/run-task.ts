@@ -144,13 +144,15 @@ async function withAnswerProgress<T>(
   }
 }
 
-function tellFailures({ failures }: EvaluationResult, { log }: CommandContext): void {
+function tellFailures({ failures, identity }: EvaluationResult, { log }: CommandContext): void {
   if (failures.length === 0) return;
   log.warn(`${failures.length} answers failed and count as wrong:`);
   for (const { id, method, failure } of failures.slice(0, FAILURES_SHOWN)) {
     log.warn(`  ${id}, ${method}: ${failure?.message ?? ""}`);
   }
   if (failures.length > FAILURES_SHOWN) log.warn(`  … and ${failures.length - FAILURES_SHOWN} more`);
+  const foldable = failures.some(({ method, failure }) => method !== "full" && failure?.code === "context-too-long");
+  if (foldable && identity.config.fold === undefined) log.warn("--fold compresses longer texts piece by piece");
 }
 
 function reportText(result: EvaluationResult, { out: { width, colours } }: CommandContext): string {

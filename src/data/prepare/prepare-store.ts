@@ -75,7 +75,10 @@ export function startPreparation(options: PreparationOptions): Preparation {
     }
     if (done.examples > 0) return;
     const faults = [...inputs.map(({ report }) => report), tokenising].flatMap((report) => report.lines());
-    throw new KvDistillError("bad-argument", "nothing is left to train on", { faults });
+    throw new KvDistillError("bad-argument", "nothing is left to train on", {
+      faults,
+      ...("context-too-long" in tokenising.counts() ? { hint: "--max-context takes longer contexts" } : {}),
+    });
   }
 
   return {
