@@ -19,7 +19,7 @@ test("writes the page and plots beside it; the table goes to stdout, or what was
   expect((await stat(join(at, "report.html"))).mode & 0o777).toBe(0o600);
   expect(await readFile(join(at, "forward-kl-bytes.svg"), "utf8")).toMatch(/^<svg/);
 
-  const page = join(folder(), "page.html");
+  const page = join(folder(), "not there yet", "page.html");
   const json = await runCli(["report", at, "--out", page, "--samples", "41-80", "--json"]);
   expect(JSON.parse(json.stdout)).toMatchObject({ page, samples: { shown: 10, of: 50 }, missing: [] });
   expect(await readFile(page, "utf8")).toContain("Questions 41 to 50 of 50");
@@ -30,7 +30,7 @@ test("--compare: both runs and their difference, for people and for machines; ot
   await writeRun(a ?? "");
   await writeRun(b ?? "", { row: () => ({ goldInAnswer: 1 }) });
   await writeRun(other ?? "", { identity: { dataSha256: "0" } });
-  const page = join(folder(), "compared.html");
+  const page = join(folder(), "nor there", "compared.html");
   const run = await runCli(["report", "--compare", a ?? "", b ?? "", "--out", page]);
   expect(run).toMatchObject({ code: 0 });
   expect(run.stdout).toMatch(/B less A[^]*kv-distill 25%[^]*\+50\.0 \([^]*6 questions and 6 conditions are in both/);

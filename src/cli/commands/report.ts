@@ -5,12 +5,11 @@ import { comparisonPage } from "../../evaluate/report/page/comparison-page.ts";
 import { readRun } from "../../evaluate/report/read-run.ts";
 import { SHOWN_QUESTIONS } from "../../evaluate/report/report-of.ts";
 import { intervalNote, resultsTable } from "../../evaluate/report/tables.ts";
-import { writeFileAtomic } from "../../util/atomic-file.ts";
 import { printable } from "../../util/printable.ts";
 import { renderTable } from "../../util/table.ts";
 import type { CommandContext } from "../context.ts";
 import { defineCommand } from "../define-command.ts";
-import { writeReport } from "../report/write-report.ts";
+import { writePage, writeReport } from "../report/write-report.ts";
 import { jsonOption } from "../shared-options.ts";
 import { flag, option, optionOr, restArguments, text } from "../spec.ts";
 import { type SampleRange, sampleRange } from "../values/sample-range.ts";
@@ -85,7 +84,7 @@ async function compare(
 ): Promise<void> {
   const comparison = compareRuns(await readRun(first), await readRun(second));
   if (out !== undefined) {
-    await writeFileAtomic(out, Buffer.from(comparisonPage(comparison)), { mode: 0o600 });
+    await writePage(out, comparisonPage(comparison));
     context.log.info(`wrote ${out}`);
   }
   if (json) {

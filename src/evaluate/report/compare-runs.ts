@@ -1,7 +1,7 @@
 import { KvDistillError } from "../../util/errors.ts";
 import { type Bootstrap, bootstrap, type Interval } from "../metrics/bootstrap.ts";
 import type { MetricName } from "../metrics/names.ts";
-import { type Condition, conditionName } from "../run/conditions.ts";
+import { type Condition, conditionMeasured, conditionName } from "../run/conditions.ts";
 import { conditionOf, type SampleRow } from "../run/sample-row.ts";
 import { FEWEST_PASSAGES } from "../run/summary.ts";
 import type { StoredRun } from "./read-run.ts";
@@ -85,7 +85,10 @@ export function compareRuns(a: StoredRun, b: StoredRun): Comparison {
   const rowsB = rowsByKey(b.rows);
   const [ofA, ofB] = [keysOf(rowsA), keysOf(rowsB)];
   const questions = [...ofA.questions].filter((id) => ofB.questions.has(id));
-  const conditions = [...ofA.conditions.values()].filter((condition) => ofB.conditions.has(conditionName(condition)));
+  // In the order of the first run's results: rows come as passages were read.
+  const conditions = a.result.results
+    .map(conditionMeasured)
+    .filter((condition) => [ofA, ofB].every((own) => own.conditions.has(conditionName(condition))));
   if (questions.length === 0 || conditions.length === 0) {
     throw new KvDistillError("bad-argument", "the runs have nothing in common", {
       where,

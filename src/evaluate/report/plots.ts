@@ -4,7 +4,7 @@ import type { ChartAxis, ChartPoint, ChartSeries } from "../../util/svg/chart.ts
 import { lineChart } from "../../util/svg/line-chart.ts";
 import type { Interval } from "../metrics/bootstrap.ts";
 import { METRICS } from "../metrics/names.ts";
-import { type Condition, conditionName, hasBudget } from "../run/conditions.ts";
+import { conditionMeasured, conditionName, hasBudget } from "../run/conditions.ts";
 import type { ConditionResult, Summary } from "../run/summary.ts";
 import { factMaps } from "./fact-maps.ts";
 import type { Plot } from "./plot.ts";
@@ -110,7 +110,7 @@ function againstBytes(
 }
 
 function nameOf({ method, keep }: ConditionResult): string {
-  const condition: Condition = { method, keep: hasBudget(method) ? keep : undefined };
+  const condition = conditionMeasured({ method, keep });
   return conditionName(condition);
 }
 

@@ -23,6 +23,11 @@ export function conditionsOf(methods: readonly string[], keeps: readonly number[
   ];
 }
 
+/** The condition that a result is of: results of methods without a budget say what was kept. */
+export function conditionMeasured({ method, keep }: { readonly method: string; readonly keep: number }): Condition {
+  return { method, keep: hasBudget(method) ? keep : undefined };
+}
+
 /** A condition as a key and as a person writes it: `full`, `h2o 25%`. */
 export function conditionName({ method, keep }: Condition): string {
   return keep === undefined ? method : `${method} ${Number((keep * 100).toPrecision(12))}%`;

@@ -19,10 +19,12 @@ export function htmlTable({ columns, rows }: Table): Markup {
 
 /** Style of `htmlTable`. */
 export const TABLE_STYLE = [
-  ".table{overflow-x:auto;margin:.75rem 0}",
+  // A shade at the right edge says that there is more; it is covered when the last column is in sight.
+  ".table{overflow-x:auto;margin:.75rem 0;background:linear-gradient(to left,var(--ground) 40%,transparent) right/3rem 100% no-repeat local," +
+    "linear-gradient(to left,rgb(var(--mark)/35%),transparent) right/1rem 100% no-repeat scroll}",
   "table{border-collapse:collapse;font-size:.9rem;line-height:1.4;font-variant-numeric:tabular-nums}",
   "th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}",
   "thead th{color:var(--quiet);font-weight:600;vertical-align:bottom}",
-  "tbody th{font-weight:600;position:sticky;left:0;background:var(--ground)}",
+  "tbody th{font-weight:600}th:first-child{position:sticky;left:0;background:var(--ground)}",
   "td{white-space:nowrap}th.right,td.right{text-align:right}",
 ].join("\n");

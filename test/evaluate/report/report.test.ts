@@ -35,6 +35,8 @@ describe("the page of a run", () => {
     );
     expect(page).not.toMatch(/\bsrc=|href="[^#]|url\(|@import|http(?!-equiv|:\/\/www\.w3\.org\/2000\/svg")/);
     expect(page.match(/<script/g)).toHaveLength(1);
+    const sections = [...page.matchAll(/<h2 id="(\w+)">/g)].map(([, id]) => `#${id}`);
+    expect([...page.matchAll(/<a href="([^"]+)"/g)].map(([, href]) => href)).toEqual(sections);
     const { result } = await readRun(at);
     const [head = [], ...rows] = tableOf(page, 0);
     const bytes = head.indexOf("bytes");
@@ -65,6 +67,13 @@ describe("the page of a run", () => {
   test("questions with gold and all answers; kept tokens marked, stronger with the score", async () => {
     const { page } = await reported();
     expect(page.match(/<section class="question"/g)).toHaveLength(6);
+    expect([...page.matchAll(/<option value="\d+">([^<]+)/g)].map(([, name]) => name)).toEqual([
+      "none",
+      "h2o 50%",
+      "kv-distill 50%",
+      "h2o 25%",
+      "kv-distill 25%",
+    ]);
     expect(page).toContain("<b>gold 3</b>");
     for (const method of ["full", "none", "h2o", "kv-distill"]) expect(page).toContain(`answer 5 of ${method}<`);
     const marked =

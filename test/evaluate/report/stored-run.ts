@@ -115,9 +115,9 @@ export async function writeRun(folder: string, shape: RunShape = {}): Promise<Sa
   );
   await mkdir(folder, { recursive: true });
   const write = (name: string, text: string): Promise<void> => writeFile(join(folder, name), text);
-  // As a run writes them: passage by passage, condition by condition.
+  // Passage by passage, condition by condition, and as in a run not in the order of the results: caches of like size are read together.
   const written = rows.toSorted(
-    (a, b) => a.passage - b.passage || order(conditions, a) - order(conditions, b) || a.sample - b.sample,
+    (a, b) => a.passage - b.passage || order(conditions, b) - order(conditions, a) || a.sample - b.sample,
   );
   await write("samples.jsonl", written.map((row) => `${JSON.stringify(row)}\n`).join(""));
   await write(

@@ -3,7 +3,7 @@ import { htmlDocument, htmlText } from "../../../util/html/document.ts";
 import { htmlTable } from "../../../util/html/table.ts";
 import type { Markup } from "../../../util/svg/element.ts";
 import type { Table } from "../../../util/table.ts";
-import { conditionName, hasBudget } from "../../run/conditions.ts";
+import { conditionMeasured, conditionName } from "../../run/conditions.ts";
 import { settingsOf } from "../compare-runs.ts";
 import type { Plot } from "../plot.ts";
 import type { KeptTokensOfRun } from "../read-kept.ts";
@@ -30,20 +30,19 @@ export function runPage({ run, plots, kept, samples }: RunPage): string {
   const { result } = run;
   const title = `${result.identity.task}: ${result.model}`;
   const sections = [
-    heading(run, title),
-    `<h2 id="summary">Results</h2>\n${htmlTable(withBytes(resultsTable(result), run, kept))}\n<p class="quiet">${htmlText(intervalNote(result))}</p>`,
+    `<h2 id="results">Results</h2>\n${htmlTable(withBytes(resultsTable(result), run, kept))}\n<p class="quiet">${htmlText(intervalNote(result))}</p>`,
     plotsSection(plots),
     differencesSection(run),
     breakdownSection(run),
     failuresSection(run),
     samplesSection(run, samples, kept.passages),
     settingsSection(run),
-  ];
+  ].filter((section) => section !== "");
   return htmlDocument({
     title: `Evaluation of ${title}`,
     style: REPORT_STYLE,
     script: SAMPLES_SCRIPT,
-    body: sections.filter((section) => section !== "").join("\n"),
+    body: [heading(run, title), navigation(sections), ...sections].join("\n"),
   });
 }
 
@@ -57,19 +56,24 @@ function heading({ result, missing }: StoredRun, title: string): Markup {
     `kv-distill ${code.version}${commit}`,
     `${formatDuration(seconds.rows)} of compressing and reading`,
   ];
-  const links = ["summary", "plots", "samples", "settings"].map((id) => `<a href="#${id}">${id}</a>`);
   return `<h1>${htmlText(title)}</h1>
 <p class="quiet">${htmlText(facts.join(" · "))}</p>
-${missing.map((line) => `<p class="note">${htmlText(line)}.</p>`).join("\n")}
-<nav aria-label="Sections">${links.join("")}</nav>`;
+${missing.map((line) => `<p class="note">${htmlText(line)}.</p>`).join("\n")}`;
+}
+
+/** A link to every section that there is, by its heading. */
+function navigation(sections: readonly Markup[]): Markup {
+  const headings = sections.flatMap((section) => [...section.matchAll(/<h2 id="(\w+)">([^<]+)<\/h2>/g)]);
+  const links = headings.map(([, id = "", title = ""]) => `<a href="#${id}">${title}</a>`);
+  return `<nav aria-label="Sections">${links.join("")}</nav>`;
 }
 
 /** The table of results with the bytes of each condition's cache after what was kept. */
 function withBytes({ columns, rows }: Table, { result }: StoredRun, { bytes }: KeptTokensOfRun): Table {
   if (bytes.size === 0) return { columns, rows };
   const after = columns.findIndex(({ name }) => name === "kept") + 1;
-  const cells = result.results.map(({ method, keep }) => {
-    const own = bytes.get(conditionName({ method, keep: hasBudget(method) ? keep : undefined }));
+  const cells = result.results.map((one) => {
+    const own = bytes.get(conditionName(conditionMeasured(one)));
     return own === undefined ? "–" : formatBytes(own);
   });
   return {

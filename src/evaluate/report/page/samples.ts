@@ -3,7 +3,7 @@ import { htmlText } from "../../../util/html/document.ts";
 import { markedText, markSamples } from "../../../util/html/marked-text.ts";
 import type { Markup } from "../../../util/svg/element.ts";
 import { METRICS } from "../../metrics/names.ts";
-import { conditionName } from "../../run/conditions.ts";
+import { conditionMeasured, conditionName } from "../../run/conditions.ts";
 import { conditionOf, type SampleRow } from "../../run/sample-row.ts";
 import { groupBy } from "../group-by.ts";
 import type { Kept, KeptPassage } from "../read-kept.ts";
@@ -51,8 +51,8 @@ ${view.leftOut()}`;
 }
 
 /** Names of conditions as the result has them, the full cache first. */
-function conditionsInOrder({ rows }: StoredRun): string[] {
-  const names = [...new Set(rows.map((row) => conditionName(conditionOf(row))))];
+function conditionsInOrder({ result }: StoredRun): string[] {
+  const names = result.results.map((one) => conditionName(conditionMeasured(one)));
   return names.includes("full") ? ["full", ...names.filter((name) => name !== "full")] : names;
 }
 
