@@ -55,11 +55,15 @@ async function file(name: string, text: string): Promise<string> {
   return path;
 }
 
-async function passagesOf(task: Task, seed = 0): Promise<TaskPassage[]> {
+async function passagesOf(
+  task: Task,
+  seed = 0,
+  onNote: (line: string) => void = () => undefined,
+): Promise<TaskPassage[]> {
   const passages: TaskPassage[] = [];
   const countPrompt: TaskSurroundings["countPrompt"] = ({ context, question = "", answerPrefix = "" }) =>
     [context, question, answerPrefix].join(" ").trim().split(/\s+/).length;
-  const surroundings = { countPrompt, seed, notes: createDataReport(), onNote: () => undefined };
+  const surroundings = { countPrompt, seed, notes: createDataReport(), onNote };
   for await (const passage of task.passages(surroundings)) passages.push(passage);
   return passages;
 }
@@ -242,6 +246,14 @@ describe("needle", () => {
     );
     expect(hide(["a", "b"], "n", 0)).toBe("n a b");
     expect(hide(["a", "b"], "n", 1)).toBe("a b n");
+  });
+
+  test("a length that whole sentences leave a good part of empty is told", async () => {
+    const long = Array.from({ length: 4 }, (_, i) => `Sentence ${i} ${"word ".repeat(47)}ends.`).join(" ");
+    const settings = { ...DEFAULT_NEEDLE, lengths: [72, 110], depths: [0, 1], samples: 1 };
+    const notes: string[] = [];
+    await passagesOf(await needleTask(await file("long.txt", long), settings), 0, (line) => notes.push(line));
+    expect(notes).toEqual(["needle: the sentences of haystack 1 fill 71 of 110 tokens; the next one is too long"]);
   });
 
   test("a length without room for it is refused", async () => {

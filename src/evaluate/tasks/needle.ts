@@ -26,6 +26,8 @@ export const DEFAULT_NEEDLE = {
 } as const;
 
 const MAX_NEW_TOKENS = 48;
+/** Contexts that fill less of the length that they stand for are told. */
+const LEAST_FILLED = 0.9;
 /** One word of the stream's name. */
 const NEEDLE_STREAM = 21;
 
@@ -43,7 +45,7 @@ export async function needleTask(haystack: string, settings: NeedleSettings): Pr
     style: SHORT_ANSWER,
     metrics: ["goldInAnswer", "f1", "em", "answerInGold"],
     maxNewTokens: MAX_NEW_TOKENS,
-    async *passages({ countPrompt, seed, notes }) {
+    async *passages({ countPrompt, seed, notes, onNote }) {
       const sentences = sentencesOf(await readHaystack(files, notes));
       const random = randomFromSeed(seed, NEEDLE_STREAM);
       for (let sample = 0; sample < settings.samples; sample++) {
@@ -53,6 +55,12 @@ export async function needleTask(haystack: string, settings: NeedleSettings): Pr
           const count = fittingSentences(sentences, start, length, settings.needle, (context) =>
             countPrompt({ context }),
           );
+          const tokens = countPrompt({ context: hide(window(sentences, start, count), settings.needle, 0) });
+          if (tokens < LEAST_FILLED * length) {
+            onNote(
+              `needle: the sentences of haystack ${sample + 1} fill ${tokens} of ${length} tokens; the next one is too long`,
+            );
+          }
           for (const depth of settings.depths) {
             yield passage(hide(window(sentences, start, count), settings.needle, depth), sample, length, depth);
           }
