@@ -99,7 +99,7 @@ async function section({ folder, result }: StoredRun): Promise<string[]> {
       `Brackets: ${(100 * bootstrap.confidence).toFixed(0)} % intervals over ${bootstrap.unit}s.`,
     "",
     "```",
-    (command ?? "").replaceAll(/\/\S+\/(?=[^/\s]+(\s|$))/g, ""),
+    (command ?? "").replaceAll(/(?<=^|\s)\/\S+\/(?=[^/\s]+(\s|$))/g, ""),
     "```",
     "",
     ...measures.flatMap((measure) => [`**${label(measure)}**`, "", ...table(results, measure), ""]),
