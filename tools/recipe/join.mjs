@@ -1,9 +1,11 @@
-// Makes longer contexts of a training file: some passages stand alone, others are joined in twos to fours, with questions about each, so that
-// rows of different passages compete for one budget. Reads what tools/recipe/mix.mjs wrote.
+// Makes longer contexts of a training file: some passages stand alone, others are joined in twos to fours, so that rows of different
+// passages compete for one budget. Five questions are asked of each context, the first passages' first: of four passages the last has none, as
+// the package's adapter was trained. Reads what tools/recipe/mix.mjs wrote.
 //
 //   node tools/recipe/join.mjs OUT MIX PART     PART: the part of the passages that is joined, such as 0.4
 import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
+import { below, shuffle } from "./draw.mjs";
 
 const [out, mix, part] = process.argv.slice(2);
 const QUESTIONS = 5;
@@ -14,15 +16,6 @@ for (const line of readFileSync(mix, "utf8").split("\n")) {
   const row = JSON.parse(line);
   passages.set(row.context, [...(passages.get(row.context) ?? []), row]);
 }
-
-// xorshift32: what is joined depends on nothing but the file.
-let state = 2463534242;
-const below = (bound) => {
-  state ^= state << 13;
-  state ^= state >>> 17;
-  state ^= state << 5;
-  return (state >>> 0) % bound;
-};
 
 const alone = [];
 const rest = [];
@@ -35,18 +28,12 @@ while (rest.length > 1) {
   const each = Math.ceil(QUESTIONS / group.length);
   const asked = group.flatMap((questions) => questions.slice(0, each)).slice(0, QUESTIONS);
   // Asked in an order of its own: a question's place tells nothing about its passage's.
-  for (let i = asked.length - 1; i > 0; i--) {
-    const j = below(i + 1);
-    [asked[i], asked[j]] = [asked[j], asked[i]];
-  }
+  shuffle(asked);
   joined.push(asked.map((row) => ({ ...row, context })));
 }
 
 // A drawn order, though training draws its own: what looks only at the first passages sees both kinds.
 const contexts = [...alone, ...rest, ...joined];
-for (let i = contexts.length - 1; i > 0; i--) {
-  const j = below(i + 1);
-  [contexts[i], contexts[j]] = [contexts[j], contexts[i]];
-}
+shuffle(contexts);
 writeFileSync(out, `${contexts.map((rows) => rows.map((row) => JSON.stringify(row)).join("\n")).join("\n")}\n`);
 console.error(`${alone.length + rest.length} passages alone, ${joined.length} contexts of two to four`);

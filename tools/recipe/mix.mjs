@@ -7,6 +7,7 @@ import { createReadStream, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import process from "node:process";
 import { createGunzip } from "node:zlib";
+import { shuffle } from "./draw.mjs";
 
 const [out, answersFile, ...data] = process.argv.slice(2);
 const QUESTIONS = 5;
@@ -29,19 +30,8 @@ for (const path of data) {
   }
 }
 
-// xorshift32: the order depends on nothing but the files.
-let state = 2463534242;
-const below = (bound) => {
-  state ^= state << 13;
-  state ^= state >>> 17;
-  state ^= state << 5;
-  return (state >>> 0) % bound;
-};
 const order = [...passages.keys()].sort();
-for (let i = order.length - 1; i > 0; i--) {
-  const j = below(i + 1);
-  [order[i], order[j]] = [order[j], order[i]];
-}
+shuffle(order);
 
 let answered = 0;
 const lines = order.flatMap((context) =>

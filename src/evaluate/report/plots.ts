@@ -109,9 +109,8 @@ function againstBytes(
   return [{ file: `${file}-bytes.svg`, title: `${title}, by bytes`, draw }];
 }
 
-function nameOf({ method, keep }: ConditionResult): string {
-  const condition = conditionMeasured({ method, keep });
-  return conditionName(condition);
+function nameOf(result: ConditionResult): string {
+  return conditionName(conditionMeasured(result));
 }
 
 function widened(least: number, most: number): readonly [number, number] {
