@@ -33,7 +33,8 @@ export async function trainForAMoment(
   { out, log, signal }: CommandContext,
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "kv-distill-demo-"));
-  const display = showTraining(CONFIG.steps, log);
+  // The time ends it, not the steps.
+  const display = showTraining(undefined, log);
   const stopping = new AbortController();
   const stop = (): void => {
     stopping.abort();

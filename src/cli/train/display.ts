@@ -18,8 +18,11 @@ export interface TrainingDisplay {
   stop(): void;
 }
 
-/** A progress line with loss, both divergences, speed and memory, unless the log level is below `info`. */
-export function showTraining(steps: number, log: Logger): TrainingDisplay {
+/**
+ * A progress line with loss, both divergences, speed and memory, unless the log level is below `info`.
+ * @param steps of the run; undefined when something else ends it
+ */
+export function showTraining(steps: number | undefined, log: Logger): TrainingDisplay {
   const quiet = LOG_LEVELS.indexOf(log.level) < LOG_LEVELS.indexOf("info");
   const speed = createRateMeter();
   let progress: Progress | undefined;
@@ -38,7 +41,8 @@ export function showTraining(steps: number, log: Logger): TrainingDisplay {
       onStart: ({ step, examples }) => {
         stop();
         log.debug(`${examples} examples, from step ${step}`);
-        if (!quiet) progress = startProgress({ label: "train", unit: "steps", total: steps, done: step });
+        const total = steps === undefined ? {} : { total: steps };
+        if (!quiet) progress = startProgress({ label: "train", unit: "steps", ...total, done: step });
       },
       onStep: (report) => {
         const { step, loss, forwardKl, reverseKl, tokens, seconds, residentBytes } = report;
