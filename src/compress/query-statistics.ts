@@ -23,9 +23,13 @@ export async function queryStatistics(context: CompressionContext, skip: number)
     covariance: new Float64Array(heads * headDim ** 2),
   }));
   let seen = 0;
-  const program = await model.stepProgram({ result: "none", queryStatistics: true });
   const cache = await context.newCache();
   try {
+    const program = await model.stepProgram({
+      result: "none",
+      queryStatistics: true,
+      ...model.fused(ids.length, cache),
+    });
     for (const { start, chunk } of model.chunksOf(ids, signal)) {
       const counted = Float32Array.from(chunk, (_, i) => (start + i < skip ? 0 : 1));
       const count = counted.reduce((sum, one) => sum + one, 0);

@@ -70,6 +70,19 @@ export interface IntegerMatrix {
 export const matMulIntegerToFloat = (a: IntegerMatrix, b: IntegerMatrix): Node =>
   apply("MatMulIntegerToFloat", [a.numbers, b.numbers, a.scale, b.scale, a.zeroPoint, b.zeroPoint], {});
 
+export const groupQueryAttention = (
+  {
+    queries,
+    keys,
+    values,
+    pastKeys,
+    pastValues,
+    last,
+    total,
+  }: Readonly<Record<"queries" | "keys" | "values" | "pastKeys" | "pastValues" | "last" | "total", Node>>,
+  attributes: OpAttributes["GroupQueryAttention"],
+): Node => apply("GroupQueryAttention", [queries, keys, values, pastKeys, pastValues, last, total], attributes);
+
 export const reduceSum = (x: Node, axes: readonly number[], keepDims = false): Node =>
   apply("ReduceSum", [x], { axes, keepDims });
 export const reduceMean = (x: Node, axes: readonly number[], keepDims = false): Node =>

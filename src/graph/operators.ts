@@ -61,6 +61,14 @@ export interface OpAttributes {
    * (b − zero) · scale. ONNX Runtime's own, for inference alone: no derivative.
    */
   MatMulIntegerToFloat: None;
+  /**
+   * queries [B, T, numHeads · D], keys and values [B, T, kvHeads · D], past keys and values [B, kvHeads, P, D], int32 last [B], int32 total [1]:
+   * causal attention of T new tokens in each sequence, scores divided by the root of D, [B, T, numHeads · D]. Sequence b has last + 1 keys, the
+   * first rows of its past and then the new ones; `total` is the number of the longest. A head of the keys serves numHeads / kvHeads of the
+   * queries, in order. ONNX Runtime's own, for inference alone: no derivative. It never writes all scores down, but copies the past, and takes
+   * several tokens on top of a past of one sequence only. D is a multiple of 8.
+   */
+  GroupQueryAttention: { readonly numHeads: number; readonly kvHeads: number };
   // Reductions and normalisations
   ReduceSum: { readonly axes: readonly number[]; readonly keepDims: boolean };
   ReduceMean: { readonly axes: readonly number[]; readonly keepDims: boolean };

@@ -22,6 +22,12 @@ import { type AttentionReduction, stepGraph, type StepGraphOptions } from "./ste
  */
 const CHUNK = 256;
 
+/**
+ * Tokens from which on the fused attention kernel reads: it skips what is masked, but copies the rows that are there and costs one more compiled
+ * graph. One token on 2,048 rows takes it twice as long, 64 a tenth less, 256 on 2,048 two thirds (docs/experiments/LOG.md, E18).
+ */
+const FUSED_FROM = 64;
+
 /** Adapters to encode with. */
 export interface EncodingAdapter {
   readonly lora: LoadedLora;
@@ -101,6 +107,7 @@ export class LanguageModel {
       const shape = {
         ...(adapter === undefined ? {} : { adapter: adapter.lora.shape }),
         ...(cache.base === undefined ? {} : { ragged: true }),
+        ...this.fused(ids.length, cache),
       };
       const outputs = await this.step({
         program: await this.readingProgram({ result: wanted.length > 0 ? "logits" : "none", ...shape }, ids.length),
@@ -141,7 +148,7 @@ export class LanguageModel {
     const cache = await this.newCache(position);
     this.checkReading(ids, cache);
     try {
-      const program = await this.stepProgram({ layers, result: "hidden" });
+      const program = await this.stepProgram({ layers, result: "hidden", ...this.fused(ids.length, cache) });
       for (const { start, chunk } of this.chunksOf(ids, signal)) {
         const outputs = await this.step({ program, config: this.config, ids: chunk, cache, layers, extra: {} });
         const rows = outputs.hidden;
@@ -222,6 +229,13 @@ export class LanguageModel {
     }
   }
 
+  /** The option of step graphs by which so many tokens are best read on top of a cache. */
+  fused(tokens: number, cache: LayerCache): Pick<StepGraphOptions, "fused"> {
+    const isForOne = cache.base === undefined && cache.sequences === 1;
+    const hasKernel = this.runtime.device === "cpu" && this.config.headDim % 8 === 0;
+    return isForOne && hasKernel && tokens >= FUSED_FROM ? { fused: true } : {};
+  }
+
   /** One engine call of a step graph, as `runStep`, when it is its turn. */
   step(call: StepCall): Promise<Readonly<Record<string, Tensor>>> {
     return this.pace === undefined ? runStep(call) : this.pace.turn(call.ids.length, () => runStep(call));
@@ -263,7 +277,10 @@ export class LanguageModel {
   }
 
   /** The step graph for reading `tokens` tokens in one go: few of them with weights in blocks, where there are any. */
-  readingProgram(options: Pick<StepGraphOptions, "result" | "adapter" | "ragged">, tokens: number): Promise<Program> {
+  readingProgram(
+    options: Pick<StepGraphOptions, "result" | "adapter" | "ragged" | "fused">,
+    tokens: number,
+  ): Promise<Program> {
     const { quantised } = this;
     if (quantised === undefined || tokens > SHORT_STEP || options.adapter !== undefined)
       return this.stepProgram(options);

@@ -26,3 +26,15 @@ export function readingBias(places: readonly ReadingPlace[], tokens: number, cap
   });
   return tensor("float32", [places.length, 1, tokens, width], bias);
 }
+
+/** How far new tokens see, for fused attention: as `nn/attention.ts` has it. Padding sees what is before it, and is not kept. */
+export function readingReach(
+  places: readonly ReadingPlace[],
+  tokens: number,
+): { readonly last: Tensor<"int32">; readonly total: Tensor<"int32"> } {
+  const last = Int32Array.from(places, ({ used }) => used + tokens - 1);
+  return {
+    last: tensor("int32", [places.length], last),
+    total: tensor("int32", [1], Int32Array.of(Math.max(...last) + 1)),
+  };
+}

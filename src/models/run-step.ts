@@ -4,7 +4,7 @@ import { ints, type Tensor } from "../tensor/tensor.ts";
 import { KvDistillError } from "../util/errors.ts";
 import type { ModelConfig } from "./config.ts";
 import type { LayerCache } from "./layer-cache.ts";
-import { readingBias } from "./reading-bias.ts";
+import { readingBias, readingReach } from "./reading-bias.ts";
 import { rotaryTables } from "./rotary.ts";
 
 /** One call of a step graph. */
@@ -53,10 +53,10 @@ export async function runStep({
   const feeds: Record<string, Tensor | Resident> = {
     ids: ints([ids.length], ids),
     positions: ints([ids.length], positions),
-    bias: readingBias(places, tokens, cache.capacity),
-    ...(config.family === "llama"
-      ? { ...rotaryTables(config, positions), rotaryRows: ints([cache.sequences, tokens], rows) }
-      : {}),
+    ...(program.inputs.includes("bias") ? { bias: readingBias(places, tokens, cache.capacity) } : {}),
+    ...(program.inputs.includes("last") ? readingReach(places, tokens) : {}),
+    rotaryRows: ints([cache.sequences, tokens], rows),
+    ...(config.family === "llama" ? rotaryTables(config, positions) : {}),
     ...extra,
   };
   const names: string[] = [];

@@ -2,7 +2,7 @@ import { div, gather, input, matMul, mul, reduceMax, reduceSum, sub, transposeLa
 import { addDims, type Dim, mulDims } from "../graph/dims.ts";
 import { defineGraph, type Graph } from "../graph/graph.ts";
 import type { Node } from "../graph/node.ts";
-import type { BaseRows } from "../nn/attention.ts";
+import { type BaseRows, writtenWeights } from "../nn/attention.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { type AdapterShape, loraInputs } from "./adapter-inputs.ts";
 import type { ModelConfig } from "./config.ts";
@@ -26,6 +26,8 @@ export interface StepGraphOptions {
   readonly queryStatistics?: boolean;
   /** For a ragged cache, whose heads have a base of their own. Not with an adapter, `attention` or `queryStatistics`. */
   readonly ragged?: boolean;
+  /** With the fused attention kernel: for many tokens of one sequence. Neither with `ragged` nor with `attention`. */
+  readonly fused?: boolean;
 }
 
 const REDUCE = { sum: reduceSum, max: reduceMax } as const;
@@ -33,7 +35,8 @@ const REDUCE = { sum: reduceSum, max: reduceMax } as const;
 /**
  * One step of reading: T new tokens on top of P cached rows, in each of B sequences. Prefill, decoding and encoding are all this graph.
  *
- * Inputs: ids, positions int64 [B·T]; rotaryRows int64 [B,T]; cos, sin [B·T, headDim/2]; bias [B,1,T,P+T]; layers.{i}.past.keys/.values
+ * Inputs: ids, positions int64 [B·T]; rotaryRows int64 [B,T]; cos, sin [B·T, headDim/2]; bias [B,1,T,P+T], or last int32 [B] and
+ * total int32 [1], as `Reach` has them, for fused attention; layers.{i}.past.keys/.values
  * [B,G,P,D]; logitRows int64 [M]; with an adapter also routed, strength [B·T,1] and layers.{i}.<module>.lora_A/_B; of a ragged cache
  * layers.{i}.base.{h}.keys/.values [B,1,P_i_h,D] and .bias [B,1,1,P_i_h]; among [P+T], 0 or 1; for query statistics counted [T,1], 0 or 1, and
  * share [1,T], its part of the ones.
@@ -43,7 +46,7 @@ const REDUCE = { sum: reduceSum, max: reduceMax } as const;
  */
 export function stepGraph(
   config: ModelConfig,
-  { layers = config.numLayers, result, adapter, attention, among, queryStatistics, ragged }: StepGraphOptions,
+  { layers = config.numLayers, result, adapter, attention, among, queryStatistics, ragged, fused }: StepGraphOptions,
 ): Graph {
   if (ragged === true && (adapter !== undefined || attention !== undefined || queryStatistics === true)) {
     throw new KvDistillError("unsupported", "heads with different numbers of rows are read by the frozen model alone", {
@@ -64,7 +67,10 @@ export function stepGraph(
     rotaryRows: input("rotaryRows", "int64", [batch, tokens]),
     cos: input("cos", "float32", tableShape),
     sin: input("sin", "float32", tableShape),
-    bias: input("bias", "float32", [batch, 1, tokens, keyCount]),
+    sight:
+      fused === true
+        ? { last: input("last", "int32", [batch]), total: input("total", "int32", [1]) }
+        : input("bias", "float32", [batch, 1, tokens, keyCount]),
   };
   const [routed, strength] = [input("routed", "float32", [count, 1]), input("strength", "float32", [count, 1])];
   const amongKeys = input("among", "float32", [keyCount]);
@@ -87,7 +93,8 @@ export function stepGraph(
     outputs[`${prefix}keys`] = block.own.keys;
     outputs[`${prefix}values`] = block.own.values;
     if (attention !== undefined) {
-      const weights = among === true ? shareAmong(block.attention, amongKeys) : block.attention;
+      const written = writtenWeights(block.attention);
+      const weights = among === true ? shareAmong(written, amongKeys) : written;
       outputs[`${prefix}attention`] = REDUCE[attention](weights, [2, 3]);
     }
     if (queryStatistics === true) {
@@ -99,7 +106,8 @@ export function stepGraph(
   }
   if (result === "hidden") outputs.hidden = x;
   if (result === "logits") outputs.logits = family.head(gather(x, input("logitRows", "int64", ["M"])));
-  return defineGraph(`${config.family}.step.${result}`, outputs);
+  // Fused attention gives no input a shape with T; a model that does not rotate has no other.
+  return defineGraph(`${config.family}.step.${result}`, outputs, fused === true ? [shared.rotaryRows] : []);
 }
 
 /** Each head's own rows of a ragged cache. */

@@ -1,6 +1,18 @@
-import { add, concat, matMul, mul, reshape, slice, softmax, transposeLast } from "../graph/build.ts";
+import {
+  add,
+  concat,
+  groupQueryAttention,
+  matMul,
+  mul,
+  reshape,
+  slice,
+  softmax,
+  transposeLast,
+} from "../graph/build.ts";
 import { addDims, type Dim, mulDims } from "../graph/dims.ts";
 import type { Node } from "../graph/node.ts";
+import { KvDistillError } from "../util/errors.ts";
+import { mergeHeads } from "./heads.ts";
 
 /** Keys and values of one stretch of tokens, [batch, kvHeads, tokens, headDim] each. */
 export interface KeyValues {
@@ -14,11 +26,31 @@ export interface BaseRows extends KeyValues {
   readonly bias: Node;
 }
 
+/** How far tokens see that are read causally on top of a past, some of whose rows may only be reserved. */
+export interface Reach {
+  /** int32 [batch]: the last key of each sequence, counted from its first. */
+  readonly last: Node;
+  /** int32 [1]: how many keys the longest sequence has. */
+  readonly total: Node;
+}
+
 export interface Attended {
-  /** [batch, queryHeads, tokens, headDim] */
+  /** [batch · tokens, queryHeads · headDim] */
   readonly mixed: Node;
-  /** Attention probabilities, [batch, kvHeads, queryHeads / kvHeads, tokens, all keys but the base's]. */
-  readonly weights: Node;
+  /** Attention probabilities, [batch, kvHeads, queryHeads / kvHeads, tokens, all keys but the base's]; a fused kernel never has them. */
+  readonly weights: Node | undefined;
+}
+
+/**
+ * Attention probabilities that were written down.
+ * @throws KvDistillError `unsupported` where a fused kernel kept them
+ */
+export function writtenWeights(weights: Node | undefined): Node {
+  if (weights !== undefined) return weights;
+  throw new KvDistillError("unsupported", "fused attention tells no attention probabilities", {
+    where: "attention",
+    hint: "give what tokens see as a bias",
+  });
 }
 
 /**
@@ -61,7 +93,35 @@ export function attention(
     return part;
   });
   const mixed = [...parts, ...(shared === undefined ? [] : [shared.mixed])].reduce((a, b) => add(a, b));
-  return { mixed: reshape(mixed, [batch, queryHeads, tokens, headDim]), weights };
+  return { mixed: mergeHeads(reshape(mixed, [batch, queryHeads, tokens, headDim])), weights };
+}
+
+/**
+ * Causal grouped-query attention of one kernel, which skips what no token sees and writes no scores down. Not differentiable; several tokens on
+ * top of a past are of one sequence.
+ * @param queries [batch, queryHeads, tokens, headDim]
+ * @param past with at least as many rows as are in use
+ * @param own of the new tokens
+ */
+export function fusedAttention(queries: Node, past: KeyValues, own: KeyValues, { last, total }: Reach): Attended {
+  const [batch = 1, numHeads = 1, tokens = 1] = queries.shape;
+  const inRows = (heads: Node): Node => {
+    const merged = mergeHeads(heads);
+    return reshape(merged, [batch, tokens, merged.shape[1] ?? 1]);
+  };
+  const mixed = groupQueryAttention(
+    {
+      queries: inRows(queries),
+      keys: inRows(own.keys),
+      values: inRows(own.values),
+      pastKeys: past.keys,
+      pastValues: past.values,
+      last,
+      total,
+    },
+    { numHeads: Number(numHeads), kvHeads: Number(own.keys.shape[1]) },
+  );
+  return { mixed: reshape(mixed, [mulDims(batch, tokens), mixed.shape[2] ?? 1]), weights: undefined };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { OpName } from "../../src/graph/operators.ts";
+import { attentionCases } from "./cases/attention.ts";
 import type { OpCase } from "./cases/case.ts";
 import { elementwiseCases } from "./cases/elementwise.ts";
 import { leafCases } from "./cases/leaves.ts";
@@ -16,6 +17,7 @@ export const cases: Readonly<Record<ComputedOp, readonly [OpCase, ...OpCase[]]>>
   ...linearCases,
   ...normalisationCases,
   ...movementCases,
+  ...attentionCases,
 };
 
 export const caseList: readonly { readonly op: ComputedOp; readonly opCase: OpCase; readonly seed: number }[] =

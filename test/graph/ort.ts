@@ -39,6 +39,7 @@ export async function runOnnxRuntime(
 function toTensor(dtype: DType, value: Array64 | undefined): OrtTensor {
   if (value === undefined) throw new Error("an input is not fed");
   if (dtype === "int64") return new OrtTensor("int64", BigInt64Array.from(value.data, BigInt), value.dims);
+  if (dtype === "int32") return new OrtTensor("int32", Int32Array.from(value.data), value.dims);
   if (dtype === "bool") return new OrtTensor("bool", Uint8Array.from(value.data), value.dims);
   if (dtype === "int8") return new OrtTensor("int8", Int8Array.from(value.data), value.dims);
   if (dtype === "uint8") return new OrtTensor("uint8", Uint8Array.from(value.data), value.dims);

@@ -234,7 +234,7 @@ function maskedGraph(config: ModelConfig): Graph {
     const rows = (name: string) => input(`${layer}.${name}`, "float32", [1, numKvHeads, "P", headDim]);
     x = family.block(layer, x, {
       ...shared,
-      bias: input(`${layer}.bias`, "float32", [1, numKvHeads, tokens, addDims("P", tokens)]),
+      sight: input(`${layer}.bias`, "float32", [1, numKvHeads, tokens, addDims("P", tokens)]),
       past: { keys: rows("keys"), values: rows("values") },
     }).x;
   }

@@ -30,6 +30,7 @@ def whole(values):
 NAMES = {
     torch.float64: "float32",
     torch.int64: "int64",
+    torch.int32: "int32",
     torch.bool: "bool",
     torch.uint8: "uint8",
     torch.int8: "int8",
@@ -177,6 +178,37 @@ for signed in (False, True):
             torch.tensor(low + 128, dtype=kind),
         ],
         lambda a, b, sa, sb, za, zb: (a.double() - za) * sa.detach() @ ((b.double() - zb) * sb.detach()),
+    )
+
+
+
+def grouped(queries, keys, values, past_keys, past_values, last, total):
+    """Each sequence by itself, with PyTorch's own attention: its rows of the past, then its new ones, causal from the lower right on."""
+    del total
+    tokens, results = queries.shape[1], []
+    for q, k, v, pk, pv, end in zip(queries, keys, values, past_keys, past_values, last):
+        past, width = int(end) + 1 - tokens, pk.shape[-1]
+        heads = lambda x: x.reshape(tokens, -1, width).transpose(0, 1)
+        sight = torch.ones(tokens, past + tokens, dtype=torch.bool).tril(past)
+        k, v = torch.cat([pk[:, :past], heads(k)], 1), torch.cat([pv[:, :past], heads(v)], 1)
+        mixed = F.scaled_dot_product_attention(heads(q)[None], k[None], v[None], attn_mask=sight, enable_gqa=True)[0]
+        results.append(mixed.transpose(0, 1).reshape(tokens, -1))
+    return torch.stack(results).detach()
+
+
+for tokens, rows, last in [(3, 5, [4, 6]), (1, 4, [4, 0]), (2, 3, [1, 1])]:
+    case(
+        "GroupQueryAttention",
+        [
+            normal(2, tokens, 16),
+            *(normal(2, tokens, 8) for _ in range(2)),
+            *(normal(2, 2, rows, 4) for _ in range(2)),
+            torch.tensor(last, dtype=torch.int32),
+            torch.tensor([max(last) + 1], dtype=torch.int32),
+        ],
+        grouped,
+        numHeads=4,
+        kvHeads=2,
     )
 
 json.dump(cases, sys.stdout, separators=(",", ":"))

@@ -16,7 +16,8 @@ type NonDifferentiableOp =
   | "LessOrEqual"
   | "MatMulNBits"
   | "QuantizeLinear"
-  | "MatMulIntegerToFloat";
+  | "MatMulIntegerToFloat"
+  | "GroupQueryAttention";
 export type DifferentiableOp = Exclude<OpName, NonDifferentiableOp>;
 
 /** Total over the differentiable operators: an operator without a rule does not compile. */

@@ -28,6 +28,7 @@ const ARITY: Readonly<Record<OpName, readonly [number, number]>> = {
   MatMulNBits: [3, 3],
   QuantizeLinear: [3, 3],
   MatMulIntegerToFloat: [6, 6],
+  GroupQueryAttention: [7, 7],
   ReduceSum: [1, 1],
   ReduceMean: [1, 1],
   ReduceMax: [1, 1],

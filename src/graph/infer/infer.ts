@@ -2,6 +2,7 @@ import { KvDistillError } from "../../util/errors.ts";
 import { canonicalDim, printShape } from "../dims.ts";
 import type { OpAttributes, OpName, Type } from "../operators.ts";
 import { checkArity } from "./arity.ts";
+import { inferAttention } from "./attention.ts";
 import { inferElementwise } from "./elementwise.ts";
 import { type InferenceRules, TypeFault } from "./faults.ts";
 import { inferLeaves } from "./leaves.ts";
@@ -13,6 +14,7 @@ const rules: InferenceRules<OpName> = {
   ...inferLeaves,
   ...inferElementwise,
   ...inferLinear,
+  ...inferAttention,
   ...inferNormalisation,
   ...inferMovement,
 };

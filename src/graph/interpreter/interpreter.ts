@@ -5,6 +5,7 @@ import { isOp, type Node } from "../node.ts";
 import type { OpAttributes, OpName } from "../operators.ts";
 import { bindSymbols } from "../symbols.ts";
 import { type Array64, generate } from "./array.ts";
+import { evaluateAttention } from "./attention.ts";
 import { evaluateElementwise } from "./elementwise.ts";
 import { evaluateLinear } from "./linear.ts";
 import { evaluateMovement } from "./movement.ts";
@@ -16,6 +17,7 @@ const rules: EvaluationRules<Exclude<OpName, "Input" | "Weight">> = {
   ConstantOfShape: ({ attributes, dims }) => generate(dims, () => attributes.value),
   ...evaluateElementwise,
   ...evaluateLinear,
+  ...evaluateAttention,
   ...evaluateNormalisation,
   ...evaluateMovement,
 };

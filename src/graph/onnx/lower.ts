@@ -10,6 +10,8 @@ import type { ShapeTensors } from "./shape-tensors.ts";
 interface Lowered {
   readonly attributes?: readonly AttributeProto[];
   readonly extraInputs?: readonly string[];
+  /** Results behind the first that ONNX Runtime wants to have, though nobody reads them: what their names end in. */
+  readonly unreadOutputs?: readonly string[];
   readonly domain?: "com.microsoft";
 }
 type LoweringRule<K extends OpName> = (node: Node<K>, shapes: ShapeTensors) => Lowered;
@@ -71,6 +73,11 @@ const rules: { readonly [Op in LoweredOp]: LoweringRule<Op> } = {
   },
   QuantizeLinear: ({ attributes }) => ({ attributes: [intAttribute("axis", attributes.axis)] }),
   MatMulIntegerToFloat: () => ({ domain: "com.microsoft" }),
+  GroupQueryAttention: ({ attributes: { numHeads, kvHeads } }) => ({
+    domain: "com.microsoft",
+    attributes: [intAttribute("num_heads", numHeads), intAttribute("kv_num_heads", kvHeads)],
+    unreadOutputs: [".present_key", ".present_value"],
+  }),
   ReduceSum: reduce,
   ReduceMean: reduce,
   ReduceMax: reduce,
@@ -97,14 +104,14 @@ const rules: { readonly [Op in LoweredOp]: LoweringRule<Op> } = {
 /** The ONNX node of an IR node. */
 export function lowerNode(node: Node, nameOf: (value: Node) => string, shapes: ShapeTensors): NodeProto {
   const rule = rules[node.op as LoweredOp] as LoweringRule<OpName>;
-  const { attributes = [], extraInputs = [], domain = "" } = rule(node, shapes);
+  const { attributes = [], extraInputs = [], unreadOutputs = [], domain = "" } = rule(node, shapes);
   const output = nameOf(node);
   return create(NodeProtoSchema, {
     opType: node.op,
     domain,
     name: output,
     input: [...node.inputs.map(nameOf), ...extraInputs],
-    output: [output],
+    output: [output, ...unreadOutputs.map((end) => output + end)],
     attribute: [...attributes],
   });
 }

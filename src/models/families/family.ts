@@ -1,6 +1,6 @@
 import type { Dim } from "../../graph/dims.ts";
 import type { Node } from "../../graph/node.ts";
-import type { BaseRows, KeyValues } from "../../nn/attention.ts";
+import type { BaseRows, KeyValues, Reach } from "../../nn/attention.ts";
 import type { Lora } from "../../nn/lora.ts";
 
 /** A linear map that adapters may change. */
@@ -29,8 +29,8 @@ export interface BlockContext {
   /** [rows, headDim / 2] each. */
   readonly cos: Node;
   readonly sin: Node;
-  /** [batch, 1, tokens, past + tokens]. */
-  readonly bias: Node;
+  /** What tokens see: [batch, 1, tokens, past + tokens], added to the scores; or how far, and then there is a `past`, but no `base`. */
+  readonly sight: Node | Reach;
   readonly past?: KeyValues;
   /** Of a ragged cache, by kv head. */
   readonly base?: readonly BaseRows[];
@@ -44,8 +44,8 @@ export interface BlockResult {
   readonly own: KeyValues;
   /** Before the position encoding, [batch, queryHeads, tokens, headDim]. */
   readonly queries: Node;
-  /** Attention probabilities, [batch, kvHeads, queryHeads / kvHeads, tokens, past + tokens]. */
-  readonly attention: Node;
+  /** Attention probabilities, [batch, kvHeads, queryHeads / kvHeads, tokens, past + tokens]; none where `sight` is a reach. */
+  readonly attention: Node | undefined;
 }
 
 /** How one model computes, as graph functions. Weights carry their checkpoint names. */

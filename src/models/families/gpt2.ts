@@ -1,11 +1,11 @@
 import { add, gather, gemm, layerNorm, slice, weight } from "../../graph/build.ts";
 import type { Node } from "../../graph/node.ts";
 import { activate } from "../../nn/activation.ts";
-import { attention } from "../../nn/attention.ts";
-import { mergeHeads, splitHeads } from "../../nn/heads.ts";
+import { splitHeads } from "../../nn/heads.ts";
 import { linear } from "../../nn/linear.ts";
 import { addLora, type Lora } from "../../nn/lora.ts";
 import type { Gpt2Config } from "../config.ts";
+import { attend } from "./attend.ts";
 import type { BlockContext, BlockResult, Family } from "./family.ts";
 
 /** GPT-2: learned positions, layer norms, one fused map for queries, keys and values, matrices stored [in, out]. */
@@ -40,7 +40,7 @@ function normOf({ hiddenSize, normEpsilon }: Gpt2Config, name: string): (x: Node
 
 function attentionHalf(config: Gpt2Config, layer: number, x: Node, context: BlockContext): BlockResult {
   const { hiddenSize: width, numQueryHeads, headDim } = config;
-  const { batch, tokens, adapter, past, bias, base } = context;
+  const { batch, tokens, adapter } = context;
   const path = layerPath(layer);
   const normed = normOf(config, `${path}.ln_1`)(x);
   const fused = linear(normed, {
@@ -66,8 +66,7 @@ function attentionHalf(config: Gpt2Config, layer: number, x: Node, context: Bloc
   const heads = (x: Node): Node => splitHeads(x, batch, tokens, numQueryHeads, headDim);
   const own = { keys: heads(part(1)), values: heads(part(2)) };
   const queries = heads(part(0));
-  const attended = attention(queries, past === undefined ? [own] : [past, own], bias, base);
-  const mixed = mergeHeads(attended.mixed);
+  const { mixed, weights } = attend(queries, own, context);
   const frozen = linear(mixed, {
     name: `${path}.attn.c_proj`,
     inputs: width,
@@ -77,7 +76,7 @@ function attentionHalf(config: Gpt2Config, layer: number, x: Node, context: Bloc
   });
   const projected =
     adapter === undefined ? frozen : addLora(mixed, frozen, adapter.lora("attn.c_proj"), adapter.routed);
-  return { x: add(x, projected), own, queries, attention: attended.weights };
+  return { x: add(x, projected), own, queries, attention: weights };
 }
 
 function mlpHalf(config: Gpt2Config, layer: number, x: Node): Node {

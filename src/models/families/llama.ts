@@ -1,11 +1,11 @@
 import { add, gather, gemm, mul, rmsNorm, rotaryEmbedding, weight } from "../../graph/build.ts";
 import type { Node } from "../../graph/node.ts";
 import { activate } from "../../nn/activation.ts";
-import { attention } from "../../nn/attention.ts";
-import { mergeHeads, splitHeads } from "../../nn/heads.ts";
+import { splitHeads } from "../../nn/heads.ts";
 import { linear } from "../../nn/linear.ts";
 import { addLora } from "../../nn/lora.ts";
 import type { LlamaConfig } from "../config.ts";
+import { attend } from "./attend.ts";
 import type { BlockContext, BlockResult, Family } from "./family.ts";
 
 /** Llama-like models: SmolLM2, Llama 2 and 3, Mistral, Qwen2 (biases), Qwen3 (query and key norms). */
@@ -35,7 +35,7 @@ const layerPath = (layer: number): string => `model.layers.${layer}`;
 
 function attentionHalf(config: LlamaConfig, layer: number, x: Node, context: BlockContext): BlockResult {
   const { hiddenSize, numQueryHeads, numKvHeads, headDim, normEpsilon } = config;
-  const { batch, tokens, adapter, past, bias, base } = context;
+  const { batch, tokens, adapter } = context;
   const path = layerPath(layer);
   const normed = rmsNorm(x, normEpsilon, weight(`${path}.input_layernorm.weight`, [hiddenSize]));
   const project = (module: "q" | "k" | "v", heads: number): Node => {
@@ -57,8 +57,7 @@ function attentionHalf(config: LlamaConfig, layer: number, x: Node, context: Blo
   const rotate = (heads: Node): Node => rotaryEmbedding(heads, context.rotaryRows, context.cos, context.sin);
   const queries = scale(project("q", numQueryHeads), "q");
   const own = { keys: rotate(scale(project("k", numKvHeads), "k")), values: project("v", numKvHeads) };
-  const attended = attention(rotate(queries), past === undefined ? [own] : [past, own], bias, base);
-  const mixed = mergeHeads(attended.mixed);
+  const { mixed, weights } = attend(rotate(queries), own, context);
   const name = "self_attn.o_proj";
   const frozen = linear(mixed, {
     name: `${path}.${name}`,
@@ -67,7 +66,7 @@ function attentionHalf(config: LlamaConfig, layer: number, x: Node, context: Blo
     bias: config.outputBias,
   });
   const projected = adapter === undefined ? frozen : addLora(mixed, frozen, adapter.lora(name), adapter.routed);
-  return { x: add(x, projected), own, queries, attention: attended.weights };
+  return { x: add(x, projected), own, queries, attention: weights };
 }
 
 function mlpHalf(config: LlamaConfig, layer: number, x: Node): Node {

@@ -6,7 +6,7 @@ import { splitBackward, type SplitGraphs } from "../../graph/gradient/split.ts";
 import { gatherRows } from "../../nn/heads.ts";
 import { type AdapterShape, loraInputs } from "../../models/adapter-inputs.ts";
 import type { ModelConfig } from "../../models/config.ts";
-import type { KeyValues } from "../../nn/attention.ts";
+import { type KeyValues, writtenWeights } from "../../nn/attention.ts";
 import type { BlockContext, BlockResult } from "../../models/families/family.ts";
 import { familyOf } from "../../models/families/index.ts";
 
@@ -20,7 +20,10 @@ import { familyOf } from "../../models/families/index.ts";
 /** Padding comes after a context, so causality alone hides it: one mask serves all passages. */
 const CAUSAL: readonly Dim[] = [1, 1, "S", "S"];
 
-type BlockInputs = Omit<BlockContext, "past" | "adapter" | "rotaryRows"> & { readonly rotaryRows: Node<"Input"> };
+type BlockInputs = Omit<BlockContext, "past" | "adapter" | "rotaryRows" | "sight"> & {
+  readonly rotaryRows: Node<"Input">;
+  readonly sight: Node;
+};
 
 /**
  * Inputs that every block takes besides x; sizes differ between context and reader. The rotary rows tell a graph the number of passages and
@@ -34,7 +37,7 @@ function blockInputs(config: ModelConfig, batch: Dim, tokens: Dim, biasShape: re
     rotaryRows: input("rotaryRows", "int64", [batch, tokens]),
     cos: input("cos", "float32", tableShape),
     sin: input("sin", "float32", tableShape),
-    bias: input("bias", "float32", biasShape),
+    sight: input("bias", "float32", biasShape),
   };
 }
 
@@ -97,8 +100,8 @@ function readBlock(
   const keys = addDims("K", "R");
   const inputs = blockInputs(config, "B", "R", ["B", 1, "R", keys]);
   const padding = input("padding", "float32", ["B", config.numKvHeads, 1, keys]);
-  const bias = ragged ? add(inputs.bias, padding) : inputs.bias;
-  return { x, past, inputs, block: familyOf(config).block(0, x, { ...inputs, past, bias }) };
+  const sight = ragged ? add(inputs.sight, padding) : inputs.sight;
+  return { x, past, inputs, block: familyOf(config).block(0, x, { ...inputs, past, sight }) };
 }
 
 /**
@@ -110,7 +113,7 @@ export function readTeacherGraph(config: ModelConfig, observed: boolean): Graph 
   const outputs: Record<string, Node> = { "x.out": block.x };
   if (observed) {
     const probing = reshape(input("probing", "float32", ["B", "R"]), ["B", 1, 1, "R", 1]);
-    outputs.attention = reduceMax(mul(slice(block.attention, -1, 0, "K"), probing), [2, 3]);
+    outputs.attention = reduceMax(mul(slice(writtenWeights(block.attention), -1, 0, "K"), probing), [2, 3]);
   }
   return defineGraph("read.teacher", outputs, [inputs.rotaryRows]);
 }

@@ -18,6 +18,16 @@ const add = { reduction: "add" } as const;
 const fourBits = { bits: 4, blockSize: 32, accuracyLevel: 4 } as const;
 
 /** a times b [K, 5]: with the scales and zero points that these have. */
+/** Six heads of queries and two of keys, of 8 numbers each. */
+const groupedQueries = (): string[] => [
+  "float32[B,T,48]",
+  "float32[B,T,16]",
+  "float32[B,T,16]",
+  "float32[B,2,P,8]",
+  "float32[B,2,P,8]",
+  "int32[B]",
+  "int32[1]",
+];
 const integerProduct = (a: string, b: string): string[] => [
   a,
   b,
@@ -45,6 +55,7 @@ const results: readonly Row[] = [
   ["ReduceMean", ["float32[B,T,4]"], { axes: [-1, 0], keepDims: true }, "float32[1,T,1]"],
   ["QuantizeLinear", ["float32[T,4]", "float32[T]", "uint8[T]"], { axis: -2 }, "uint8[T,4]"],
   ["MatMulIntegerToFloat", integerProduct("uint8[T,4]", "int8[4,5]"), {}, "float32[T,5]"],
+  ["GroupQueryAttention", groupedQueries(), { numHeads: 6, kvHeads: 2 }, "float32[B,T,48]"],
   ["ReduceMax", ["float32[B,T,4]"], { axes: [1], keepDims: false }, "float32[B,4]"],
   ["Softmax", ["float32[B,T]"], {}, "float32[B,T]"],
   ["LayerNormalization", ["float32[B,T,4]", "float32[4]", "float32[4]"], { epsilon: 1 }, "float32[B,T,4]"],
@@ -178,6 +189,38 @@ const faults: readonly Row[] = [
   ["QuantizeLinear", ["float32[T,4]", "float32[T]", "uint8[]"], { axis: 0 }, "takes as many zero points as scales"],
   ["MatMulIntegerToFloat", integerProduct("int8[T,4]", "int8[4,5]"), {}, "takes uint8 times int8 or uint8"],
   ["MatMulIntegerToFloat", integerProduct("uint8[T,4]", "int8[5,5]"), {}, "inner dimensions 4 and 5 differ"],
+  ["GroupQueryAttention", groupedQueries(), { numHeads: 6, kvHeads: 4 }, "4 heads of keys do not share 6 of queries"],
+  ["GroupQueryAttention", groupedQueries(), { numHeads: 4, kvHeads: 2 }, "queries are not 4 heads of 8"],
+  [
+    "GroupQueryAttention",
+    groupedQueries().with(2, "float32[B,T,8]"),
+    { numHeads: 6, kvHeads: 2 },
+    "new keys and values are not 2 heads of 8 for each query",
+  ],
+  [
+    "GroupQueryAttention",
+    groupedQueries().with(4, "float32[B,2,R,8]"),
+    { numHeads: 6, kvHeads: 2 },
+    "past keys and values are not [batch, kvHeads, rows, headDim]",
+  ],
+  [
+    "GroupQueryAttention",
+    groupedQueries().with(0, "int64[B,T,48]"),
+    { numHeads: 6, kvHeads: 2 },
+    "takes float32 queries, keys and values",
+  ],
+  [
+    "GroupQueryAttention",
+    groupedQueries().with(3, "float32[B,P,8]"),
+    { numHeads: 6, kvHeads: 2 },
+    "takes new tokens of rank 3, past ones of rank 4",
+  ],
+  [
+    "GroupQueryAttention",
+    groupedQueries().with(5, "int64[B]"),
+    { numHeads: 6, kvHeads: 2 },
+    "takes the last key of each sequence as int32 [batch], their number as int32 [1]",
+  ],
   [
     "MatMulIntegerToFloat",
     integerProduct("uint8[T,4]", "int8[4,5]").with(2, "float32[T]"),

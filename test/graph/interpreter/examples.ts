@@ -16,6 +16,7 @@ export interface Example<Op extends ComputedOp = ComputedOp> {
 const f = (dims: readonly number[], ...values: readonly number[]): Literal => ({ dtype: "float32", dims, values });
 const i = (dims: readonly number[], ...values: readonly number[]): Literal => ({ dtype: "int64", dims, values });
 const u = (dims: readonly number[], ...values: readonly number[]): Literal => ({ dtype: "uint8", dims, values });
+const n = (dims: readonly number[], ...values: readonly number[]): Literal => ({ dtype: "int32", dims, values });
 const b = (dims: readonly number[], ...values: readonly number[]): Literal => ({ dtype: "bool", dims, values });
 const plain = (inputs: readonly Literal[], result: Literal) => ({ attributes: {}, inputs, result });
 
@@ -166,6 +167,22 @@ export const examples: { readonly [Op in ComputedOp]: readonly [Example<Op>, ...
       attributes: { epsilon: 4 },
       inputs: [f([1, 2], 4, Math.sqrt(8)), f([2], 1, 2)],
       result: f([1, 2], 1, Math.SQRT2),
+    },
+  ],
+  // Two heads of queries share one of keys, headDim 1: scores of 0 weigh alike, those of log 3 three times as much. The second row of the past is reserved.
+  GroupQueryAttention: [
+    {
+      attributes: { numHeads: 2, kvHeads: 1 },
+      inputs: [
+        f([1, 2, 2], 0, LOG_3, 0, LOG_3),
+        f([1, 2, 1], 1, 0),
+        f([1, 2, 1], 8, 12),
+        f([1, 1, 2, 1], 0, 99),
+        f([1, 1, 2, 1], 4, 99),
+        n([1], 2),
+        n([1], 3),
+      ],
+      result: f([1, 2, 2], 6, 7, 8, 8),
     },
   ],
   // Halves (1, 2) and (3, 4): the pairs are (1, 3) and (2, 4). Row 1 of the tables turns by 90 and 180 degrees.
