@@ -269,9 +269,9 @@ export class LanguageModel {
     const { quantised } = this;
     const key = JSON.stringify(options);
     if (quantised?.long === undefined) return this.compile(key, () => stepGraph(this.config, options));
-    const { takes, type } = quantised.long;
+    const { planOf, type } = quantised.long;
     return this.compiled(key, () => {
-      const graph = eightBitGraph(stepGraph(this.config, options), takes, type);
+      const graph = eightBitGraph(stepGraph(this.config, options), planOf, type);
       return this.runtime.load({ ...fromCopy(graph, quantised), prepack: false });
     });
   }

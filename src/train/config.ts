@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ADAPTER_SELECTIONS } from "../cache/adapter.ts";
 import { GATES } from "../compress/gate.ts";
+import { TRAINING_PRECISIONS } from "../models/precision/precision.ts";
 import { SCORER_PROBES } from "./step/engine.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { isJsonObject } from "../util/strict-json.ts";
@@ -24,6 +25,12 @@ const TrainConfigSchema = z.strictObject({
     .describe("optimiser steps in all; learning rates fall until the last (paper: 3 days on 8 A100)"),
   batch: count.default(4).describe("passages of an optimiser step (paper: 32)"),
   microBatch: count.default(4).describe("passages computed at once; more take more memory and pad more"),
+  precision: z
+    .enum(TRAINING_PRECISIONS)
+    .default("fp32")
+    .describe(
+      "what products with the frozen model's matrices are computed in, forward and backward; all else is float32",
+    ),
   seed: z.int().min(0).default(0).describe("of the first values, the order of the data and the kept fractions"),
   rank: count.default(32).describe("LoRA rank R (paper: 128)"),
   alpha: positive.default(16).describe("rsLoRA α: the update is scaled by α/√R"),

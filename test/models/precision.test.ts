@@ -200,7 +200,7 @@ describe("matrices of 8 bits a number", () => {
       [width],
       Array.from({ length: width }, (_, i) => (kept.includes(i) ? 0 : 1)),
     );
-    const rounded = eightBitGraph(graph, ({ name }) => name === "m", type);
+    const rounded = eightBitGraph(graph, ({ name }) => (name === "m" ? { name, kept: kept.length } : undefined), type);
     const [got, wanted] = [interpret(rounded, feeds), interpret(graph, feeds)];
     expect(got.z).toEqual(wanted.z);
     wanted.y?.data.forEach((value, i) => {

@@ -7,6 +7,8 @@ import { clipGradients } from "../../train/clip.ts";
 import { parametersOf } from "../../train/new-parameters.ts";
 import type { Parameters } from "../../train/parameters.ts";
 import type { StepEngine } from "../../train/step/engine.ts";
+import { eightBitLayers } from "../../train/step/eight-bit-layers.ts";
+import { exactEightBits } from "../../models/precision/probe-products.ts";
 import { loadTrainingPrograms } from "../../train/step/programs.ts";
 import { loadTrainingWeights } from "../../train/step/weights.ts";
 import { STEP_OPTIMISER } from "../step-settings.ts";
@@ -20,17 +22,18 @@ export interface TrainingSide {
 
 /** Loads graphs, weights and the parameters to start from: the method as the paper has it, one selection for all heads. */
 export async function trainingSide(
-  { runtime, files }: LanguageModel,
+  { runtime, files, precision }: LanguageModel,
   { start, rank, alpha, eta, sinks, lambda }: TrainRequest,
 ): Promise<TrainingSide> {
   const parameters = parametersOf(await loadAdapter(start, { expectModel: files }));
   const moments = zeroMoments(parameters);
   const shape = { rank, scale: alpha / Math.sqrt(rank) };
+  const eightBits = precision === "int8" ? eightBitLayers(files.config, await exactEightBits(runtime)) : undefined;
   const engine: StepEngine = {
     runtime,
     config: files.config,
-    programs: await loadTrainingPrograms(runtime, files.config, shape, lambda, 1),
-    weights: await loadTrainingWeights(runtime, files),
+    programs: await loadTrainingPrograms(runtime, files.config, shape, lambda, 1, { eightBits }),
+    weights: await loadTrainingWeights(runtime, files, eightBits),
     settings: {
       eta,
       sinks,

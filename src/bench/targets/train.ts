@@ -4,7 +4,7 @@ import type { Target, TargetInputs } from "./target.ts";
 
 /** One optimiser step, teacher included, on other examples in every round: nothing can be remembered from the round before. */
 export const train: Target = (inputs) => {
-  const { sizes } = inputs;
+  const { sizes, precision } = inputs;
   const request = stepRequest(inputs);
   return [
     {
@@ -13,7 +13,8 @@ export const train: Target = (inputs) => {
       measure: "tokens/s",
       entries: [
         { name: "ours", side: "ours", request },
-        { name: "torch-fp32", side: "torch-fp32", request, goal: 1.5, sameResult: true },
+        ...(precision === "fp32" ? [] : [{ name: "fp32", side: "ours, fp32", precision: "fp32", request } as const]),
+        { name: "torch-fp32", side: "torch-fp32", request, goal: 1.5, sameResult: precision === "fp32" },
         { name: "torch-bf16", side: "torch-bf16", request, goal: 1 },
         // Its adapters act on every token, so its loss is the same only as long as they do nothing.
         { name: "peft", side: "peft", request, goal: 3 },

@@ -16,7 +16,7 @@ export class HeldBench implements TrainingBench {
   private readonly files: ModelFiles;
   private readonly store: Store;
   private readonly scratch: string;
-  private held: { readonly settings: string; readonly engine: StepEngine } | undefined;
+  private held: { readonly settings: string; readonly config: TrainConfig; readonly engine: StepEngine } | undefined;
   private read: { readonly sha256: string; readonly parameters: Parameters } | undefined;
 
   constructor(runtime: Runtime, files: ModelFiles, store: Store, scratch: string) {
@@ -30,9 +30,18 @@ export class HeldBench implements TrainingBench {
     const settings = JSON.stringify(config);
     if (this.held?.settings === settings) return this.held.engine;
     const before = this.held;
-    const engine = await openStepEngine(this.runtime, this.files, config, before?.engine.weights);
-    this.held = { settings, engine };
-    if (before !== undefined) await closePrograms(before.engine);
+    const sameWeights = before?.config.precision === config.precision;
+    const engine = await openStepEngine(
+      this.runtime,
+      this.files,
+      config,
+      sameWeights ? before.engine.weights : undefined,
+    );
+    this.held = { settings, config, engine };
+    if (before !== undefined) {
+      await closePrograms(before.engine);
+      if (!sameWeights) before.engine.weights.release();
+    }
     return engine;
   }
 

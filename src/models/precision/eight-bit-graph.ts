@@ -14,7 +14,7 @@ import {
 import type { Dim } from "../../graph/dims.ts";
 import type { Graph } from "../../graph/graph-type.ts";
 import { apply, type Node } from "../../graph/node.ts";
-import { type EightBits, keptInputs, zeroPointOf } from "./eight-bit.ts";
+import { type EightBits, zeroPointOf } from "./eight-bit.ts";
 import { type MatrixSpec, replaceProducts } from "./products.ts";
 
 /** Names of the parts of a matrix in 8 bits, as the graph and the file have them. */
@@ -33,18 +33,31 @@ export function eightBitNames(name: string): EightBitNames {
   return { values: of("values"), scales: of("scales"), kept: of("kept"), places: of("places"), others: of("others") };
 }
 
+/** How a product is computed in 8 bits. */
+export interface EightBitPlan {
+  /** What the names of the matrix's parts begin with. */
+  readonly name: string;
+  /** How many inputs stay float32: those that are largest by calibration. */
+  readonly kept: number;
+}
+
 /**
  * The same graph with products of 8 bits: every row of activations has one scale, every output of the matrix one, and the inputs that are
- * largest by calibration are multiplied in float32 and added.
- * @param takes whether a matrix is there in 8 bits
+ * kept are multiplied in float32 and added.
+ * @param planOf undefined for a product that stays as it is
  */
-export function eightBitGraph(graph: Graph, takes: (spec: MatrixSpec) => boolean, type: EightBits): Graph {
+export function eightBitGraph(
+  graph: Graph,
+  planOf: (spec: MatrixSpec) => EightBitPlan | undefined,
+  type: EightBits,
+): Graph {
   const rounded = new Map<Node, RoundedRows>();
   return replaceProducts(graph, (x, spec) => {
-    if (!takes(spec)) return undefined;
-    const own = rounded.get(x) ?? roundRows(x, spec);
+    const plan = planOf(spec);
+    if (plan === undefined) return undefined;
+    const own = rounded.get(x) ?? roundRows(x, spec, plan);
     rounded.set(x, own);
-    return eightBitProduct(own, spec, type);
+    return eightBitProduct(own, spec, plan, type);
   });
 }
 
@@ -53,28 +66,33 @@ interface RoundedRows {
   readonly values: Node;
   /** [tokens, 1] */
   readonly scales: Node;
-  /** [tokens, kept], float32. */
-  readonly kept: Node;
+  /** [tokens, kept], float32; undefined where none is. */
+  readonly kept: Node | undefined;
 }
 
 /** 127 steps to the largest of a row; what is kept passes the ends, and meets zeros of the matrix there. */
-function roundRows(x: Node, { name, columns }: MatrixSpec): RoundedRows {
+function roundRows(x: Node, { columns }: MatrixSpec, { name, kept }: EightBitPlan): RoundedRows {
   const names = eightBitNames(name);
-  const others = mul(x, weight(names.others, [columns]));
+  const others = kept === 0 ? x : mul(x, weight(names.others, [columns]));
   // Never zero: rows of zeros are divided by it.
   const scales = add(mul(sqrt(reduceMax(mul(others, others), [1])), 1 / 127), 1e-30);
   const [tokens = 1] = x.shape;
   return {
     values: quantizeLinear(x, scales, bytes([tokens]), 0),
     scales: reshape(scales, [tokens, 1]),
-    kept: gather(x, weight(names.places, [keptInputs(columns)], "int64"), 1),
+    kept: kept === 0 ? undefined : gather(x, weight(names.places, [kept], "int64"), 1),
   };
 }
 
 const bytes = (shape: readonly Dim[]): Node => apply("ConstantOfShape", [], { dtype: "uint8", shape, value: 128 });
 const number = (dtype: EightBits, value: number): Node => apply("Constant", [], { dtype, dims: [], values: [value] });
 
-function eightBitProduct(x: RoundedRows, { name, rows, columns }: MatrixSpec, type: EightBits): Node {
+function eightBitProduct(
+  x: RoundedRows,
+  { rows, columns }: MatrixSpec,
+  { name, kept }: EightBitPlan,
+  type: EightBits,
+): Node {
   const names = eightBitNames(name);
   const product = matMulIntegerToFloat(
     { numbers: x.values, scale: constant(1), zeroPoint: number("uint8", 128) },
@@ -84,6 +102,8 @@ function eightBitProduct(x: RoundedRows, { name, rows, columns }: MatrixSpec, ty
       zeroPoint: number(type, zeroPointOf(type)),
     },
   );
-  const kept = weight(names.kept, [rows, keptInputs(columns)]);
-  return gemm(x.kept, kept, { transB: true, addend: mul(product, x.scales) });
+  const scaled = mul(product, x.scales);
+  return x.kept === undefined
+    ? scaled
+    : gemm(x.kept, weight(names.kept, [rows, kept]), { transB: true, addend: scaled });
 }

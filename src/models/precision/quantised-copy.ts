@@ -3,8 +3,7 @@ import { openSafetensors } from "../../formats/safetensors/open.ts";
 import { type TensorSource, writeSafetensors } from "../../formats/safetensors/write.ts";
 import type { ExternalData } from "../../graph/onnx/writer.ts";
 import type { Runtime } from "../../runtime/runtime-over.ts";
-import { readTensor } from "../../runtime/read-tensor.ts";
-import { asDType, elementCount } from "../../tensor/tensor.ts";
+import { elementCount } from "../../tensor/tensor.ts";
 import { writeFolderAtomic } from "../../util/atomic-folder.ts";
 import { requireRoom } from "../../util/disk-room.ts";
 import { KvDistillError } from "../../util/errors.ts";
@@ -17,8 +16,10 @@ import type { RoundedPrecision } from "./precision.ts";
 import { BLOCK_SIZE, quantise, type QuantisedMatrix } from "./quantise.ts";
 import { largestInputs } from "./calibrate.ts";
 import { type EightBitMatrix, eightBitMatrix, type EightBits, keptInputs } from "./eight-bit.ts";
-import { eightBitGraph, eightBitNames } from "./eight-bit-graph.ts";
+import { eightBitGraph, eightBitNames, type EightBitPlan } from "./eight-bit-graph.ts";
 import { exactEightBits } from "./probe-products.ts";
+import { readMatrix, readWeight } from "./read-matrix.ts";
+import { readingPlan } from "./reading-plan.ts";
 import { type MatrixSpec, quantisableMatrices } from "./products.ts";
 import { partNames, quantisedGraph } from "./quantised-graph.ts";
 
@@ -37,7 +38,7 @@ export interface QuantisedWeights {
 
 export interface LongSteps {
   readonly type: EightBits;
-  readonly takes: (spec: MatrixSpec) => boolean;
+  readonly planOf: (spec: MatrixSpec) => EightBitPlan | undefined;
 }
 
 /** Parts of the copies' names: raised when they are made in another way. */
@@ -46,8 +47,7 @@ const FILE = "weights.safetensors";
 
 /**
  * The copy of a model's weights with matrices in 4 or 8 bits, in the cache folder, made on first use. In blocks, for short steps, the output matrix has 8
- * bits in either: it decides between words that are nearly as likely. For long steps, at int8, it stays float32, as few rows meet it, and so do matrices
- * behind a block's inner activations, whose rounding does more than that of all others (experiments, E16).
+ * bits in either: it decides between words that are nearly as likely. For long steps, at int8, the reading plan tells which matrices stay float32.
  * @throws KvDistillError `disk`, also when there is too little room; `unsupported` for a model without files, or whose matrices
  * are no multiple of a block wide
  */
@@ -57,13 +57,13 @@ export async function quantisedCopy(
   runtime: Runtime,
   reporter: ModelReporter = {},
 ): Promise<QuantisedWeights> {
-  const { vocabSize, intermediateSize } = files.config;
+  const { vocabSize } = files.config;
   const bitsOf = ({ rows }: MatrixSpec): 4 | 8 => (precision === "int8" || rows === vocabSize ? 8 : 4);
   const long =
     precision === "int8"
       ? {
           type: await exactEightBits(runtime),
-          takes: ({ rows, columns }: MatrixSpec) => rows !== vocabSize && columns !== intermediateSize,
+          planOf: readingPlan(files.config),
         }
       : undefined;
   const name = `${files.hash}-${precision}${long?.type === "uint8" ? "-unsigned" : ""}-${VERSIONS[precision]}`;
@@ -91,7 +91,7 @@ async function writeCopy(
       hint: "use precision fp32",
     });
   }
-  const graphs = [quantisedGraph(graph, bitsOf), ...(long ? [eightBitGraph(graph, long.takes, long.type)] : [])];
+  const graphs = [quantisedGraph(graph, bitsOf), ...(long ? [eightBitGraph(graph, long.planOf, long.type)] : [])];
   const named = graphs.flatMap(({ weights }) => weights.map(({ attributes }) => attributes.name));
   const plain = [...new Set(named)].filter((name) => files.weights.has(name));
   const kept = long && (await largestInputs(files, runtime));
@@ -99,7 +99,7 @@ async function writeCopy(
     ...plain.map((name) => plainTensor(files, name)),
     ...[...specs.values()].flatMap((spec) => quantisedTensors(files, spec, bitsOf(spec))),
     ...[...specs.values()].flatMap((spec) =>
-      long?.takes(spec) === true ? eightBitTensors(files, spec, kept?.get(spec.name) ?? [], long.type) : [],
+      long?.planOf(spec) === undefined ? [] : eightBitTensors(files, spec, kept?.get(spec.name) ?? [], long.type),
     ),
   ];
   const total = tensors.reduce((sum, tensor) => sum + tensor.size, 0);
@@ -173,23 +173,4 @@ function eightBitTensors(files: ModelFiles, spec: MatrixSpec, kept: readonly num
     tensorOf({ dtype: "I64", shape: [count], bytes: () => new Uint8Array(places.buffer) }, names.places, 8),
     tensorOf({ dtype: "F32", shape: [columns], bytes: () => new Uint8Array(others.buffer) }, names.others, 4),
   ];
-}
-
-async function readMatrix(files: ModelFiles, { name, rows, columns, transposed }: MatrixSpec): Promise<Float32Array> {
-  const stored = await readWeight(files, name);
-  if (!transposed) return stored;
-  const matrix = new Float32Array(stored.length);
-  for (let column = 0; column < columns; column++) {
-    for (let row = 0; row < rows; row++) matrix[row * columns + column] = stored[column * rows + row] ?? 0;
-  }
-  return matrix;
-}
-
-async function readWeight(files: ModelFiles, name: string): Promise<Float32Array<ArrayBuffer>> {
-  const place = files.weights.get(name);
-  if (place === undefined) {
-    throw new KvDistillError("unsupported", "only models that lie in files are quantised", { where: name });
-  }
-  const { file, offset, dims } = place;
-  return asDType(await readTensor({ path: file, offset, dtype: "float32", dims }), "float32").data;
 }

@@ -1,12 +1,14 @@
 import type { ModelFiles } from "../../models/model-files.ts";
 import type { Program, Runtime } from "../../runtime/runtime.ts";
 import type { TrainConfig } from "../config.ts";
+import { exactEightBits } from "../../models/precision/probe-products.ts";
+import { eightBitLayers } from "./eight-bit-layers.ts";
 import { isRagged, scoreColumnsOf, type StepEngine } from "./engine.ts";
 import { loadTrainingPrograms, type SplitProgram } from "./programs.ts";
 import { loadTrainingWeights, type TrainingWeights } from "./weights.ts";
 
 /**
- * Compiles the graphs of a run's steps. Weights that are loaded already serve any run of the model.
+ * Compiles the graphs of a run's steps. Weights that are loaded already serve any run of the model in the same precision.
  * @throws KvDistillError `out-of-memory`, `disk`, `engine`
  */
 export async function openStepEngine(
@@ -17,14 +19,17 @@ export async function openStepEngine(
 ): Promise<StepEngine> {
   const shape = { rank: config.rank, scale: config.alpha / Math.sqrt(config.rank) };
   const columns = scoreColumnsOf(config, files.config);
+  const eightBits =
+    config.precision === "int8" ? eightBitLayers(files.config, await exactEightBits(runtime)) : undefined;
   return {
     runtime,
     config: files.config,
     programs: await loadTrainingPrograms(runtime, files.config, shape, config.lambda, columns, {
       observed: config.scorerLoss > 0,
       ragged: isRagged(config),
+      eightBits,
     }),
-    weights: weights ?? (await loadTrainingWeights(runtime, files)),
+    weights: weights ?? (await loadTrainingWeights(runtime, files, eightBits)),
     settings: config,
   };
 }

@@ -7,6 +7,7 @@ import type { Program, Runtime } from "../../runtime/runtime.ts";
 import { embedGraph, encodeAdaptedGraphs, encodeFrozenGraph, readGraphs, readTeacherGraph } from "../graphs/layers.ts";
 import { lossGraph } from "../graphs/loss.ts";
 import { scorerGraphs } from "../graphs/scorer.ts";
+import type { EightBitLayers } from "./eight-bit-layers.ts";
 
 /** A function and its backward pass, loaded. */
 export interface SplitProgram {
@@ -30,10 +31,17 @@ export interface TrainingPrograms {
   readonly loss: Program;
 }
 
+export interface ProgramOptions {
+  /** The teacher's attention is wanted, for `StepSettings.scorerLoss`. */
+  readonly observed?: boolean;
+  /** Heads keep different numbers of rows. */
+  readonly ragged?: boolean;
+  /** Products with frozen matrices in 8 bits; the weights must be of the same. */
+  readonly eightBits?: EightBitLayers | undefined;
+}
+
 /**
  * @param columns scores of a token (see `scoreColumnsOf`)
- * @param options.observed the teacher's attention is wanted, for `StepSettings.scorerLoss`
- * @param options.ragged heads keep different numbers of rows
  */
 export async function loadTrainingPrograms(
   runtime: Runtime,
@@ -41,7 +49,7 @@ export async function loadTrainingPrograms(
   shape: AdapterShape,
   lambda: number,
   columns: number,
-  { observed = false, ragged = false } = {},
+  { observed = false, ragged = false, eightBits }: ProgramOptions = {},
 ): Promise<TrainingPrograms> {
   const load = (graph: Graph): Promise<Program> => runtime.load({ name: graph.name, bytes: writeOnnx(graph) });
   const loadSplit = async ({ forward, backward, saved }: SplitGraphs): Promise<SplitProgram> => ({
@@ -49,13 +57,16 @@ export async function loadTrainingPrograms(
     backward: await load(backward),
     saved,
   });
+  const ofLayers = (graph: Graph): Graph => eightBits?.rewrite(graph) ?? graph;
+  const loadLayers = ({ forward, backward, saved }: SplitGraphs): Promise<SplitProgram> =>
+    loadSplit({ forward: ofLayers(forward), backward: ofLayers(backward), saved });
   return {
     embed: await load(embedGraph(config)),
-    encodeFrozen: await load(encodeFrozenGraph(config)),
-    readTeacher: await load(readTeacherGraph(config, observed)),
-    encodeAdapted: await loadSplit(encodeAdaptedGraphs(config, shape, false)),
-    encodeAdaptedLast: await loadSplit(encodeAdaptedGraphs(config, shape, true)),
-    read: await loadSplit(readGraphs(config, ragged)),
+    encodeFrozen: await load(ofLayers(encodeFrozenGraph(config))),
+    readTeacher: await load(ofLayers(readTeacherGraph(config, observed))),
+    encodeAdapted: await loadLayers(encodeAdaptedGraphs(config, shape, false)),
+    encodeAdaptedLast: await loadLayers(encodeAdaptedGraphs(config, shape, true)),
+    read: await loadLayers(readGraphs(config, ragged)),
     scorer: await loadSplit(scorerGraphs(config.hiddenSize, columns)),
     loss: await load(lossGraph(config, lambda)),
   };
