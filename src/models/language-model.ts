@@ -6,6 +6,7 @@ import { asDType, ints, type Tensor, tensor } from "../tensor/tensor.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { contextLimit, type ModelConfig } from "./config.ts";
 import { externalWeights } from "./external-weights.ts";
+import { hasFusedAttention } from "./fused-attention.ts";
 import { LayerCache } from "./layer-cache.ts";
 import type { LoadedLora } from "./loaded-lora.ts";
 import type { ModelFiles } from "./model-files.ts";
@@ -232,7 +233,7 @@ export class LanguageModel {
   /** The option of step graphs by which so many tokens are best read on top of a cache. */
   fused(tokens: number, cache: LayerCache): Pick<StepGraphOptions, "fused"> {
     const isForOne = cache.base === undefined && cache.sequences === 1;
-    const hasKernel = this.runtime.device === "cpu" && this.config.headDim % 8 === 0;
+    const hasKernel = hasFusedAttention(this.config, this.runtime.device);
     return isForOne && hasKernel && tokens >= FUSED_FROM ? { fused: true } : {};
   }
 

@@ -100,11 +100,17 @@ export function attention(
  * Causal grouped-query attention of one kernel, which skips what no token sees and writes no scores down. Not differentiable; several tokens on
  * top of a past are of one sequence.
  * @param queries [batch, queryHeads, tokens, headDim]
- * @param past with at least as many rows as are in use
+ * @param past with at least as many rows as are in use; undefined where none are
  * @param own of the new tokens
  */
-export function fusedAttention(queries: Node, past: KeyValues, own: KeyValues, { last, total }: Reach): Attended {
+export function fusedAttention(
+  queries: Node,
+  past: KeyValues | undefined,
+  own: KeyValues,
+  { last, total }: Reach,
+): Attended {
   const [batch = 1, numHeads = 1, tokens = 1] = queries.shape;
+  const rowsOf = (pick: "keys" | "values"): Node => past?.[pick] ?? slice(own[pick], 2, 0, 0);
   const inRows = (heads: Node): Node => {
     const merged = mergeHeads(heads);
     return reshape(merged, [batch, tokens, merged.shape[1] ?? 1]);
@@ -114,8 +120,8 @@ export function fusedAttention(queries: Node, past: KeyValues, own: KeyValues, {
       queries: inRows(queries),
       keys: inRows(own.keys),
       values: inRows(own.values),
-      pastKeys: past.keys,
-      pastValues: past.values,
+      pastKeys: rowsOf("keys"),
+      pastValues: rowsOf("values"),
       last,
       total,
     },

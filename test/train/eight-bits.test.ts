@@ -82,10 +82,10 @@ describe.each(["qwen2", "gpt2"])("a step of %s with products of 8 bits", (name) 
     const last = name === "gpt2" ? "mlp.c_proj.weight" : "mlp.down_proj.weight";
     const matrices = /(?:proj|attn|fc)\.weight$/;
     expect(
-      [...new Set(inputs.filter((input) => matrices.test(input)))].map((input) => input.split(".").slice(-2).join(".")),
+      [...new Set(inputs.filter((input) => matrices.test(input)))].map((input) => input.split(".").slice(-3).join(".")),
     ).toEqual([last]);
     expect(
-      [...held].filter((weight) => matrices.test(weight)).map((weight) => weight.split(".").slice(-2).join(".")),
+      [...held].filter((weight) => matrices.test(weight)).map((weight) => weight.split(".").slice(-3).join(".")),
     ).toEqual([last]);
     expect(inputs.filter((input) => input.endsWith("backward.eight.values")).length).toBeGreaterThan(2);
   });

@@ -34,6 +34,8 @@ export interface SplitOptions {
    * the inputs. The default keeps projections (Gemm) and recomputes the cheap or quadratic rest (norms, activations, attention scores).
    */
   readonly save?: readonly OpName[];
+  /** In the forward graph other nodes for these, which give the same: such as have no derivative, but are faster. */
+  readonly forwardInstead?: ReadonlyMap<Node, Node>;
   /** Inputs whose shapes give symbols their values, kept where no output needs their elements. */
   readonly shapeInputs?: readonly Node<"Input">[];
 }
@@ -48,6 +50,7 @@ export function splitBackward({
   wrt,
   seeded = Object.keys(outputs),
   save = ["Gemm"],
+  forwardInstead = new Map(),
   shapeInputs = [],
 }: SplitOptions): SplitGraphs {
   const reserved = Object.keys(outputs).find((key) => key.startsWith("saved."));
@@ -68,10 +71,15 @@ export function splitBackward({
   const replacements = new Map(saved.map(({ node, name }) => [node, input(name, node.dtype, node.shape)]));
   const replaced = substitute(results, replacements);
   const wrtNames = Object.keys(wrt);
+  const computed = [...Object.entries(outputs), ...saved.map(({ node, name }) => [name, node] as const)];
+  const instead = substitute(
+    computed.map(([, node]) => node),
+    forwardInstead,
+  );
   return {
     forward: defineGraph(
       `${name}.forward`,
-      { ...outputs, ...Object.fromEntries(saved.map(({ node, name }) => [name, node])) },
+      Object.fromEntries(instead.map((node, i) => [computed[i]?.[0] ?? "", node])),
       shapeInputs,
     ),
     backward: defineGraph(

@@ -7,13 +7,20 @@ import type { BlockContext } from "./family.ts";
  * What a block's queries gather from its context's past and from its own tokens.
  * @param queries [batch, queryHeads, tokens, headDim], after the position encoding
  */
-export function attend(queries: Node, own: KeyValues, { sight, past, base }: BlockContext): Attended {
-  if ("op" in sight) return attention(queries, past === undefined ? [own] : [past, own], sight, base);
-  if (past === undefined || base !== undefined) {
-    throw new KvDistillError("unsupported", "fused attention is over one past, the same rows in every head", {
-      where: "sight",
+export function attend(
+  queries: Node,
+  own: KeyValues,
+  { sight, kernel, past, base }: BlockContext,
+): Attended & { readonly swap: ReadonlyMap<Node, Node> } {
+  const reach = "op" in sight ? kernel : sight;
+  if (reach !== undefined && base !== undefined) {
+    throw new KvDistillError("unsupported", "fused attention is over the same rows in every head", {
+      where: "base",
       hint: "give what tokens see as a bias",
     });
   }
-  return fusedAttention(queries, past, own, sight);
+  const fused = reach && fusedAttention(queries, past, own, reach);
+  if (!("op" in sight)) return { ...(fused as Attended), swap: new Map() };
+  const written = attention(queries, past === undefined ? [own] : [past, own], sight, base);
+  return { ...written, swap: new Map(fused === undefined ? [] : [[written.mixed, fused.mixed]]) };
 }

@@ -29,8 +29,10 @@ export interface BlockContext {
   /** [rows, headDim / 2] each. */
   readonly cos: Node;
   readonly sin: Node;
-  /** What tokens see: [batch, 1, tokens, past + tokens], added to the scores; or how far, and then there is a `past`, but no `base`. */
+  /** What tokens see: [batch, 1, tokens, past + tokens], added to the scores; or how far, for the fused kernel: not with `base`. */
   readonly sight: Node | Reach;
+  /** The same as a bias `sight` says, for a forward pass with the fused kernel beside one that can be differentiated. */
+  readonly kernel?: Reach | undefined;
   readonly past?: KeyValues;
   /** Of a ragged cache, by kv head. */
   readonly base?: readonly BaseRows[];
@@ -46,6 +48,8 @@ export interface BlockResult {
   readonly queries: Node;
   /** Attention probabilities, [batch, kvHeads, queryHeads / kvHeads, tokens, past + tokens]; none where `sight` is a reach. */
   readonly attention: Node | undefined;
+  /** What attention gathers as it is differentiated, and the same from the fused kernel; empty without `kernel`. */
+  readonly swap: ReadonlyMap<Node, Node>;
 }
 
 /** How one model computes, as graph functions. Weights carry their checkpoint names. */

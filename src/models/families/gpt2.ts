@@ -66,7 +66,7 @@ function attentionHalf(config: Gpt2Config, layer: number, x: Node, context: Bloc
   const heads = (x: Node): Node => splitHeads(x, batch, tokens, numQueryHeads, headDim);
   const own = { keys: heads(part(1)), values: heads(part(2)) };
   const queries = heads(part(0));
-  const { mixed, weights } = attend(queries, own, context);
+  const { mixed, weights, swap } = attend(queries, own, context);
   const frozen = linear(mixed, {
     name: `${path}.attn.c_proj`,
     inputs: width,
@@ -76,7 +76,7 @@ function attentionHalf(config: Gpt2Config, layer: number, x: Node, context: Bloc
   });
   const projected =
     adapter === undefined ? frozen : addLora(mixed, frozen, adapter.lora("attn.c_proj"), adapter.routed);
-  return { x: add(x, projected), own, queries, attention: weights };
+  return { x: add(x, projected), own, queries, attention: weights, swap };
 }
 
 function mlpHalf(config: Gpt2Config, layer: number, x: Node): Node {

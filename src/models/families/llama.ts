@@ -57,7 +57,7 @@ function attentionHalf(config: LlamaConfig, layer: number, x: Node, context: Blo
   const rotate = (heads: Node): Node => rotaryEmbedding(heads, context.rotaryRows, context.cos, context.sin);
   const queries = scale(project("q", numQueryHeads), "q");
   const own = { keys: rotate(scale(project("k", numKvHeads), "k")), values: project("v", numKvHeads) };
-  const { mixed, weights } = attend(rotate(queries), own, context);
+  const { mixed, weights, swap } = attend(rotate(queries), own, context);
   const name = "self_attn.o_proj";
   const frozen = linear(mixed, {
     name: `${path}.${name}`,
@@ -66,7 +66,7 @@ function attentionHalf(config: LlamaConfig, layer: number, x: Node, context: Blo
     bias: config.outputBias,
   });
   const projected = adapter === undefined ? frozen : addLora(mixed, frozen, adapter.lora(name), adapter.routed);
-  return { x: add(x, projected), own, queries, attention: weights };
+  return { x: add(x, projected), own, queries, attention: weights, swap };
 }
 
 function mlpHalf(config: LlamaConfig, layer: number, x: Node): Node {

@@ -6,7 +6,7 @@ import { splitBackward, type SplitGraphs } from "../../graph/gradient/split.ts";
 import { gatherRows } from "../../nn/heads.ts";
 import { type AdapterShape, loraInputs } from "../../models/adapter-inputs.ts";
 import type { ModelConfig } from "../../models/config.ts";
-import { type KeyValues, writtenWeights } from "../../nn/attention.ts";
+import { type KeyValues, type Reach, writtenWeights } from "../../nn/attention.ts";
 import type { BlockContext, BlockResult } from "../../models/families/family.ts";
 import { familyOf } from "../../models/families/index.ts";
 
@@ -50,18 +50,31 @@ export function embedGraph(config: ModelConfig): Graph {
   return defineGraph("embed", { x });
 }
 
-/** The frozen model over the context: x -> x, keys, values [B, G, S, D]. The teacher's. */
-export function encodeFrozenGraph(config: ModelConfig): Graph {
+/** How far the tokens of contexts see, for the fused kernel: to themselves. */
+const contextReach = (): Reach => ({ last: input("last", "int32", ["B"]), total: input("total", "int32", [1]) });
+
+/**
+ * The frozen model over the context: x -> x, keys, values [B, G, S, D]. The teacher's.
+ * @param fused by the fused kernel, which takes `last` and `total` in the place of `bias`
+ */
+export function encodeFrozenGraph(config: ModelConfig, fused = false): Graph {
   const inputs = blockInputs(config, "B", "S", CAUSAL);
-  const { x, own } = familyOf(config).block(0, hiddenInput(config, "B", "S"), inputs);
+  const sight = fused ? contextReach() : inputs.sight;
+  const { x, own } = familyOf(config).block(0, hiddenInput(config, "B", "S"), { ...inputs, sight });
   return defineGraph("encode.frozen", { "x.out": x, keys: own.keys, values: own.values }, [inputs.rotaryRows]);
 }
 
 /**
  * The adapted model over the context with conditional computation, kept rows gathered and gated (METHOD sections 2 and 3):
- * x -> x.out, kept.keys, kept.values [B, G, K, D]. `last` leaves out the residual stream, which nothing reads after the last layer.
+ * x -> x.out, kept.keys, kept.values [B, G, K, D].
+ * @param options.last leaves out the residual stream, which nothing reads after the last layer
+ * @param options.fused the forward pass by the fused kernel; backward, attention is computed again as it is differentiated
  */
-export function encodeAdaptedGraphs(config: ModelConfig, shape: AdapterShape, last: boolean): SplitGraphs {
+export function encodeAdaptedGraphs(
+  config: ModelConfig,
+  shape: AdapterShape,
+  { last, fused = false }: { readonly last: boolean; readonly fused?: boolean },
+): SplitGraphs {
   const x = hiddenInput(config, "B", "S");
   const lora = loraInputs(config, shape, "");
   const [routed, strength] = [input("routed", "float32", ["B*S", 1]), input("strength", "float32", ["B*S", 1])];
@@ -69,7 +82,8 @@ export function encodeAdaptedGraphs(config: ModelConfig, shape: AdapterShape, la
   const kept = input("kept", "int64", keptShape);
   const gate = input("gate", "float32", keptShape);
   const inputs = blockInputs(config, "B", "S", CAUSAL);
-  const block = familyOf(config).block(0, x, { ...inputs, adapter: { lora, routed, strength } });
+  const kernel = fused ? contextReach() : undefined;
+  const block = familyOf(config).block(0, x, { ...inputs, kernel, adapter: { lora, routed, strength } });
   const outputs = {
     ...(last ? {} : { "x.out": block.x }),
     "kept.keys": mul(gatherRows(block.own.keys, kept), reshape(gate, [...keptShape, 1])),
@@ -83,6 +97,7 @@ export function encodeAdaptedGraphs(config: ModelConfig, shape: AdapterShape, la
     name: "encode.adapted",
     outputs,
     wrt: { x, gate, ...Object.fromEntries(matrices) },
+    forwardInstead: block.swap,
     shapeInputs: [inputs.rotaryRows],
   });
 }

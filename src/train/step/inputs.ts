@@ -1,4 +1,5 @@
 import type { ModelConfig } from "../../models/config.ts";
+import { readingReach } from "../../models/reading-bias.ts";
 import { rotaryTables } from "../../models/rotary.ts";
 import { pickFeeds, residentOf } from "../../runtime/feeding.ts";
 import type { Feeds, Resident } from "../../runtime/runtime.ts";
@@ -10,7 +11,7 @@ import type { StepEngine } from "./engine.ts";
 export interface StepInputs {
   readonly contextX: Resident;
   readonly readerX: Resident;
-  /** Rotary tables and causal bias of the contexts. */
+  /** Rotary tables, causal bias and reach of the contexts. */
   readonly context: Readonly<Record<string, Resident>>;
   /** Rotary tables of the readers. */
   readonly reader: Readonly<Record<string, Resident>>;
@@ -39,6 +40,10 @@ export async function prepareInputs(
   const context = await upload({
     ...rotaryFeeds(config, batch.batch, batch.contextPositions),
     bias: contextBias(batch.contextWidth),
+    ...readingReach(
+      Array.from({ length: batch.batch }, () => ({ used: 0, count: batch.contextWidth })),
+      batch.contextWidth,
+    ),
   });
   const reader = await upload(rotaryFeeds(config, batch.batch, batch.readerPositions));
   return {

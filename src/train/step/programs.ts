@@ -3,6 +3,7 @@ import type { SplitGraphs } from "../../graph/gradient/split.ts";
 import { writeOnnx } from "../../graph/onnx/writer.ts";
 import type { AdapterShape } from "../../models/adapter-inputs.ts";
 import type { ModelConfig } from "../../models/config.ts";
+import { hasFusedAttention } from "../../models/fused-attention.ts";
 import type { Program, Runtime } from "../../runtime/runtime.ts";
 import { embedGraph, encodeAdaptedGraphs, encodeFrozenGraph, readGraphs, readTeacherGraph } from "../graphs/layers.ts";
 import { lossGraph } from "../graphs/loss.ts";
@@ -57,15 +58,16 @@ export async function loadTrainingPrograms(
     backward: await load(backward),
     saved,
   });
+  const fused = hasFusedAttention(config, runtime.device);
   const ofLayers = (graph: Graph): Graph => eightBits?.rewrite(graph) ?? graph;
   const loadLayers = ({ forward, backward, saved }: SplitGraphs): Promise<SplitProgram> =>
     loadSplit({ forward: ofLayers(forward), backward: ofLayers(backward), saved });
   return {
     embed: await load(embedGraph(config)),
-    encodeFrozen: await load(ofLayers(encodeFrozenGraph(config))),
+    encodeFrozen: await load(ofLayers(encodeFrozenGraph(config, fused))),
     readTeacher: await load(ofLayers(readTeacherGraph(config, observed))),
-    encodeAdapted: await loadLayers(encodeAdaptedGraphs(config, shape, false)),
-    encodeAdaptedLast: await loadLayers(encodeAdaptedGraphs(config, shape, true)),
+    encodeAdapted: await loadLayers(encodeAdaptedGraphs(config, shape, { last: false, fused })),
+    encodeAdaptedLast: await loadLayers(encodeAdaptedGraphs(config, shape, { last: true, fused })),
     read: await loadLayers(readGraphs(config, ragged)),
     scorer: await loadSplit(scorerGraphs(config.hiddenSize, columns)),
     loss: await load(lossGraph(config, lambda)),

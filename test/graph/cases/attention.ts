@@ -57,6 +57,15 @@ export const attentionCases = {
       headDim: 16,
       last: [2],
     }),
+    attentionCase("no past at all, several sequences", {
+      batch: "B",
+      tokens: "T",
+      numHeads: 4,
+      kvHeads: 2,
+      headDim: 8,
+      last: [2, 2],
+      symbols: { P: 0 },
+    }),
     attentionCase("a head of keys for every head of queries", {
       batch: 1,
       tokens: "T",

@@ -228,6 +228,25 @@ describe("edges of splitBackward", () => {
     expect(split.backward.inputs.map((node) => node.attributes.name)).toEqual(["past", "d.y"]);
   });
 
+  test("another node for one in the forward graph alone, in what is saved too", () => {
+    const w = float("w", 4, 4);
+    const inner = tanh(x);
+    const saved = gemm(inner, w);
+    const outputs = { y: tanh(saved) };
+    const plain = splitBackward({ name: "f", outputs, wrt: { x } });
+    const swapped = splitBackward({
+      name: "f",
+      outputs,
+      wrt: { x },
+      forwardInstead: new Map([[inner, neg(tanh(neg(x)))]]),
+    });
+    expect(printGraph(swapped.backward)).toBe(printGraph(plain.backward));
+    expect(swapped.forward.nodes.filter(({ op }) => op === "Neg").length).toBe(2);
+    expect(plain.forward.nodes.filter(({ op }) => op === "Neg").length).toBe(0);
+    const feeds = randomFeeds(wholeGradient(outputs, { x }), { T: 3 }, 5);
+    expectClose(runSplit(swapped, feeds), runSplit(plain, feeds), 1e-12);
+  });
+
   test("a seed that is no output", () => {
     const wrong = () => splitBackward({ name: "f", outputs: { y: neg(x), z: x }, wrt: { x }, seeded: ["y", "loss"] });
     expect(errorOf(wrong, "bad-argument").message).toBe("f: a seeded output does not exist; expected y, z; got loss");
