@@ -71,7 +71,7 @@ export async function compressIds(
   if (beyondTraining) onWarning?.(`the text is longer than ${files.name} was trained to read: answers may be poor`);
 
   const parts: PlacedRows[] = [];
-  for (const [i, { start, end, count, sinks: leading }] of pieces.entries()) {
+  for (const [i, { start, end, count, most, sinks: leading }] of pieces.entries()) {
     if (signal?.aborted === true) throw new KvDistillError("cancelled", "compressing was cancelled");
     const tell = (tokens: number): void =>
       onProgress?.({ tokens, total: ids.length, fold: i + 1, folds: pieces.length });
@@ -83,7 +83,7 @@ export async function compressIds(
       },
     });
     if (count > 0) {
-      const rows = await method.compress({ context, count, sinks: leading, seed });
+      const rows = await method.compress({ context, count, most, sinks: leading, seed });
       checkCount(rows, count, method);
       parts.push(placeRows(rows, start));
     }

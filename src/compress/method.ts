@@ -14,6 +14,8 @@ export interface CompressionRequest {
   readonly context: CompressionContext;
   /** Rows to keep, sinks included; for a `ragged` method the mean over layers and heads. */
   readonly count: number;
+  /** Rows that one head may keep, for a `ragged` method; as many as there are when left out. */
+  readonly most?: number;
   /** Leading tokens that are always kept. */
   readonly sinks: number;
   /** For methods that draw. */

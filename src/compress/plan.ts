@@ -21,13 +21,19 @@ export interface PlanRequest {
   readonly foldTokens: number | undefined;
 }
 
+/** A stretch to compress. */
+export interface Piece extends Fold {
+  /** Rows of it that one head may keep, where heads keep different numbers: so many that no head comes to fill the model. */
+  readonly most: number;
+}
+
 /** How a context is compressed. */
 export interface Plan {
   /**
    * Stretches to compress, in order, from the context's first token to the span's last. What lies in front of the span
    * belongs to the first and is kept as its sinks are.
    */
-  readonly pieces: readonly Fold[];
+  readonly pieces: readonly Piece[];
   /** Rows of the finished cache. */
   readonly rows: number;
   /** Tokens stand farther apart than the model was trained for. */
@@ -80,7 +86,13 @@ export function planCompression(request: PlanRequest, config: ModelConfig, where
       hint: "keep less of it",
     });
   }
-  return { pieces, rows, beyondTraining: tokens > limit };
+  // Rows that a head may keep beyond the mean, shared among the pieces by length: as one running sum, so that none is given twice.
+  const spare = (done: number): number => Math.floor(((limit - 1 - rows) * done) / span.end);
+  return {
+    pieces: pieces.map((piece) => ({ ...piece, most: piece.count + spare(piece.end) - spare(piece.start) })),
+    rows,
+    beyondTraining: tokens > limit,
+  };
 }
 
 function checkSpan({ start, end }: Span, tokens: number): void {

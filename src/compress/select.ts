@@ -27,14 +27,34 @@ export function selectKept(scores: ArrayLike<number>, count: number, sinks: numb
 
 /**
  * Positions to keep in every head, sorted, by scores that heads share one budget for: the first `sinks` of each and the highest of all, `total`
- * in all. Equal scores: the earlier head wins, in it the earlier token.
+ * in all. Equal scores: the earlier head wins, in it the earlier token. A head that would pass `most` keeps its best, and the others share what
+ * that leaves.
  * @param scores of every head, one for each token
  */
 export function selectAcross(
   scores: readonly ArrayLike<number>[],
   total: number,
   sinks: number,
+  most = Infinity,
 ): Int32Array<ArrayBuffer>[] {
+  const kept = selectAmong(scores, total, sinks);
+  if (kept.every(({ length }) => length <= most)) return kept;
+  const full = new Set<number>();
+  for (;;) {
+    for (const [head, { length }] of kept.entries()) if (length >= most) full.add(head);
+    for (const head of full) kept[head] = selectKept(scores[head] ?? [], most, sinks);
+    const others = [...kept.keys()].filter((head) => !full.has(head));
+    const left = total - full.size * most;
+    selectAmong(
+      others.map((head) => scores[head] ?? []),
+      left,
+      sinks,
+    ).forEach((own, i) => (kept[others[i] ?? 0] = own));
+    if (kept.every(({ length }) => length <= most)) return kept;
+  }
+}
+
+function selectAmong(scores: readonly ArrayLike<number>[], total: number, sinks: number): Int32Array<ArrayBuffer>[] {
   const tokens = scores[0]?.length ?? 0;
   const first = Math.min(sinks, tokens);
   const rest = tokens - first;
@@ -63,6 +83,8 @@ export interface TokenRequest {
   readonly columns: number;
   /** Rows of every head, sinks included; across heads the mean. */
   readonly count: number;
+  /** Across heads: rows that one of them may keep; as many as there are tokens when left out. */
+  readonly most?: number | undefined;
   readonly sinks: number;
 }
 
@@ -70,7 +92,10 @@ export interface TokenRequest {
  * Selects by score.
  * @param scores [tokens, columns]
  */
-export function selectTokens(scores: Float32Array, { selection, columns, count, sinks }: TokenRequest): TokenSelection {
+export function selectTokens(
+  scores: Float32Array,
+  { selection, columns, count, most, sinks }: TokenRequest,
+): TokenSelection {
   const tokens = scores.length / columns;
   const all = Array.from({ length: columns }, (_, c) => {
     const column = new Float32Array(tokens);
@@ -79,7 +104,7 @@ export function selectTokens(scores: Float32Array, { selection, columns, count, 
   });
   const kept =
     selection === "across-heads"
-      ? selectAcross(all, count * columns, sinks)
+      ? selectAcross(all, count * columns, sinks, most)
       : all.map((own) => selectKept(own, count, sinks));
   const [only] = kept;
   if (columns === 1 && only !== undefined) return { kept, routed: only };

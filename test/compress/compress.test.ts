@@ -8,7 +8,8 @@ import { compressIds, type CompressOptions, type CompressProgress } from "../../
 import { attachAdapter } from "../../src/compress/loaded-adapter.ts";
 import { methodNamed, SAVED_METHOD_NAMES } from "../../src/compress/methods/index.ts";
 import { generate } from "../../src/generate/generate.ts";
-import { headsOf, type HostLayer } from "../../src/models/host-layer.ts";
+import { contextLimit } from "../../src/models/config.ts";
+import { allRowCounts, headsOf, type HostLayer } from "../../src/models/host-layer.ts";
 import { LayerCache } from "../../src/models/layer-cache.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
 import { distance, logitsAfter, logitsOn, someIds, tinyAdapter, useTinyModel, withoutUpdates } from "./tiny.ts";
@@ -241,6 +242,22 @@ describe("a tiny Llama", () => {
       adapter.release();
       expect(warnings).toHaveLength(PLAIN.length + 1);
       rooms.mockRestore();
+    });
+
+    test("no head comes to fill the model, however much it would like to keep", async () => {
+      const adapter = await attachAdapter(model(), tinyAdapter(model(), { selection: "across-heads" }));
+      const { "fc2.bias": bias } = adapter.scorer;
+      // One head's scores are above all others', and it would keep every token.
+      if (bias !== undefined) bias.data[1] = 1000;
+      const text = someIds(4 * contextLimit(model().config));
+      const keep = { kind: "tokens", value: Math.floor(contextLimit(model().config) / 2) } as const;
+      const cache = await run(model(), "kv-distill", { keep, fold: 50, adapter }, text);
+      adapter.release();
+      const counts = allRowCounts(cache.layers, model().config);
+      expect(Math.max(...counts)).toBeLessThan(contextLimit(model().config));
+      expect(Math.max(...counts)).toBeGreaterThan(1.5 * keep.value);
+      expect(counts.reduce((sum, own) => sum + own, 0)).toBe(counts.length * keep.value);
+      expect(await logitsOn(model(), cache, question.slice(0, 1))).toHaveLength(model().config.vocabSize);
     });
 
     test("without them such a text is refused", async () => {

@@ -151,6 +151,21 @@ describe("plan", () => {
     expect(plan({ tokens: 900, foldTokens: 400 }).beyondTraining).toBe(false);
   });
 
+  test("heads that keep different numbers of rows may fill the model, and no more", () => {
+    const texts = fc.record({ tokens: fc.integer({ min: 100, max: 3900 }), fold: fc.integer({ min: 20, max: 900 }) });
+    fc.assert(
+      fc.property(texts, ({ tokens, fold }) => {
+        const { pieces } = plan({ tokens, foldTokens: fold });
+        expect(pieces.reduce((sum, { most }) => sum + most, 0)).toBe(999);
+        for (const { most, count } of pieces) expect(most).toBeGreaterThanOrEqual(count);
+      }),
+    );
+    const span = { start: 20, end: 900 };
+    const { pieces, rows } = plan({ tokens: 950, span, foldTokens: 100 });
+    expect(pieces.reduce((sum, { most }) => sum + most, 0)).toBe(999 - 50);
+    expect(rows).toBe(pieces.reduce((sum, { count }) => sum + count, 0) + 50);
+  });
+
   test("refused: what the model could not read afterwards", () => {
     expect(() => plan({ tokens: 5000, foldTokens: 400 })).toThrow(/alone would fill/);
     expect(() => plan({ tokens: 1500, span: { start: 800, end: 1500 }, foldTokens: 400 })).toThrow(/in front of/);

@@ -79,8 +79,31 @@ test("heads that share a budget use all of it, keep their sinks, and leave out n
         scores: fc.array(own, { minLength: heads, maxLength: heads }),
         total: fc.integer({ min: heads * Math.min(sinks, tokens), max: heads * tokens }),
         sinks: fc.constant(sinks),
+        spare: fc.nat(6),
       });
     });
+  fc.assert(
+    fc.property(shared, ({ scores, total, sinks, spare }) => {
+      const most = Math.ceil(total / scores.length) + spare;
+      const kept = selectAcross(scores, total, sinks, most).map((own) => [...own]);
+      expect(kept.flat()).toHaveLength(total);
+      kept.forEach((own, head) => {
+        expect(own.length).toBeLessThanOrEqual(most);
+        // Of itself a head keeps the best, as if it were alone.
+        expect(own).toEqual([...selectKept(scores[head] ?? [], own.length, sinks)]);
+      });
+      // What is left out scores higher than something kept only in a head that is full.
+      const least = Math.min(
+        ...kept.flatMap((own, head) => own.slice(sinks).map((token) => scores[head]?.[token] ?? NaN)),
+      );
+      scores.forEach((own, head) => {
+        const out = own.filter((_, token) => !(kept[head] ?? []).includes(token));
+        if ((kept[head] ?? []).length < most) expect(Math.max(-Infinity, ...out)).toBeLessThanOrEqual(least);
+      });
+      const free = selectAcross(scores, total, sinks);
+      if (free.every(({ length }) => length <= most)) expect(kept).toEqual(free.map((own) => [...own]));
+    }),
+  );
   fc.assert(
     fc.property(shared, ({ scores, total, sinks }) => {
       const kept = selectAcross(scores, total, sinks).map((own) => [...own]);

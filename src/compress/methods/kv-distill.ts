@@ -18,11 +18,11 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
   return {
     name: "kv-distill",
     ...(config.selection === "across-heads" ? { ragged: true } : {}),
-    compress: async ({ context, count, sinks }) => {
+    compress: async ({ context, count, most, sinks }) => {
       const { model, ids, signal } = context;
       const columns = scoreColumns(config);
       const scores = await scoreTokens(loaded, context);
-      const selection = selectTokens(scores, { selection: config.selection, columns, count, sinks });
+      const selection = selectTokens(scores, { selection: config.selection, columns, count, most, sinks });
       const routed = new Float32Array(ids.length);
       for (const position of selection.routed) routed[position] = 1;
       const cache = await context.newCache();

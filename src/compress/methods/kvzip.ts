@@ -12,10 +12,10 @@ export function kvzip(options?: ReconstructionOptions): CompressionMethod {
     name: "kvzip",
     ragged: true,
     compress: async (request) => {
-      const { context, count, sinks } = request;
+      const { context, count, most, sinks } = request;
       const layers = await reconstructionScores(context, sinks, options);
       const scores = splitHeads(layers, context.ids.length);
-      return keepRows(request, selectAcross(scores, count * scores.length, sinks), scores);
+      return keepRows(request, selectAcross(scores, count * scores.length, sinks, most), scores);
     },
   };
 }

@@ -112,10 +112,11 @@ export class PassageCaches {
     // Methods without a budget look at the beginning alone.
     const folds = pieces.slice(0, hasBudget(name) ? undefined : 1).filter(({ count }) => count > 0);
     const parts: CompressedRows[] = [];
-    for (const { start, end, count, sinks } of folds) {
+    for (const { start, end, count, most, sinks } of folds) {
       const rows = await method.compress({
         context: this.contextOf(start, end),
         count,
+        most,
         sinks,
         // Other lots for every passage, the same for every budget of one.
         seed: randomFromSeed(seed, PASSAGE_STREAM, this.index).uint32(),

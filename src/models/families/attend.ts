@@ -1,5 +1,5 @@
 import type { Node } from "../../graph/node.ts";
-import { type Attended, attention, fusedAttention, type KeyValues } from "../../nn/attention.ts";
+import { type Attended, attention, fusedAttention, type KeyValues, type Reach } from "../../nn/attention.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import type { BlockContext } from "./family.ts";
 
@@ -12,15 +12,14 @@ export function attend(
   own: KeyValues,
   { sight, kernel, past, base }: BlockContext,
 ): Attended & { readonly swap: ReadonlyMap<Node, Node> } {
-  const reach = "op" in sight ? kernel : sight;
-  if (reach !== undefined && base !== undefined) {
+  const fused = (reach: Reach): Attended => {
+    if (base === undefined) return fusedAttention(queries, past, own, reach);
     throw new KvDistillError("unsupported", "fused attention is over the same rows in every head", {
       where: "base",
       hint: "give what tokens see as a bias",
     });
-  }
-  const fused = reach && fusedAttention(queries, past, own, reach);
-  if (!("op" in sight)) return { ...(fused as Attended), swap: new Map() };
+  };
+  if (!("op" in sight)) return { ...fused(sight), swap: new Map() };
   const written = attention(queries, past === undefined ? [own] : [past, own], sight, base);
-  return { ...written, swap: new Map(fused === undefined ? [] : [[written.mixed, fused.mixed]]) };
+  return { ...written, swap: new Map(kernel === undefined ? [] : [[written.mixed, fused(kernel).mixed]]) };
 }
