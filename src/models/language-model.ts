@@ -27,7 +27,7 @@ const CHUNK = 256;
  * Tokens from which on the fused attention kernel reads: it skips what is masked, but copies the rows that are there and costs one more compiled
  * graph. One token on 2,048 rows takes it twice as long, 64 a tenth less, 256 on 2,048 two thirds (docs/experiments/LOG.md, E18).
  */
-const FUSED_FROM = 64;
+export const FUSED_FROM = 64;
 
 /** Adapters to encode with. */
 export interface EncodingAdapter {

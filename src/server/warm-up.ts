@@ -2,14 +2,17 @@ import { compressIds } from "../compress/compress.ts";
 import { decode } from "../generate/decode.ts";
 import { GREEDY } from "../generate/sample.ts";
 import type { HostLayer } from "../models/host-layer.ts";
-import type { LanguageModel } from "../models/language-model.ts";
+import { contextLimit } from "../models/config.ts";
+import { FUSED_FROM, type LanguageModel } from "../models/language-model.ts";
 import { LayerCache } from "../models/layer-cache.ts";
 import { SHORT_STEP } from "../models/precision/precision.ts";
 import { randomFromSeed } from "../util/random.ts";
 import { chosenMethod, type Service } from "./service.ts";
 
-/** More than weights of fewer bits are used for: prompts are read by one graph, steps by another. */
-const TOKENS = SHORT_STEP + 8;
+/** Tokens of an answer here. */
+const ANSWER = 2;
+/** More than weights of fewer bits are used for, and as many as the fused kernel reads: texts, prompts and steps have graphs of their own. */
+const LENGTHS = [SHORT_STEP + 8, FUSED_FROM + 8];
 
 /**
  * Reads a few tokens, compresses them and answers, so that what this needs is made before anybody asks: making a graph takes tenths of a
@@ -18,14 +21,18 @@ const TOKENS = SHORT_STEP + 8;
  */
 export async function warmUp(service: Service): Promise<void> {
   const { model, adapter } = service;
-  const ids = Array.from({ length: TOKENS }, (_, i) => i % model.config.vocabSize);
-  await answerOnce(service, await model.newCache(), ids);
-  // Caches whose heads hold different numbers of rows are read by other graphs.
-  await answerOnce(service, await raggedCache(model), ids);
+  for (const length of LENGTHS) {
+    // Behind the rows of `raggedCache`.
+    if (length + RAGGED_POSITION + ANSWER > contextLimit(model.config)) continue;
+    const ids = Array.from({ length }, (_, i) => i % model.config.vocabSize);
+    await answerOnce(service, await model.newCache(), ids);
+    // Caches whose heads hold different numbers of rows are read by other graphs.
+    await answerOnce(service, await raggedCache(model), ids);
+    if (adapter === undefined) continue;
+    const span = { start: 0, end: length };
+    await compressIds(model, ids, { ...chosenMethod(service), span, keep: { kind: "fraction", value: 0.5 } });
+  }
   await encodeSpecialToken(service);
-  if (adapter === undefined) return;
-  const span = { start: 0, end: TOKENS };
-  await compressIds(model, ids, { ...chosenMethod(service), span, keep: { kind: "fraction", value: 0.5 } });
 }
 
 async function answerOnce({ model, reader }: Service, cache: LayerCache, ids: readonly number[]): Promise<void> {
@@ -33,13 +40,15 @@ async function answerOnce({ model, reader }: Service, cache: LayerCache, ids: re
   try {
     await model.forward({ ids, cache });
     cache.truncate(length, position);
-    const options = { maxTokens: 2, stopIds: [], sampling: GREEDY, random: randomFromSeed(0) };
+    const options = { maxTokens: ANSWER, stopIds: [], sampling: GREEDY, random: randomFromSeed(0) };
     const tokens = decode(reader, cache, ids, options);
     while ((await tokens.next()).done !== true);
   } finally {
     cache.release();
   }
 }
+
+const RAGGED_POSITION = 2;
 
 /** A row of zeros in every head, and one more in the first. */
 function raggedCache({ runtime, config }: LanguageModel): Promise<LayerCache> {
@@ -49,7 +58,7 @@ function raggedCache({ runtime, config }: LanguageModel): Promise<LayerCache> {
     const size = (numKvHeads + (layer === 0 ? 1 : 0)) * headDim;
     return { keys: new Float32Array(size), values: new Float32Array(size), rowCounts };
   });
-  return LayerCache.from(runtime, config, layers, 2);
+  return LayerCache.from(runtime, config, layers, RAGGED_POSITION);
 }
 
 /** Texts in which a special token is written out are encoded by a tokenizer of their own. */

@@ -2,7 +2,8 @@ import { createInterface } from "node:readline";
 import { keyValueBytes, type KvCache } from "../../cache/kv-cache.ts";
 import { describeKvd, loadKvd } from "../../cache/load-kvd.ts";
 import { answer, fullCache, readingCache } from "../../generate/generate.ts";
-import type { LanguageModel } from "../../models/language-model.ts";
+import { contextLimit } from "../../models/config.ts";
+import { FUSED_FROM, type LanguageModel } from "../../models/language-model.ts";
 import type { LayerCache } from "../../models/layer-cache.ts";
 import { isModelName, pulledFolder } from "../../models/loading/resolve.ts";
 import { passagePromptOf } from "../../models/load-model.ts";
@@ -114,12 +115,18 @@ async function openReaders(
 
 /** Compiles what reading and answering use, so that a comparison does not charge it to whoever comes first. */
 async function warmUp(model: LanguageModel): Promise<void> {
-  const rows = await model.newCache();
-  try {
-    await model.forward({ ids: [0], cache: rows });
-    await model.forward({ ids: [0], cache: rows, logitRows: [0] });
-  } finally {
-    rows.release();
+  // One token, and so many that the fused kernel reads them.
+  for (const length of [1, FUSED_FROM]) {
+    if (length > contextLimit(model.config)) continue;
+    const ids = new Array<number>(length).fill(0);
+    const rows = await model.newCache();
+    try {
+      await model.forward({ ids, cache: rows });
+      rows.truncate(0, 0);
+      await model.forward({ ids, cache: rows, logitRows: [0] });
+    } finally {
+      rows.release();
+    }
   }
 }
 
