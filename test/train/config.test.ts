@@ -55,7 +55,7 @@ test("every setting is described and of a kind that a flag can give", () => {
 });
 
 test("the defaults are the settings that the package's adapter was trained with, but for where it began and how long texts may be", async () => {
-  const own = await recorded("smollm2-135m-instruct/training/run1");
+  const own = parseRecordedConfig(await recorded("smollm2-135m-instruct/training/run1"), "run1");
   const differing = TRAIN_CONFIG_FIELDS.filter(({ name, fallback }) => own[name] !== fallback).map(({ name }) => name);
   expect(differing).toEqual([
     "seed",
