@@ -2,7 +2,6 @@
 export const ROUNDED_PRECISIONS = ["int8", "int4"] as const;
 /** What training's products with the frozen matrices are computed in. */
 export const TRAINING_PRECISIONS = ["fp32", "int8"] as const;
-export type TrainingPrecision = (typeof TRAINING_PRECISIONS)[number];
 export type RoundedPrecision = (typeof ROUNDED_PRECISIONS)[number];
 
 /** What reading is computed in. */
