@@ -1,3 +1,4 @@
+import type { ModelConfig } from "../models/config.ts";
 import type { LanguageModel } from "../models/language-model.ts";
 import { LayerCache } from "../models/layer-cache.ts";
 import { RaggedBase } from "../models/ragged-base.ts";
@@ -49,7 +50,7 @@ export class Batch {
     const all = [...new Set([...this.present(), ...caches])].sort((a, b) => a.heldRows - b.heldRows);
     const fitting: LayerCache[] = [];
     for (const cache of all) {
-      if (rowsOfEach([...fitting, cache]) <= this.mostRows) fitting.push(cache);
+      if (rowsOfEach(this.model.config, [...fitting, cache]) <= this.mostRows) fitting.push(cache);
       else this.leave(cache);
     }
     const asking = new Set(caches);
@@ -147,13 +148,18 @@ export class Batch {
     const rows = (base?.paddedRows ?? 0) + capacity;
     if (present.length > sequences) return true;
     if (sequences > PLACES_STEP && 2 * present.length <= sequences) return true;
-    return rows > LEAST_ROWS && 2 * rowsOfEach(present) <= rows;
+    return rows > LEAST_ROWS && 2 * rowsOfEach(this.model.config, present) <= rows;
   }
 }
 
 /** Rows that each of these caches takes side by side with the others, one to read included: a head's number, on average. */
-function rowsOfEach(caches: readonly LayerCache[]): number {
+function rowsOfEach(config: ModelConfig, caches: readonly LayerCache[]): number {
   return (
-    RaggedBase.paddedTogether(caches.map(({ base }) => base)) + Math.max(...caches.map(({ length }) => length)) + 1
+    RaggedBase.paddedTogether(
+      config,
+      caches.map(({ base }) => base),
+    ) +
+    Math.max(...caches.map(({ length }) => length)) +
+    1
   );
 }

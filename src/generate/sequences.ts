@@ -76,7 +76,8 @@ export class Sequences {
     const textAt = this.textsByPlace(texts);
     for (const text of texts) this.checkRoom(text);
     const longest = Math.max(...texts.map(({ ids }) => ids.length));
-    const width = Math.max(1, Math.floor(TOKENS_TOGETHER / this.places.length));
+    const most = Math.min(TOKENS_TOGETHER, this.cache.base?.mostTokens ?? TOKENS_TOGETHER);
+    const width = Math.max(1, Math.floor(most / this.places.length));
     const logits: Float32Array[][] = texts.map(() => []);
     for (let start = 0; start < longest; start += width) {
       if (signal?.aborted === true) throw new KvDistillError("cancelled", "reading was cancelled");

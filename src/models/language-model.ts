@@ -14,6 +14,7 @@ import { eightBitGraph } from "./precision/eight-bit-graph.ts";
 import { type Precision, SHORT_STEP } from "./precision/precision.ts";
 import type { QuantisedWeights } from "./precision/quantised-copy.ts";
 import { quantisedGraph } from "./precision/quantised-graph.ts";
+import type { RaggedBase } from "./ragged-base.ts";
 import { runStep, type StepCall } from "./run-step.ts";
 import { type AttentionReduction, stepGraph, type StepGraphOptions } from "./step-graph.ts";
 
@@ -100,7 +101,7 @@ export class LanguageModel {
     this.checkReading(ids, cache);
     const { vocabSize, numLayers } = this.config;
     const logits = new Float32Array(logitRows.length * vocabSize);
-    for (const { start, chunk } of this.chunksOf(ids, signal)) {
+    for (const { start, chunk } of this.chunksOf(ids, signal, cache.base)) {
       const wanted = logitRows.flatMap((row, slot) => {
         const local = row - start;
         return local >= 0 && local < chunk.length ? [{ local, slot }] : [];
@@ -222,8 +223,9 @@ export class LanguageModel {
   *chunksOf(
     ids: readonly number[],
     signal?: AbortSignal,
+    base?: RaggedBase,
   ): Generator<{ readonly start: number; readonly chunk: readonly number[] }> {
-    const size = this.pace?.tokens ?? CHUNK;
+    const size = Math.min(this.pace?.tokens ?? CHUNK, base?.mostTokens ?? CHUNK);
     for (let start = 0; start < ids.length; start += size) {
       if (signal?.aborted === true) throw new KvDistillError("cancelled", "reading was cancelled");
       yield { start, chunk: ids.slice(start, start + size) };

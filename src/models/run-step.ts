@@ -33,7 +33,7 @@ export async function runStep({
   extra,
 }: StepCall): Promise<Readonly<Record<string, Tensor>>> {
   const { base } = cache;
-  if (base !== undefined && !program.inputs.includes("layers.0.base.0.keys")) {
+  if (base !== undefined && !program.inputs.includes("layers.0.base.keys")) {
     throw new KvDistillError("bad-argument", "the graph does not read heads with different numbers of rows", {
       where: "ragged",
     });

@@ -38,7 +38,7 @@ const REDUCE = { sum: reduceSum, max: reduceMax } as const;
  * Inputs: ids, positions int64 [B·T]; rotaryRows int64 [B,T]; cos, sin [B·T, headDim/2]; bias [B,1,T,P+T], or last int32 [B] and
  * total int32 [1], as `Reach` has them, for fused attention; layers.{i}.past.keys/.values
  * [B,G,P,D]; logitRows int64 [M]; with an adapter also routed, strength [B·T,1] and layers.{i}.<module>.lora_A/_B; of a ragged cache
- * layers.{i}.base.{h}.keys/.values [B,1,P_i_h,D] and .bias [B,1,1,P_i_h]; among [P+T], 0 or 1; for query statistics counted [T,1], 0 or 1, and
+ * layers.{i}.base.keys/.values [B,1,P_i,D] and .bias [B,G,1,P_i]; among [P+T], 0 or 1; for query statistics counted [T,1], 0 or 1, and
  * share [1,T], its part of the ones.
  * Outputs: layers.{i}.keys/.values [B,G,T,D] of the new tokens; logits [M,V] or hidden [B·T,E]; layers.{i}.attention [B,G,P+T];
  * layers.{i}.queryMean [B,H,1,D] and .queryScatter [B,H,D,D], the sum of outer products of what differs from the mean, of counted tokens.
@@ -110,17 +110,15 @@ export function stepGraph(
   return defineGraph(`${config.family}.step.${result}`, outputs, fused === true ? [shared.rotaryRows] : []);
 }
 
-/** Each head's own rows of a ragged cache. */
-function baseInputs({ numKvHeads, headDim }: ModelConfig, layer: number, batch: Dim): BaseRows[] {
-  return Array.from({ length: numKvHeads }, (_, head) => {
-    const prefix = `layers.${layer}.base.${head}.`;
-    const rows = `P_${layer}_${head}`;
-    return {
-      keys: input(`${prefix}keys`, "float32", [batch, 1, rows, headDim]),
-      values: input(`${prefix}values`, "float32", [batch, 1, rows, headDim]),
-      bias: input(`${prefix}bias`, "float32", [batch, 1, 1, rows]),
-    };
-  });
+/** What a layer of a ragged cache began with. */
+function baseInputs({ numKvHeads, headDim }: ModelConfig, layer: number, batch: Dim): BaseRows {
+  const prefix = `layers.${layer}.base.`;
+  const rows = `P_${layer}`;
+  return {
+    keys: input(`${prefix}keys`, "float32", [batch, 1, rows, headDim]),
+    values: input(`${prefix}values`, "float32", [batch, 1, rows, headDim]),
+    bias: input(`${prefix}bias`, "float32", [batch, numKvHeads, 1, rows]),
+  };
 }
 
 /** Attention as it would be if the other keys were not there: they get none, the sum is 1 again. */

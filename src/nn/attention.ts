@@ -20,9 +20,9 @@ export interface KeyValues {
   readonly values: Node;
 }
 
-/** Keys and values of one kv head that every token sees, as many as this head has: [batch, 1, rows, headDim] each. */
+/** Rows of all kv heads one after the other, as many as each has, which every token sees: [batch, 1, rows, headDim] each. */
 export interface BaseRows extends KeyValues {
-  /** Added to the scores of these keys, [batch, 1, 1, rows]: 0, or a large negative number for a row that is none. */
+  /** Added to the scores of these keys, [batch, kvHeads, 1, rows]: 0, or a large negative number for a row that is not the head's own. */
   readonly bias: Node;
 }
 
@@ -59,14 +59,9 @@ export function writtenWeights(weights: Node | undefined): Node {
  * @param queries [batch, queryHeads, tokens, headDim]
  * @param stretches in the order of the columns of `bias`
  * @param bias [batch, 1 or kvHeads, tokens, all keys], added to the scaled scores: 0 or a large negative number
- * @param base of every kv head rows of its own, before the stretches; `bias` does not have them
+ * @param base before the stretches, whose columns alone `bias` has
  */
-export function attention(
-  queries: Node,
-  stretches: readonly KeyValues[],
-  bias: Node,
-  base?: readonly BaseRows[],
-): Attended {
+export function attention(queries: Node, stretches: readonly KeyValues[], bias: Node, base?: BaseRows): Attended {
   const [batch = 1, queryHeads = 1, tokens = 1, headDim = 1] = queries.shape;
   const kvHeads = stretches[0]?.keys.shape[1] ?? 1;
   const group = Number(queryHeads) / Number(kvHeads);
@@ -131,7 +126,8 @@ export function fusedAttention(
 }
 
 /**
- * Attention that is shared between each head's base and other keys, head by head: their numbers differ.
+ * Attention that is shared between a base and other keys. All heads' queries meet all rows of the base in one product, and those of other heads are
+ * hidden: with few queries it takes as long to read the rows as to multiply them.
  * @param queries [batch, kvHeads, rows, headDim]
  * @param others scores of the other keys, [batch, kvHeads, rows, keys]
  * @returns what the base gives, as `queries`, and the attention that is left for the others, as `others`
@@ -139,25 +135,17 @@ export function fusedAttention(
 function withBase(
   queries: Node,
   others: Node,
-  base: readonly BaseRows[],
+  { keys, values, bias }: BaseRows,
 ): { readonly mixed: Node; readonly weights: Node } {
-  const heads = base.map(({ keys, values, bias }, head) => {
-    const count = keys.shape[2] ?? 0;
-    const scores = add(matMul(slice(queries, 1, head, head + 1), transposeLast(keys)), bias);
-    const weights = softmax(concat([scores, slice(others, 1, head, head + 1)], -1));
-    return {
-      mixed: matMul(slice(weights, -1, 0, count), values),
-      weights: slice(weights, -1, count, addDims(count, others.shape[3] ?? 0)),
-    };
-  });
+  const [batch = 1, kvHeads = 1, rows = 1, headDim = 1] = queries.shape;
+  const count = keys.shape[2] ?? 0;
+  const together = [batch, 1, mulDims(kvHeads, rows)];
+  const scores = matMul(reshape(queries, [...together, headDim]), transposeLast(keys));
+  const seen = add(reshape(scores, [batch, kvHeads, rows, count]), bias);
+  const weights = softmax(concat([seen, others], -1));
+  const mixed = matMul(reshape(slice(weights, -1, 0, count), [...together, count]), values);
   return {
-    mixed: concat(
-      heads.map(({ mixed }) => mixed),
-      1,
-    ),
-    weights: concat(
-      heads.map(({ weights }) => weights),
-      1,
-    ),
+    mixed: reshape(mixed, queries.shape),
+    weights: slice(weights, -1, count, addDims(count, others.shape[3] ?? 0)),
   };
 }

@@ -34,8 +34,8 @@ export interface BlockContext {
   /** The same as a bias `sight` says, for a forward pass with the fused kernel beside one that can be differentiated. */
   readonly kernel?: Reach | undefined;
   readonly past?: KeyValues;
-  /** Of a ragged cache, by kv head. */
-  readonly base?: readonly BaseRows[];
+  /** Of a ragged cache. */
+  readonly base?: BaseRows;
   readonly adapter?: LayerAdapter;
 }
 
