@@ -81,8 +81,20 @@ function verdict(results: readonly ConditionResult[], name: MetricName | "forwar
 }
 
 async function section({ folder, result }: StoredRun): Promise<string[]> {
-  const { identity, command, code, machine, questions, passages, bootstrap, metrics, results, failures, model } =
-    result;
+  const {
+    identity,
+    command,
+    code,
+    machine,
+    questions,
+    passages,
+    bootstrap,
+    metrics,
+    results,
+    failures,
+    model,
+    reused,
+  } = result;
   const [headline = "goldInAnswer"] = metrics;
   const name = basename(folder);
   const measures: (MetricName | "forwardKl")[] = [...metrics, "forwardKl"];
@@ -91,10 +103,13 @@ async function section({ folder, result }: StoredRun): Promise<string[]> {
   for (const plot of [`${METRICS[headline].replaceAll(" ", "-").toLowerCase()}.svg`, "forward-kl.svg"]) {
     await copyFile(join(folder, plot), join(PLOTS, `${name}-${plot}`));
   }
+  // Who measured is who wrote the rows, not who added them up.
+  const earlier =
+    reused?.code === undefined ? "" : ` (${reused.rows.toLocaleString("en")} rows: ${reused.code.commit ?? "unknown"})`;
   return [
     `## ${identity.task}: ${questions.toLocaleString("en")} questions about ${passages.toLocaleString("en")} texts`,
     "",
-    `Model ${model}, kv-distill ${code.version}, commit ${code.commit ?? "unknown"}, ${String(machine.cpu ?? "")}, ${String(machine.threads)} threads, ` +
+    `Model ${model}, kv-distill ${code.version}, commit ${code.commit ?? "unknown"}${earlier}, ${String(machine.cpu ?? "")}, ${String(machine.threads)} threads, ` +
       `finished ${result.finishedAt.slice(0, 10)}, ${(result.seconds.rows / 3600).toFixed(1)} hours in all, ${failures.length} failures. ` +
       `Brackets: ${(100 * bootstrap.confidence).toFixed(0)} % intervals over ${bootstrap.unit}s.`,
     "",
