@@ -74,6 +74,27 @@ function lostTo(
   return { lost, even };
 }
 
+/** Rivals less ours at the same budget, paired over passages. */
+function differenceTable(results: readonly ConditionResult[], name: MetricName | "forwardKl"): string[] {
+  const rivals = results.filter(({ method }) => hasBudget(method) && method !== OURS);
+  const keeps = [...new Set(rivals.map(({ keep }) => keep))];
+  const digits = name === "forwardKl" ? 3 : 1;
+  const signed = (value: number): string => `${value > 0 ? "+" : ""}${value.toFixed(digits)}`;
+  const cellOf = (method: string, keep: number): string => {
+    const own = rivals.find((result) => result.method === method && result.keep === keep);
+    const found = own?.differences.find(({ to }: Difference) => to.method === OURS && to.keep === keep)?.[name];
+    return found ? `${signed(found.mean)} (${signed(found.low)} to ${signed(found.high)})` : "–";
+  };
+  const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [
+    row([`less ${OURS}`, ...keeps.map((keep) => `${percent(keep)} kept`)]),
+    row(["---", ...keeps.map(() => "---")]),
+    ...[...new Set(rivals.map(({ method }) => method))].map((method) =>
+      row([method, ...keeps.map((keep) => cellOf(method, keep))]),
+    ),
+  ];
+}
+
 function verdict(results: readonly ConditionResult[], name: MetricName | "forwardKl", label: string): string {
   const { lost, even } = lostTo(results, name);
   const list = (names: readonly string[]): string => (names.length === 0 ? "none" : names.join(", "));
@@ -119,7 +140,17 @@ async function section({ folder, result }: StoredRun): Promise<string[]> {
     "",
     ...measures.flatMap((measure) => [`**${label(measure)}**`, "", ...table(results, measure), ""]),
     ...(results.some(({ method }) => method === OURS)
-      ? [verdict(results, headline, METRICS[headline].toLowerCase()), verdict(results, "forwardKl", "KL"), ""]
+      ? [
+          verdict(results, headline, METRICS[headline].toLowerCase()),
+          verdict(results, "forwardKl", "KL"),
+          "",
+          ...([headline, "forwardKl"] as const).flatMap((measure) => [
+            `**${label(measure)}: differences, paired over ${bootstrap.unit}s**`,
+            "",
+            ...differenceTable(results, measure),
+            "",
+          ]),
+        ]
       : []),
     `![${METRICS[headline]} against the kept part](leaderboard/${name}-${METRICS[headline].replaceAll(" ", "-").toLowerCase()}.svg)`,
     `![KL against the kept part](leaderboard/${name}-forward-kl.svg)`,

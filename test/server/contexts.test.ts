@@ -256,6 +256,27 @@ describe("the store", () => {
       "2.00 kB",
     );
   });
+
+  test("S16: limits: what a request compresses in place, and messages, wherever they are sent", async () => {
+    const own = await server({ limits: { contextTokens: 20, messages: 2 } });
+    const [document, question] = [TEXT, "what now?"].map((content) => ({ role: "user", content }));
+    const over = async (route: string, body: unknown, message: string, param: string): Promise<void> => {
+      const { error } = await own.json(route, body, 413);
+      expect(error).toMatchObject({ code: "too-large", param });
+      expect(error.message).toContain(message);
+    };
+    const asked = { model: "llama", keep, method: "streaming", max_tokens: 2 };
+    await over("POST /v1/chat/completions", { ...asked, messages: [document, question] }, "limit is 20", "keep");
+    const marked = `<|kv-distill|>${TEXT}<|/kv-distill|> and then`;
+    await over("POST /v1/completions", { ...asked, prompt: marked }, "limit is 20", "keep");
+    const { id } = await own.json("POST /v1/conversations", { messages: [document] }, 201);
+    const span = { from: 0, to: 1, keep, method: "streaming" };
+    await over(`POST /v1/conversations/${id}/compress`, span, "limit is 20", "to");
+    const messages = [document, question, question];
+    await over("POST /v1/contexts", { messages, keep, method: "streaming" }, "2 messages", "messages");
+    await over("POST /v1/chat/completions", { ...asked, messages }, "2 messages", "messages");
+    await over("POST /v1/conversations", { messages }, "2 messages", "messages");
+  });
 });
 
 test("all faults of a body are told at once, as the API writes errors", async () => {

@@ -6,6 +6,7 @@ import type { TextPart } from "../../models/tokenizer.ts";
 import { isKvDistillError } from "../../util/errors.ts";
 import type { Tenant } from "../access/tokens.ts";
 import { keptTokens } from "../contexts/context-facts.ts";
+import { checkContextTokens, checkMessages } from "../check-limits.ts";
 import { plannedRows } from "../contexts/make-context.ts";
 import { Refusal } from "../http/refusal.ts";
 import { chosenMethod, type Service } from "../service.ts";
@@ -22,9 +23,7 @@ export async function prepareChat(service: Service, tenant: Tenant, request: Cha
   const { messages, context, keep, method } = request;
   const { encoder, limits } = service;
   const { files } = service.model;
-  if (messages.length > limits.messages) {
-    throw new Refusal("too-large", `a chat may have ${limits.messages} messages`, { param: "messages" });
-  }
+  checkMessages(limits, messages);
   onlyOne(context, keep);
   if (context != null) {
     const parts = chatPartsAfterContext(files, messages);
@@ -122,9 +121,10 @@ async function chatSpan(
 }
 
 function compressed(service: Service, { ids, span }: ContextTokens, keep: AskedKeep, name?: string): Prompt {
-  const { model, metrics } = service;
+  const { model, metrics, limits } = service;
   const chosen = chosenMethod(service, name);
   const context = { ids: ids.slice(0, span.end), span };
+  checkContextTokens(limits, span.end, "keep");
   const { rows } = plannedRows(model.config, "messages", context, chosen, keep, false);
   if (span.end === ids.length) {
     throw new Refusal("bad-argument", "nothing follows the compressed part", { param: "keep" });

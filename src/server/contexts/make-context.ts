@@ -7,6 +7,7 @@ import { planCompression } from "../../compress/plan.ts";
 import type { ModelConfig } from "../../models/config.ts";
 import type { ContextTokens } from "../../models/marked-span.ts";
 import type { Tenant } from "../access/tokens.ts";
+import { checkContextTokens, checkMessages } from "../check-limits.ts";
 import { Refusal } from "../http/refusal.ts";
 import type { Job } from "../queue/jobs.ts";
 import { type ChosenMethod, chosenMethod, type Service } from "../service.ts";
@@ -46,11 +47,10 @@ const DEFAULT_SINKS = 4;
 export async function planContext(service: Service, request: ContextRequest): Promise<PlannedContext> {
   const { model, encoder, limits } = service;
   const chosen = chosenMethod(service, request.method);
+  if (request.messages !== undefined) checkMessages(limits, request.messages);
   const tokens = await contextTokensOf(request, model.files, encoder);
   const { ids } = tokens;
-  if (ids.length > limits.contextTokens) {
-    throw new Refusal("too-large", `the context has ${ids.length} tokens, the limit is ${limits.contextTokens}`);
-  }
+  checkContextTokens(limits, ids.length);
   if (request.fidelity !== false && request.fold === false && ids.length >= model.config.maxPositions) {
     throw new Refusal("bad-argument", "the full cache cannot be compared with: the model does not read so much", {
       param: "fidelity",

@@ -8,6 +8,7 @@ import { answerSettings } from "../answers/settings.ts";
 import { askedFacts } from "../contexts/context-facts.ts";
 import { readJson } from "../http/body.ts";
 import { progressStream, wantsEvents } from "../http/event-stream.ts";
+import { checkContextTokens, checkMessages } from "../check-limits.ts";
 import { Refusal } from "../http/refusal.ts";
 import type { Router } from "../http/router.ts";
 import { chosenMethod, type Service } from "../service.ts";
@@ -63,9 +64,7 @@ export function addConversationRoutes(router: Router, service: Service): void {
   router.post("/v1/conversations", async (c) => {
     const { tenant } = c.env;
     const request = await readJson(c.req.raw, conversationRequest, limits.bodyBytes);
-    if (request.messages.length > limits.messages) {
-      throw new Refusal("too-large", `a conversation may have ${limits.messages} messages`, { param: "messages" });
-    }
+    checkMessages(limits, request.messages);
     conversations.checkCount(tenant);
     if (wantsEvents(c.req.raw)) {
       const job = await jobs.begin(tenant, c.req.raw.signal);
@@ -149,6 +148,7 @@ export function addConversationRoutes(router: Router, service: Service): void {
         );
       }
       const span = { start: first.start, end: last.end };
+      checkContextTokens(limits, span.end - span.start, "to");
       const before = { rows: live.rows.heldRows, kept: live.rowsOf(span) };
       // Old rows and new ones lie side by side for a moment.
       conversations.makeRoom(live.rows.heldRows, held.conversation);
