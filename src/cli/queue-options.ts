@@ -65,17 +65,3 @@ export function linkSettings({ queue, token, store }: Given): LinkSettings | und
   if (faults.length === 0 && place !== undefined) return { queue, token: secret, store: place };
   throw new KvDistillError("bad-argument", "the queue cannot be used", { where: "--queue", faults });
 }
-
-/** What was typed, for the record, without secrets. */
-export function typedCommand(words?: readonly string[]): string {
-  return ["kv-distill", ...typedWords(words)].join(" ");
-}
-
-/** The same, word by word. */
-export function typedWords(words: readonly string[] = process.argv.slice(2)): string[] {
-  return words.map((word, i) => {
-    if (words[i - 1] === "--token") return "***";
-    if (word.startsWith("--token=")) return "--token=***";
-    return word.replace(/(rediss?:\/\/)[^/@\s]*@/i, "$1***@");
-  });
-}

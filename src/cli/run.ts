@@ -8,6 +8,7 @@ import { createProgram } from "./program.ts";
 import { reportError } from "./report-error.ts";
 import { exitCodeOf, watchSignals } from "./signals.ts";
 import { UsageError } from "./usage-error.ts";
+import { typedWords } from "./typed-command.ts";
 
 /** Where a command line writes. */
 export interface CliStreams {
@@ -48,7 +49,7 @@ export async function runCli(argv: readonly string[], { stdout, stderr }: CliStr
   let log: Logger = createLogger("error", writeError);
   try {
     log = stderrLogger(stderr);
-    log.debug(() => `${PACKAGE_NAME_AND_VERSION} on Node ${process.version}: ${JSON.stringify(argv)}`);
+    log.debug(() => `${PACKAGE_NAME_AND_VERSION} on Node ${process.version}: ${JSON.stringify(typedWords(argv))}`);
     await createProgram({ out, log, signal: controller.signal }, writeError).parseAsync(argv, { from: "user" });
     if (output.fault !== undefined) throw output.fault;
     return 0;

@@ -170,7 +170,7 @@ describe.skipIf(!redisServer)("commands and a password", () => {
   });
 
   test("what a run's record says of the command holds no secret", async () => {
-    const { typedCommand } = await import("../../src/cli/queue-options.ts");
+    const { typedCommand } = await import("../../src/cli/typed-command.ts");
     expect(typedCommand(["eval", "--token", "abc", "--queue", "rediss://u:pw@h:1/2", "--token=def"])).toBe(
       "kv-distill eval --token *** --queue rediss://***@h:1/2 --token=***",
     );

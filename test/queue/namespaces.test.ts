@@ -8,8 +8,8 @@ import { useSetting } from "./setting.ts";
 // A busy machine takes minutes to start a process.
 vi.setConfig({ testTimeout: 900_000, hookTimeout: 300_000 });
 
-/** Longer than a lock (4 s) and than the silence after which a connection is made anew (20 s); KV_DISTILL_CUT_SECONDS=60 is the long run. */
-const CUT_SECONDS = Number(process.env.KV_DISTILL_CUT_SECONDS ?? 25);
+/** Longer than a lock (4 s) and than the silence after which a connection is made anew (20 s). */
+const CUT_SECONDS = 60;
 const COUNT = 24;
 
 const why = noNamespaces();

@@ -19,7 +19,8 @@ import { type Progress, startProgress } from "../../util/progress.ts";
 import { renderTable } from "../../util/table.ts";
 import type { CommandContext } from "../context.ts";
 import { openAdapter, useModel } from "../model.ts";
-import { linkSettings, typedCommand } from "../queue-options.ts";
+import { linkSettings } from "../queue-options.ts";
+import { typedCommand } from "../typed-command.ts";
 import { withRunProgress } from "../run-progress.ts";
 import type { RunOptions } from "./run-options.ts";
 

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { KvDistillError, messageOf } from "../../util/errors.ts";
 import type { RedisAddress } from "./address.ts";
 
@@ -15,7 +16,8 @@ export function connectionOptions(address: RedisAddress) {
     db,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    ...(tls ? { tls: { servername: host } } : {}),
+    // TLS knows no server names that are addresses.
+    ...(tls ? { tls: isIP(host) === 0 ? { servername: host } : {} } : {}),
     maxRetriesPerRequest: null,
     connectTimeout: FIRST_CONNECTION_SECONDS * 1000,
     socketTimeout: SILENCE_SECONDS * 1000,
