@@ -9,6 +9,7 @@ export async function withRunProgress<T>(
   { log }: Pick<CommandContext, "log">,
   label: string,
   work: (follow: Required<Pick<FollowOptions, "onProgress" | "onNote">>) => Promise<T>,
+  unit = "jobs",
 ): Promise<T> {
   const quiet = LOG_LEVELS.indexOf(log.level) < LOG_LEVELS.indexOf("info");
   let progress: Progress | undefined;
@@ -16,7 +17,7 @@ export async function withRunProgress<T>(
     return await work({
       onProgress: ({ done, total, failed }) => {
         if (quiet) return;
-        progress ??= startProgress({ label, unit: "jobs", total, done });
+        progress ??= startProgress({ label, unit, total, done });
         progress.update(done, failed === 0 ? {} : { failed: formatCount(failed) });
       },
       onNote: (line) => {

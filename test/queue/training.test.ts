@@ -9,6 +9,10 @@ import type { TrainConfig } from "../../src/train/config.ts";
 import { runTraining, type TrainingRunOptions } from "../../src/train/run.ts";
 import { createLogger } from "../../src/util/log.ts";
 import { readRun, runOptions, tinyConfig, writeTinyData } from "../train/tiny-run.ts";
+import type { QueueStatus } from "../../src/distribute/status/read-status.ts";
+import { followTraining } from "../../src/distribute/run/follow-training.ts";
+import { runCli } from "../cli/run-cli.ts";
+import { errorOf } from "../runtime/expect-error.ts";
 import { redisServer } from "./redis-server.ts";
 import { TOKEN, useSetting } from "./setting.ts";
 
@@ -55,6 +59,9 @@ describe.skipIf(!redisServer)("training by a queue", () => {
   const alone = (out: string, config: TrainConfig): Promise<unknown> =>
     runTraining(options(out, config, { loop: dilocoHere(setting.model().files, at(out), 1) }));
 
+  const withQueues = <T>(work: (queues: Link["queues"]) => Promise<T>): Promise<T> =>
+    linked(({ queues }) => work(queues));
+
   async function expectSame(a: string, b: string, step: number): Promise<void> {
     const [own, other] = [await readRun(at(a), step), await readRun(at(b), step)];
     expect(other.metrics).toEqual(own.metrics);
@@ -69,6 +76,36 @@ describe.skipIf(!redisServer)("training by a queue", () => {
     expect(await readdir(join(setting.store(), "runs"))).toEqual([]);
     expect(await readdir(at(b))).not.toContain("queue.json");
   }
+
+  test("is followed as one run from anywhere, however many rounds it takes", async () => {
+    await setting.workerHere("followed");
+    const jobs = (...words: readonly string[]) => runCli(["jobs", ...words, "--queue", setting.redis().url]);
+    const training = byQueue("followed", tinyConfig({ microBatch: 1, steps: 6 }));
+    const rounds = async () => {
+      const { runs } = JSON.parse((await jobs("--json")).stdout) as QueueStatus;
+      return runs.flatMap(({ round }) => (round === undefined ? [] : [round]));
+    };
+    await expect.poll(async () => (await rounds()).length, { timeout: 60_000 }).toBeGreaterThan(0);
+    const [first] = await rounds();
+    expect(first).toMatchObject({ steps: 1, total: 6 });
+    const name = first?.training ?? "";
+    const steps: number[] = [];
+    await withQueues((queues) =>
+      followTraining(queues, name, { pollMilliseconds: 20, onProgress: ({ done }) => steps.push(done) }),
+    );
+    await training;
+    expect(steps.length).toBeGreaterThan(2);
+    expect(steps).toEqual([...steps].sort((x, y) => x - y));
+    expect(steps.at(-1)).toBe(6);
+    // The queue remembers how it ended, as it does of every run.
+    const shown = await runCli(["jobs", name, "--follow", "--queue", setting.redis().url], { environment: {} });
+    expect(shown).toMatchObject({ code: 0, stderr: expect.stringContaining(`${name}: 6/6 steps`) as string });
+    expect((await jobs()).stdout).toContain("step 6 of 6");
+    expect(await rounds()).toEqual([{ training: name, done: 5, steps: 1, total: 6 }]);
+    // A run that does not come is not waited for without an end.
+    const gone = withQueues((queues) => followTraining(queues, "training-0123456789ab", { pollMilliseconds: 20 }, 0.1));
+    await errorOf(gone, "not-found");
+  });
 
   test("gradients of two workers: the run of one machine, bit for bit", async () => {
     const config = tinyConfig({ microBatch: 1, steps: 3 });

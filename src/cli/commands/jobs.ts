@@ -2,6 +2,7 @@ import { parseRedisUrl } from "../../distribute/redis/address.ts";
 import { lossTeller } from "../../distribute/redis/loss-teller.ts";
 import { openQueues, type Queues } from "../../distribute/redis/queues.ts";
 import { abandon, follow } from "../../distribute/run/distribute.ts";
+import { followTraining } from "../../distribute/run/follow-training.ts";
 import { removeLeftovers } from "../../distribute/run/leftovers.ts";
 import { Journal } from "../../distribute/run/journal.ts";
 import { runFolder } from "../../distribute/run/run-name.ts";
@@ -27,7 +28,8 @@ export const jobs = defineCommand({
   summary: "runs of a queue: how far, how fast, what failed, who works",
   description:
     "Shows the runs that a queue remembers, for seven days after their end, and the workers that are connected. With the name of a run " +
-    "it tells what its workers had to say. --follow shows how far a run is until it ends; the run does not need it. --clean removes from the " +
+    "it tells what its workers had to say. --follow shows how far a run is until it ends; the run does not need it. Training comes as one " +
+    "run after the other, a round each, and is named and followed as a whole. --clean removes from the " +
     "store what no run of the queue asks for.",
   arguments: { run: optionalArgument("run", "name of a run; with --follow by default the newest that has not ended") },
   options: {
@@ -73,7 +75,7 @@ export const jobs = defineCommand({
 async function show(queues: Queues, run: string | undefined, json: boolean, context: CommandContext): Promise<void> {
   const { out, log } = context;
   const status = await readStatus(queues);
-  const runs = status.runs.filter((own) => run === undefined || own.run === run);
+  const runs = status.runs.filter((own) => run === undefined || own.run === run || own.round?.training === run);
   if (run !== undefined && runs.length === 0) throw unknownRun(run);
   const journal = run === undefined ? [] : await new Journal(queues.runs, run).news();
   if (json) {
@@ -98,9 +100,21 @@ async function followRun(
   json: boolean,
   context: CommandContext,
 ): Promise<void> {
-  const working = async (): Promise<string | undefined> =>
-    (await readStatus(queues)).runs.find(({ state }) => state === "working" || state === "finishing")?.run;
-  const run = named ?? (await working());
+  const { runs } = await readStatus(queues);
+  const found = runs.find(({ run, state, round }) =>
+    named === undefined ? state === "working" || state === "finishing" : run === named || round?.training === named,
+  );
+  const training = found?.round?.training ?? (named?.startsWith("training-") ? named : undefined);
+  if (training !== undefined) {
+    await withRunProgress(
+      context,
+      training,
+      (listeners) => followTraining(queues, training, { signal: context.signal, ...listeners }),
+      "steps",
+    );
+    return;
+  }
+  const run = named ?? found?.run;
   if (run === undefined) throw new KvDistillError("not-found", "there is no run that has not ended");
   if ((await queues.runs.getJob(run)) === undefined) throw unknownRun(run);
   await withRunProgress(context, run, (listeners) => follow({ queues }, run, { signal: context.signal, ...listeners }));

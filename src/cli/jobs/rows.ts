@@ -3,10 +3,10 @@ import type { Leftover } from "../../distribute/run/leftovers.ts";
 import { formatBytes, formatCount, formatDuration, formatRate } from "../../util/format.ts";
 
 /** A run as a row: name, what, state, jobs, rate, time, failed. */
-export function runRows({ run, title, state, jobs, unit, perSecond, seconds }: RunStatus): string[] {
+export function runRows({ run, title, state, jobs, unit, perSecond, seconds, round }: RunStatus): string[] {
   const { total, done, failed } = jobs;
   return [
-    run,
+    round?.training ?? run,
     title,
     state,
     `${formatCount(done + failed)} of ${formatCount(total)}`,

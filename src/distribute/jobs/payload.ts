@@ -33,6 +33,15 @@ export const jobSchema = z.strictObject({
 });
 export type JobPayload = Readonly<z.infer<typeof jobSchema>>;
 
+/** What a round is to the training run that it belongs to: steps done before it, in it, and in all. */
+export const roundSchema = z.strictObject({
+  training: runName,
+  done: z.int().min(0),
+  steps: z.int().min(1),
+  total: z.int().min(1),
+});
+export type RoundPlace = Readonly<z.infer<typeof roundSchema>>;
+
 /** The parent of a run's jobs: it comes when they are done. */
 export const runSchema = z.strictObject({
   ...common,
@@ -42,6 +51,7 @@ export const runSchema = z.strictObject({
   unit: z.string(),
   /** For people. */
   title: z.string(),
+  round: roundSchema.optional(),
 });
 export type RunPayload = Readonly<z.infer<typeof runSchema>>;
 

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { KvDistillError } from "../../util/errors.ts";
 import type { WorkIdentity } from "../identity.ts";
 import type { JobKind } from "../jobs/kind.ts";
-import { checked, type Failure, openSealed, runResultSchema, sealJson } from "../jobs/payload.ts";
+import { checked, type Failure, openSealed, type RoundPlace, runResultSchema, sealJson } from "../jobs/payload.ts";
 import type { Link } from "../link.ts";
 import { JOBS_QUEUE, KEPT_SECONDS, type Queues, RUNS_QUEUE } from "../redis/queues.ts";
 import { getJson } from "../store/checked-file.ts";
@@ -20,6 +20,8 @@ export interface Distribution<W, R> {
   readonly title: string;
   /** What is counted, in the plural. */
   readonly unit: string;
+  /** Of a training run. */
+  readonly round?: RoundPlace;
   /** In the order of their results; at least one. */
   readonly shards: readonly { readonly units: number; readonly work: W }[];
 }
@@ -83,14 +85,15 @@ export async function forgetFiles({ store }: Link, run: string): Promise<void> {
 
 async function send<W, R>(
   { queues, token }: Link,
-  { run, kind, identity, title, unit, shards }: Distribution<W, R>,
+  { run, kind, identity, title, unit, shards, round }: Distribution<W, R>,
   { retryMilliseconds = 1000 }: FollowOptions,
 ): Promise<void> {
   const kept = { removeOnComplete: { age: KEPT_SECONDS }, removeOnFail: { age: KEPT_SECONDS } };
   const backoff = { type: "exponential", delay: retryMilliseconds };
   const common = { version: 1, run, kind: kind.name, identity };
   const units = shards.reduce((sum, shard) => sum + shard.units, 0);
-  const payload = { ...common, id: run, units, jobs: shards.length, unit, title };
+  const place = round === undefined ? {} : { round };
+  const payload = { ...common, id: run, units, jobs: shards.length, unit, title, ...place };
   // One transaction: the run is there with all its jobs or not at all.
   await queues.flows.add({
     name: kind.name,

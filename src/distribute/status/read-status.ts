@@ -1,6 +1,6 @@
 import type { Job } from "bullmq";
 import { z } from "zod";
-import { type RunPayload, runSchema } from "../jobs/payload.ts";
+import { type RoundPlace, type RunPayload, runSchema } from "../jobs/payload.ts";
 import type { Queues } from "../redis/queues.ts";
 
 /** A run as the queue knows it. Nothing of it is proven: who can write to the queue can write this. */
@@ -19,6 +19,8 @@ export interface RunStatus {
   /** Units a second, as if all jobs were of one size; 0 before the first is done. */
   readonly perSecond: number;
   readonly failures: readonly { readonly job: string; readonly message: string }[];
+  /** Of a round of a training run: which, and how far that is. */
+  readonly round?: RoundPlace;
 }
 
 export interface WorkerStatus {
@@ -73,7 +75,7 @@ async function runStatus(job: Job): Promise<RunStatus | undefined> {
     job.getState(),
     job.getIgnoredChildrenFailures(),
   ]);
-  const { run, kind, title, unit, units, jobs: total } = payload;
+  const { run, kind, title, unit, units, jobs: total, round } = payload;
   const seconds = ((job.finishedOn ?? Date.now()) - job.timestamp) / 1000;
   const shares = (processed + ignored) / total;
   return {
@@ -98,6 +100,7 @@ async function runStatus(job: Job): Promise<RunStatus | undefined> {
       job: key.slice(key.lastIndexOf(":") + 1),
       message,
     })),
+    ...(round === undefined ? {} : { round }),
   };
 }
 

@@ -6,8 +6,8 @@ import type { Store } from "../store/store.ts";
 /** Jobs that are done side by side, and what they are told by. */
 export interface Round<W, R> {
   readonly kind: TrainingJob<W, R>;
-  /** For people. */
-  readonly title: string;
+  /** Optimiser steps of the training run: those before the round, the round's, and all. */
+  readonly place: { readonly done: number; readonly steps: number; readonly total: number };
   /** Writes the jobs' inputs to a folder of the store. Written again, they are the same but for the folder. */
   readonly jobs: (folder: string) => Promise<readonly W[]>;
   /** Passages of each job. */

@@ -74,7 +74,7 @@ export function dilocoLoop(crew: Crew, { deadline }: DilocoOptions = {}): Traini
       }
       const request = {
         kind: INNER_STEPS_JOB,
-        title: `steps ${step + 1} to ${step + count} of ${config.steps}`,
+        place: { done: step, steps: count, total: config.steps },
         units: taken.map(({ batches }) => batches.reduce((sum, { items }) => sum + items.length, 0)),
         jobs: async (folder: string) => {
           const shared = await putTensors(store, `${folder}/work`, parameterTensors("", parameters), scratch);

@@ -21,7 +21,7 @@ export function gradientsLoop(crew: Crew): TrainingLoop {
     let step = task.state.step;
     const last = await train({
       ...task,
-      gradients: gradientsBy(crew, task.config, task.signal, () => `step ${step + 1} of ${task.config.steps}`),
+      gradients: gradientsBy(crew, task.config, task.signal, () => step),
       onStep: async (report, state) => {
         step = report.step;
         await onStep(report);
@@ -34,13 +34,13 @@ export function gradientsLoop(crew: Crew): TrainingLoop {
 
 /**
  * Gradients that a crew computes.
- * @param title of a step, for people
+ * @param done steps before the next
  */
 export function gradientsBy(
   crew: Crew,
   config: TrainConfig,
   signal: AbortSignal | undefined,
-  title: () => string,
+  done: () => number,
 ): StepGradients {
   return async (parameters, items, microBatch) => {
     const { store, scratch } = crew;
@@ -48,7 +48,7 @@ export function gradientsBy(
     const parts = splitStep(items, microBatch);
     const outcomes = await crew.round({
       kind: GRADIENTS_JOB,
-      title: title(),
+      place: { done: done(), steps: 1, total: config.steps },
       units: parts.map((part) => part.length),
       jobs: async (folder) => {
         const stored = await putTensors(store, `${folder}/work`, parameterTensors("", parameters), scratch);

@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { hostname } from "node:os";
+import { resolve } from "node:path";
 import { isKvDistillError } from "../../util/errors.ts";
 import type { WorkIdentity } from "../identity.ts";
 import type { JobKind } from "../jobs/kind.ts";
@@ -22,15 +24,17 @@ export interface QueueCrewOptions extends Pick<FollowOptions, "onNote" | "pollMi
 const POLL_MILLISECONDS = 100;
 
 /**
- * The workers of a queue. Each round is a run of its own, which is taken from the queue when its results are taken, so that the queue does not
- * grow with the steps.
+ * The workers of a queue. Each round is a run of its own, which is taken from the queue when its results are taken, all but the last, so that the
+ * queue does not grow with the steps.
  * @throws KvDistillError `bad-file`, `disk`
  */
 export async function openQueueCrew(options: QueueCrewOptions): Promise<Crew> {
   const { link, identity, title, onNote, pollMilliseconds = POLL_MILLISECONDS, retryMilliseconds } = options;
   const { store, scratch, queues } = link;
   const memory = roundMemory(options.memory);
+  const training = trainingName(options.memory);
   let { sent, kept } = await memory.recall();
+  let isLast = false;
 
   /** The run of a round: the one that an earlier process sent, if its jobs are these. */
   const runFor = async <W, R>(round: Round<W, R>): Promise<{ readonly run: string; readonly jobs: readonly W[] }> => {
@@ -62,7 +66,18 @@ export async function openQueueCrew(options: QueueCrewOptions): Promise<Crew> {
       const { run, jobs } = await runFor(round);
       const kind = round.kind as unknown as JobKind<unknown, unknown>;
       const shards = jobs.map((work, i) => ({ units: round.units[i] ?? 0, work }));
-      const distribution = { kind, run, identity, title: `${title}: ${round.title}`, unit: "passages", shards };
+      const { done, steps, total } = round.place;
+      isLast = done + steps === total;
+      const which = steps === 1 ? `step ${done + 1}` : `steps ${done + 1} to ${done + steps}`;
+      const distribution = {
+        kind,
+        run,
+        identity,
+        title: `${title}: ${which} of ${total}`,
+        unit: "passages",
+        shards,
+        round: { training, done, steps, total },
+      };
       const late = new AbortController();
       const timer =
         round.deadline === undefined
@@ -95,7 +110,8 @@ export async function openQueueCrew(options: QueueCrewOptions): Promise<Crew> {
       // A process that goes on must not take up again what is about to be deleted.
       [sent, kept] = [null, all];
       await memory.remember({ sent, kept });
-      if (run !== undefined) await takeFromQueue(run);
+      // Whoever follows the training run sees by its last round that it has ended.
+      if (run !== undefined && !isLast) await takeFromQueue(run);
       kept = all.filter((own) => folders.has(runFolder(own)));
       for (const own of all) if (!kept.includes(own)) await store.removeAll(runFolder(own));
     },
@@ -106,6 +122,12 @@ export async function openQueueCrew(options: QueueCrewOptions): Promise<Crew> {
       await memory.forget();
     },
   };
+}
+
+/** Of a training run, the same from one process to the next: it is that of its folder here. */
+function trainingName(memory: string): string {
+  const place = `${hostname()} ${resolve(memory)}`;
+  return `training-${createHash("sha256").update(place).digest("hex").slice(0, 12)}`;
 }
 
 /** What jobs are, wherever their files lie. */
