@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
-import { type KvCache, slotsOf } from "../../src/cache/kv-cache.ts";
+import { isRaggedCache, type KvCache, slotsOf } from "../../src/cache/kv-cache.ts";
 import { loadKvd, verifyKvd } from "../../src/cache/load-kvd.ts";
 import { saveAdapter } from "../../src/cache/save-adapter.ts";
 import { saveKvd } from "../../src/cache/save-kvd.ts";
@@ -28,8 +28,21 @@ let root = "";
 let reached: Reached | undefined;
 let server: StaticServer;
 let bare: StaticServer;
-let cache: KvCache;
-let ids: readonly number[];
+
+/** What an adapter of one kind makes here, to which the page's is compared. */
+interface InNode {
+  readonly cache: KvCache;
+  readonly ids: readonly number[];
+}
+/** Heads with equally many rows, and, as the package's adapter makes them, with different numbers. */
+const SELECTIONS = ["per-head", "across-heads"] as const;
+type Selection = (typeof SELECTIONS)[number];
+const inNode = new Map<Selection, InNode>();
+const madeInNode = (selection: Selection): InNode => {
+  const made = inNode.get(selection);
+  if (made === undefined) throw new Error("it is made before the tests run");
+  return made;
+};
 
 async function idsOf(from: KvCache): Promise<number[]> {
   const chosen: number[] = [];
@@ -41,11 +54,15 @@ async function idsOf(from: KvCache): Promise<number[]> {
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "kv-distill-browser-"));
-  const adapter = tinyAdapter(model(), { gate: "sigmoid", selection: "per-head" });
-  await saveAdapter(join(root, "adapter"), adapter);
-  cache = await compress(model(), TEXT, { keep: 0.5, adapter });
-  await saveKvd(join(root, "node.kvd"), cache);
-  ids = await idsOf(cache);
+  for (const selection of SELECTIONS) {
+    const adapter = tinyAdapter(model(), { gate: "sigmoid", selection });
+    await mkdir(join(root, selection));
+    await saveAdapter(join(root, selection, "adapter"), adapter);
+    const cache = await compress(model(), TEXT, { keep: 0.5, adapter });
+    await saveKvd(join(root, selection, "node.kvd"), cache);
+    inNode.set(selection, { cache, ids: await idsOf(cache) });
+  }
+  expect(isRaggedCache(madeInNode("across-heads").cache)).toBe(true);
   if (chromiumPath !== undefined) reached = await bundlePage(join(root, "page"));
   const folders = { "": join(root, "page"), models: join(tinyModel("llama"), ".."), files: root };
   server = await serveFolders(folders);
@@ -85,7 +102,7 @@ function inPage<T>(page: Page, input: object, code: string): Promise<T> {
 const OPEN = `
   const options = { device: input.device, threads: input.threads, name: input.name };
   const model = await kv.loadModel(input.model ?? "models/llama.gguf", options);
-  const adapter = await kv.loadAdapter("files/adapter", { expectModel: model.files });`;
+  const adapter = await kv.loadAdapter("files/" + input.selection + "/adapter", { expectModel: model.files });`;
 const IDS = `
   async function idsOf(cache) {
     const ids = [];
@@ -98,7 +115,7 @@ const EVERYTHING = `${OPEN}${IDS}
   const cache = await kv.compress(model, input.text, { keep: 0.5, adapter });
   const rows = await kv.readingCache(model, cache);
   const { data } = await model.forward({ ids: input.probe, cache: rows, logitRows: [...input.probe.keys()] });
-  const fromNode = await kv.loadKvd("files/node.kvd", { expectModel: model.files });
+  const fromNode = await kv.loadKvd("files/" + input.selection + "/node.kvd", { expectModel: model.files });
   const bytesOf = async (own) => Array.from(new Uint8Array(await (await kv.kvdBlob(own)).arrayBuffer()));
   const found = {
     device: model.device,
@@ -131,18 +148,21 @@ const input = (more: object): object => ({
   tokens: TOKENS,
   probe: PROBE,
   name: model().files.name,
+  selection: "per-head",
   ...more,
 });
 
-async function expectAsInNode(found: Everything): Promise<void> {
+async function expectAsInNode(found: Everything, selection: Selection = "per-head"): Promise<void> {
+  const { cache, ids } = madeInNode(selection);
+  const nodeFile = join(root, selection, "node.kvd");
   expect(found.hash).toBe(model().files.hash);
   expect(found.tokenizerHash).toBe(model().files.tokenizerHash);
   expect(found.ids).toEqual(ids);
-  expect(found.idsOfNodeCache).toEqual(await idsOf(await loadKvd(join(root, "node.kvd"))));
+  expect(found.idsOfNodeCache).toEqual(await idsOf(await loadKvd(nodeFile)));
   expect(distance(Float32Array.from(found.logits), await logitsOn(model(), cache, PROBE))).toBeLessThan(1e-4);
 
   // What the page read from Node's file it writes byte for byte; its own file is whole, and Node answers from it as the page does.
-  expect(Buffer.from(found.nodeKvd).equals(await readFile(join(root, "node.kvd")))).toBe(true);
+  expect(Buffer.from(found.nodeKvd).equals(await readFile(nodeFile))).toBe(true);
   const path = join(root, `${found.device.device}.kvd`);
   await writeFile(path, Buffer.from(found.kvd));
   const { provenance } = await verifyKvd(path);
@@ -191,7 +211,7 @@ describe("WebAssembly", () => {
     server.asked.length = 0;
     await page.reload();
     const again = await inPage<Everything>(page, asked, EVERYTHING);
-    expect(again.ids).toEqual(ids);
+    expect(again.ids).toEqual(madeInNode("per-head").ids);
     expect(server.asked.filter((path) => WEIGHTS.test(path))).toEqual([]);
 
     // A stored file that was damaged is noticed, told and fetched again.
@@ -211,11 +231,17 @@ describe("WebAssembly", () => {
     expect(server.asked.filter((path) => WEIGHTS.test(path))).toEqual(["/models/llama.gguf"]);
   });
 
+  test("heads that keep different numbers of rows: as in Node", { timeout: TIME }, async (context) => {
+    const page = await open(context);
+    const asked = input({ device: "wasm", threads: 2, selection: "across-heads" });
+    await expectAsInNode(await inPage<Everything>(page, asked, EVERYTHING), "across-heads");
+  });
+
   test("the page's forms: load, compress, save, open, ask", { timeout: TIME }, async (context) => {
     const page = await open(context);
     page.setDefaultTimeout(TIME);
     await page.fill("#model", "models/llama.gguf");
-    await page.fill("#adapter", "files/adapter");
+    await page.fill("#adapter", "files/per-head/adapter");
     await page.selectOption("#device", "wasm");
     await page.click("#load button");
     await page.waitForSelector("#document:enabled");
@@ -225,18 +251,19 @@ describe("WebAssembly", () => {
     await page.fill("#keep", "50");
     await page.click("#compress button");
     await page.waitForSelector("#save", { state: "visible" });
+    const { cache } = madeInNode("per-head");
     expect(await page.textContent("#compressed")).toBe(`${slotsOf(cache)} of ${cache.contextLength} tokens`);
     const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
     const saved = join(root, download.suggestedFilename());
     await download.saveAs(saved);
     expect((await verifyKvd(saved)).provenance.modelHash).toBe(model().files.hash);
 
-    await page.setInputFiles("#file", join(root, "node.kvd"));
+    await page.setInputFiles("#file", join(root, "per-head", "node.kvd"));
     await page.fill("#question", PROMPT);
     await page.fill("#most", TOKENS.toString());
     await page.click("#ask button");
     let answer = "";
-    const own = await loadKvd(join(root, "node.kvd"));
+    const own = await loadKvd(join(root, "per-head", "node.kvd"));
     for await (const piece of generate(model(), { cache: own, prompt: PROMPT, maxTokens: TOKENS })) answer += piece;
     await page.waitForFunction(`document.getElementById("answer").textContent === ${JSON.stringify(answer)}`);
   });
@@ -250,11 +277,11 @@ describe("WebAssembly", () => {
         page,
         input({ model: "models/llama" }),
         `${OPEN}${IDS}
-       const ids = await idsOf(await kv.loadKvd("files/node.kvd"));
+       const ids = await idsOf(await kv.loadKvd("files/per-head/node.kvd"));
        return { device: model.device, hash: model.files.hash, ids };`,
       );
       expect(found.hash).toBe(model().files.hash);
-      expect(found.ids).toEqual(await idsOf(await loadKvd(join(root, "node.kvd"))));
+      expect(found.ids).toEqual(await idsOf(await loadKvd(join(root, "per-head", "node.kvd"))));
       expect(found.device).toMatchObject({ device: "wasm", threads: 1 });
       expect(found.device.reason).toMatch(/no WebGPU: .*; one thread: the page is not cross-origin isolated/);
     },
@@ -266,11 +293,11 @@ describe("WebAssembly", () => {
       page,
       input({}),
       `const model = await kv.loadModel("models/qwen2.gguf", { device: "wasm" });
-       const adapter = await kv.loadAdapter("files/adapter");
-       const damaged = new Uint8Array(await (await fetch("files/node.kvd")).arrayBuffer());
+       const adapter = await kv.loadAdapter("files/per-head/adapter");
+       const damaged = new Uint8Array(await (await fetch("files/per-head/node.kvd")).arrayBuffer());
        damaged[damaged.length - 1] ^= 1;
        const tries = [
-         () => kv.loadKvd("files/node.kvd", { expectModel: model.files }),
+         () => kv.loadKvd("files/per-head/node.kvd", { expectModel: model.files }),
          () => kv.compress(model, input.text, { keep: 0.5, adapter }),
          () => kv.compress(model, input.text, { keep: 0.5 }),
          () => kv.loadKvd(damaged),
@@ -314,5 +341,11 @@ describe("WebGPU on Chromium's software adapter", () => {
     const found = await inPage<Everything>(page, input({}), EVERYTHING);
     expect(found.device).toEqual({ device: "webgpu", threads: 1, reason: "navigator.gpu gives an adapter" });
     await expectAsInNode(found);
+  });
+
+  test("so it does for heads that keep different numbers of rows", { timeout: TIME }, async (context) => {
+    const page = await open(context);
+    const found = await inPage<Everything>(page, input({ selection: "across-heads" }), EVERYTHING);
+    await expectAsInNode(found, "across-heads");
   });
 });
