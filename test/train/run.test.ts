@@ -14,6 +14,8 @@ import { parseTrainConfig, type TrainConfig } from "../../src/train/config.ts";
 import { runTraining } from "../../src/train/run.ts";
 import { readRunConfig } from "../../src/train/run-files.ts";
 import { editJson } from "../models/tiny-models.ts";
+import type { NotFiniteReport } from "../../src/train/not-finite.ts";
+import { errorOf } from "../runtime/expect-error.ts";
 import { tempFolder } from "./temp-folder.ts";
 import { readRun, runOptions, tinyConfig, writeTinyData, writeTinyLlama } from "./tiny-run.ts";
 
@@ -55,6 +57,26 @@ test("six steps straight are three steps, a stop, and three steps more: paramete
   expect(b.state.equals(a.state)).toBe(true);
   expect((await readFile(join(at("straight"), "adapter", "adapter_model.safetensors"))).byteLength).toBeGreaterThan(0);
   await loadAdapter(join(at("stopped"), "adapter"), { expectModel: files });
+});
+
+test("numbers that are none end the run with a report; the last checkpoint stays, however often it is tried again", async () => {
+  const out = at("diverged");
+  const config = tinyConfig({ learningRate: 1e30, warmupSteps: 1 });
+  const notes: string[] = [];
+  const changes = { config, onNote: (line: string) => notes.push(line) };
+  const last = join(out, "checkpoints", "step-0", "state.safetensors");
+  await errorOf(runTraining(runOptions(files, data, out, changes)), "not-finite");
+  const saved = await readFile(last);
+  for (let i = 0; i < 2; i++) {
+    expect(await readdir(join(out, "checkpoints"))).toEqual(["step-0"]);
+    expect((await readFile(last)).equals(saved)).toBe(true);
+    const report = JSON.parse(await readFile(join(out, "not-finite-report.json"), "utf8")) as NotFiniteReport;
+    expect(report).toMatchObject({ step: 2, learningRate: expect.any(Number) as number });
+    expect(report.passages).toHaveLength(3);
+    expect(report.parameters.norm).toBeGreaterThan(1e20);
+    expect(notes.at(-1)).toContain("step 2 is described in");
+    await errorOf(runTraining(runOptions(files, data, out, { ...changes, resume: true })), "not-finite");
+  }
 });
 
 test("a run of a version that had fewer settings goes on with what it computed then", async () => {
