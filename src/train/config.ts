@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ADAPTER_SELECTIONS } from "../cache/adapter.ts";
+import { FOLD_TOKENS } from "../compress/fold.ts";
 import { GATES } from "../compress/gate.ts";
 import { TRAINING_PRECISIONS } from "../models/precision/precision.ts";
 import { SCORER_PROBES } from "./step/engine.ts";
@@ -112,7 +113,10 @@ const TrainConfigSchema = z.strictObject({
   minContext: count
     .default(40)
     .describe("least tokens of a context, template header included; shorter ones are left out"),
-  maxContext: count.default(384).describe("most tokens of a context; longer ones are left out (paper: 1,536, folded)"),
+  maxContext: count.default(384).describe("most tokens of a context; longer ones are left out"),
+  foldTokens: count
+    .default(FOLD_TOKENS)
+    .describe("tokens of a context that are encoded in one piece; longer ones fold by fold (paper: 1,536)"),
   maxQuestion: count.default(256).describe("most tokens of a question; longer ones are left out"),
   maxAnswer: count.default(128).describe("most tokens of an answer; longer ones are left out"),
   sync: z
@@ -154,7 +158,11 @@ export function parseRecordedConfig(json: unknown, where: string): TrainConfig {
 }
 
 /** What runs did before they had a setting, where its default is something else. */
-const BEFORE = { strengthExponent: 0, scorerProbes: "questions" } as const satisfies Partial<TrainConfig>;
+const BEFORE = {
+  strengthExponent: 0,
+  scorerProbes: "questions",
+  foldTokens: 2 ** 31,
+} as const satisfies Partial<TrainConfig>;
 
 /** Everything that is wrong with a configuration. */
 export function trainConfigFaults(json: unknown): string[] {
@@ -165,6 +173,12 @@ export function trainConfigFaults(json: unknown): string[] {
     if (Number(settings[low]) > Number(settings[high])) {
       faults.push(`${low}: ${String(settings[low])} is above ${high} ${String(settings[high])}`);
     }
+  }
+  // As `folds` wants it.
+  if (Number(settings.foldTokens) <= 2 * Number(settings.sinks)) {
+    faults.push(
+      `foldTokens: ${String(settings.foldTokens)} is not more than twice the sinks, ${String(settings.sinks)}`,
+    );
   }
   return faults;
 }

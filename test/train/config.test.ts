@@ -67,6 +67,8 @@ test("the defaults are the settings that the package's adapter was trained with,
     // Whole passages are repeated, there and by default.
     "reconstruction",
     "maxContext",
+    // None of its texts was long enough for a fold; runs of then did not know any.
+    "foldTokens",
   ]);
   const { reconstruction, maxContext } = parseTrainConfig({});
   expect(reconstruction).toBe(maxContext);

@@ -1,3 +1,4 @@
+import { FOLD_TOKENS } from "../../src/compress/fold.ts";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -73,6 +74,7 @@ async function engineOf({ model, eta, sinks, gate, selection, lambda, rank, alph
     selection,
     scorerLoss: 0,
     scorerProbes: "questions",
+    foldTokens: FOLD_TOKENS,
     strengthExponent: 0,
   };
   const shape = { rank, scale: alpha / Math.sqrt(rank) };

@@ -1,3 +1,4 @@
+import { FOLD_TOKENS } from "../../src/compress/fold.ts";
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
@@ -35,6 +36,7 @@ beforeAll(async () => {
       selection: "shared",
       scorerLoss: 0,
       scorerProbes: "questions",
+      foldTokens: FOLD_TOKENS,
       strengthExponent: 0,
     },
   };

@@ -1,3 +1,5 @@
+import { FoldLayout } from "../../src/train/step/fold-layout.ts";
+import { FOLD_TOKENS } from "../../src/compress/fold.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AdapterSelection } from "../../src/cache/adapter.ts";
 import { probeAttention } from "../../src/compress/probe-attention.ts";
@@ -43,6 +45,7 @@ async function setUp(selection: AdapterSelection, scorerLoss: number): Promise<[
     selection,
     scorerLoss,
     scorerProbes: "questions",
+    foldTokens: FOLD_TOKENS,
     strengthExponent: 0,
   } as const;
   const columns = scoreColumnsOf(settings, config);
@@ -79,7 +82,11 @@ async function step(engine: StepEngine, parameters: Parameters): Promise<StepRes
 test("the teacher sees what a plain reading of the questions attends to", async () => {
   const [engine] = await setUp("per-head", 1);
   const batch = layOut(passages, 1);
-  const { attention } = await runTeacher(engine, batch, await prepareInputs(engine, batch));
+  const { attention } = await runTeacher(
+    engine,
+    batch,
+    await prepareInputs(engine, batch, new FoldLayout(batch, engine.settings)),
+  );
   const { numKvHeads } = files.config;
   const model = new LanguageModel(files, runtime);
   for (const [b, { contextIds, turns }] of passages.entries()) {

@@ -12,6 +12,8 @@ import { randomFromSeed } from "../../src/util/random.ts";
 import { sampleConfig } from "../cache/sample-adapter.ts";
 import { tinyModel } from "../models/tiny-models.ts";
 
+const WHOLE = { sinks: 2, foldTokens: 1536 };
+
 let model: LanguageModel;
 beforeAll(async () => {
   model = await loadModel(tinyModel("llama"));
@@ -53,7 +55,7 @@ test("a probe's attention is that of the whole text, and the largest of several 
 
 test.each(["shared", "per-head"] as const)("targets of a selection that is %s are standardised", async (selection) => {
   const contextIds = ids(24);
-  const sample = await scorerSample(model, { contextIds, probes: [ids(6)], eta: 1, selection });
+  const sample = await scorerSample(model, { contextIds, probes: [ids(6)], eta: 1, selection, ...WHOLE });
   const columns = sample.targets.length / contextIds.length;
   expect(columns).toBe(selection === "shared" ? 1 : model.config.numLayers * model.config.numKvHeads);
   expect(sample.hidden).toHaveLength(contextIds.length * model.config.hiddenSize);
@@ -76,7 +78,7 @@ test("a calibrated scorer keeps its order and meets its targets on average, as c
   );
   const probes = [ids(6)];
   const samples = await Promise.all(
-    [ids(24), ids(17)].map((contextIds) => scorerSample(model, { contextIds, probes, eta: 1, selection })),
+    [ids(24), ids(17)].map((contextIds) => scorerSample(model, { contextIds, probes, eta: 1, selection, ...WHOLE })),
   );
   const scoresNow = async (): Promise<Float32Array> => {
     const program = await model.compile(`scorer.${columns}`, () => scorerGraph(hiddenSize, columns));
@@ -107,7 +109,9 @@ test("a calibrated scorer keeps its order and meets its targets on average, as c
 
 test("a fitted scorer explains its targets, and a seed gives one scorer", async () => {
   const samples = await Promise.all(
-    [0, 1, 2].map(() => scorerSample(model, { contextIds: ids(24), probes: [ids(6)], eta: 1, selection: "per-head" })),
+    [0, 1, 2].map(() =>
+      scorerSample(model, { contextIds: ids(24), probes: [ids(6)], eta: 1, selection: "per-head", ...WHOLE }),
+    ),
   );
   const { hiddenSize, numLayers, numKvHeads } = model.config;
   const config = {

@@ -1,3 +1,6 @@
+import { FOLD_TOKENS, folds } from "../../src/compress/fold.ts";
+import { joinParts, placeRows } from "../../src/compress/join-rows.ts";
+import type { CompressedRows } from "../../src/compress/method.ts";
 import { describe, expect, test } from "vitest";
 import { ADAPTER_SELECTIONS } from "../../src/cache/adapter.ts";
 import { CompressionContext } from "../../src/compress/context.ts";
@@ -50,12 +53,15 @@ describe.each(["llama", "gpt2"])("training %s with a selection that is", (name) 
   }
 
   const cases = ADAPTER_SELECTIONS.flatMap((selection) => [
-    { selection, strengthExponent: 0 },
-    { selection, strengthExponent: 2 },
+    { selection, strengthExponent: 0, foldTokens: FOLD_TOKENS },
+    { selection, strengthExponent: 2, foldTokens: FOLD_TOKENS },
+    // Of two and three folds, and, with another passage beside them, of one and two.
+    { selection, strengthExponent: 2, foldTokens: 12 },
+    { selection, strengthExponent: 0, foldTokens: 21 },
   ]);
   test.each(cases)(
-    "$selection, updates weighed by dropped parts to the power $strengthExponent: the loss is what compressing and asking measures",
-    async ({ selection, strengthExponent }) => {
+    "$selection, updates weighed by dropped parts to the power $strengthExponent, folds of $foldTokens: the loss is what compressing and asking measures",
+    async ({ selection, strengthExponent, foldTokens }) => {
       const made = tinyAdapter(model(), { selection });
       const adapter = { ...made, config: { ...made.config, strengthExponent } };
       const { rank, alpha, eta, sinks, gate } = adapter.config;
@@ -67,6 +73,7 @@ describe.each(["llama", "gpt2"])("training %s with a selection that is", (name) 
         strengthExponent,
         scorerLoss: 0,
         scorerProbes: "questions",
+        foldTokens,
       };
       const step = await stepsOf(settings, rank, alpha);
       const parameters = parametersOf(adapter);
@@ -77,7 +84,13 @@ describe.each(["llama", "gpt2"])("training %s with a selection that is", (name) 
       for (const [i, { contextIds, turns: own }] of PASSAGES.entries()) {
         const context = new CompressionContext(model(), contextIds);
         const count = keptCount(contextIds.length, KEEP[i] ?? 1, sinks);
-        const { layers, positions } = await method.compress({ context, count, sinks, seed: 0 });
+        const parts: CompressedRows[] = [];
+        for (const fold of folds(contextIds.length, count, sinks, foldTokens)) {
+          const own = new CompressionContext(model(), contextIds.slice(fold.start, fold.end), { position: fold.start });
+          const rows = await method.compress({ context: own, count: fold.count, sinks: fold.sinks, seed: 0 });
+          parts.push(placeRows(rows, fold.start));
+        }
+        const { layers, positions } = joinParts(parts, model().config);
         expect(positions.map((kept) => [...kept])).toEqual(trained.kept[i]?.kept.map((kept) => [...kept]));
         const counts = positions.map(({ length }) => length);
         if (selection === "across-heads") expect(new Set(counts).size).toBeGreaterThan(1);

@@ -1,3 +1,4 @@
+import { FOLD_TOKENS } from "../../src/compress/fold.ts";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { examplesInMemory } from "../../src/data/example-set.ts";
 import type { PassageExample } from "../../src/data/examples.ts";
@@ -42,6 +43,7 @@ beforeAll(async () => {
       selection: "shared",
       scorerLoss: 0,
       scorerProbes: "questions",
+      foldTokens: FOLD_TOKENS,
       strengthExponent: 0,
     },
   };

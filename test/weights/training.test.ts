@@ -1,3 +1,4 @@
+import { FOLD_TOKENS } from "../../src/compress/fold.ts";
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openSafetensors } from "../../src/formats/safetensors/open.ts";
@@ -59,6 +60,7 @@ async function oneStep(files: ModelFiles, eightBits?: EightBitLayers): Promise<S
       selection: "shared",
       scorerLoss: 0,
       scorerProbes: "questions",
+      foldTokens: FOLD_TOKENS,
       strengthExponent: 0,
     } as const,
   };

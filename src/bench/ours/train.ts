@@ -1,3 +1,4 @@
+import { FOLD_TOKENS } from "../../compress/fold.ts";
 import { loadAdapter } from "../../cache/load-adapter.ts";
 import type { PassageExample } from "../../data/examples.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
@@ -41,6 +42,7 @@ export async function trainingSide(
       selection: "shared",
       scorerLoss: 0,
       scorerProbes: "questions",
+      foldTokens: FOLD_TOKENS,
       strengthExponent: 0,
     },
   };

@@ -14,11 +14,12 @@ import { familyOf } from "../../models/families/index.ts";
  * Graphs of one layer for training. Training runs layer by layer, with the layer's weights fed as inputs: one graph serves every layer,
  * and what a layer needs for its backward pass is a plain list of tensors. Weights are named as those of layer 0.
  *
- * Symbols: B passages, S context tokens, R reader tokens (all questions of a passage, one after the other), K kept rows, N = B·S.
+ * Symbols: B passages, S context tokens, R reader tokens (all questions of a passage, one after the other), K kept rows, N = B·S; E folds of F
+ * tokens where contexts are encoded fold by fold, else E = B and F = S.
  */
 
 /** Padding comes after a context, so causality alone hides it: one mask serves all passages. */
-const CAUSAL: readonly Dim[] = [1, 1, "S", "S"];
+const causal = (tokens: Dim): readonly Dim[] => [1, 1, tokens, tokens];
 
 type BlockInputs = Omit<BlockContext, "past" | "adapter" | "rotaryRows" | "sight"> & {
   readonly rotaryRows: Node<"Input">;
@@ -51,15 +52,18 @@ export function embedGraph(config: ModelConfig): Graph {
 }
 
 /** How far the tokens of contexts see, for the fused kernel: to themselves. */
-const contextReach = (): Reach => ({ last: input("last", "int32", ["B"]), total: input("total", "int32", [1]) });
+const contextReach = (batch: Dim): Reach => ({
+  last: input("last", "int32", [batch]),
+  total: input("total", "int32", [1]),
+});
 
 /**
  * The frozen model over the context: x -> x, keys, values [B, G, S, D]. The teacher's.
  * @param fused by the fused kernel, which takes `last` and `total` in the place of `bias`
  */
 export function encodeFrozenGraph(config: ModelConfig, fused = false): Graph {
-  const inputs = blockInputs(config, "B", "S", CAUSAL);
-  const sight = fused ? contextReach() : inputs.sight;
+  const inputs = blockInputs(config, "B", "S", causal("S"));
+  const sight = fused ? contextReach("B") : inputs.sight;
   const { x, own } = familyOf(config).block(0, hiddenInput(config, "B", "S"), { ...inputs, sight });
   return defineGraph("encode.frozen", { "x.out": x, keys: own.keys, values: own.values }, [inputs.rotaryRows]);
 }
@@ -75,14 +79,14 @@ export function encodeAdaptedGraphs(
   shape: AdapterShape,
   { last, fused = false }: { readonly last: boolean; readonly fused?: boolean },
 ): SplitGraphs {
-  const x = hiddenInput(config, "B", "S");
+  const x = hiddenInput(config, "E", "F");
   const lora = loraInputs(config, shape, "");
-  const [routed, strength] = [input("routed", "float32", ["B*S", 1]), input("strength", "float32", ["B*S", 1])];
+  const [routed, strength] = [input("routed", "float32", ["E*F", 1]), input("strength", "float32", ["E*F", 1])];
   const keptShape = ["B", config.numKvHeads, "K"];
   const kept = input("kept", "int64", keptShape);
   const gate = input("gate", "float32", keptShape);
-  const inputs = blockInputs(config, "B", "S", CAUSAL);
-  const kernel = fused ? contextReach() : undefined;
+  const inputs = blockInputs(config, "E", "F", causal("F"));
+  const kernel = fused ? contextReach("E") : undefined;
   const block = familyOf(config).block(0, x, { ...inputs, kernel, adapter: { lora, routed, strength } });
   const outputs = {
     ...(last ? {} : { "x.out": block.x }),

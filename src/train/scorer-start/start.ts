@@ -50,7 +50,7 @@ export async function startScorer(
       const probes = turns
         .filter(({ kind }) => config.scorerProbes === "turns" || kind === "question")
         .map(({ questionIds, answerIds }) => [...questionIds, ...answerIds]);
-      samples.push(await scorerSample(model, { contextIds, probes, eta: config.eta, selection: config.selection }));
+      samples.push(await scorerSample(model, { ...config, contextIds, probes }));
       onPassage?.(samples.length, chosen.length);
     }
     const shape = { hiddenSize: files.config.hiddenSize, columns: scoreColumnsOf(config, files.config) };

@@ -1,4 +1,5 @@
 import type { AdapterSelection } from "../../cache/adapter.ts";
+import { folds } from "../../compress/fold.ts";
 import { probeAttention } from "../../compress/probe-attention.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
 import { attentionTargets } from "../attention-targets.ts";
@@ -17,6 +18,8 @@ export interface ScorerSampleRequest {
   readonly probes: readonly (readonly number[])[];
   readonly eta: number;
   readonly selection: AdapterSelection;
+  readonly sinks: number;
+  readonly foldTokens: number;
 }
 
 /**
@@ -25,9 +28,15 @@ export interface ScorerSampleRequest {
  */
 export async function scorerSample(
   model: LanguageModel,
-  { contextIds, probes, eta, selection }: ScorerSampleRequest,
+  { contextIds, probes, eta, selection, sinks, foldTokens }: ScorerSampleRequest,
 ): Promise<ScorerSample> {
-  const { data: hidden } = await model.hiddenAfter(eta, contextIds);
+  const { hiddenSize } = model.config;
+  const hidden = new Float32Array(contextIds.length * hiddenSize);
+  // The scorer sees a fold by itself, the probes all of the context.
+  for (const { start, end } of folds(contextIds.length, contextIds.length, sinks, foldTokens)) {
+    const { data } = await model.hiddenAfter(eta, contextIds.slice(start, end), { position: start });
+    hidden.set(data, start * hiddenSize);
+  }
   const attention = await probeAttention(model, contextIds, probes);
   const tokens = contextIds.length;
   const heads = attention.flatMap((layer) =>

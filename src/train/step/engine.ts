@@ -14,6 +14,8 @@ export interface StepSettings {
   readonly selection: AdapterSelection;
   /** See `AdapterConfig`. */
   readonly strengthExponent: number;
+  /** Tokens of a context that are encoded in one piece; longer ones are folded (METHOD section 6). */
+  readonly foldTokens: number;
   /** Weight of the distance between scores and the attention that the teacher's probes pay; 0 for none, as the paper has it. */
   readonly scorerLoss: number;
   /** What the probes are: the passage's questions, or all its turns, what is to be repeated too. */

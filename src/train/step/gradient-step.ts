@@ -1,16 +1,17 @@
 import type { TokenSelection } from "../../compress/select.ts";
 import { residentOf } from "../../runtime/feeding.ts";
-import { asDType, type Tensor } from "../../tensor/tensor.ts";
+import { asDType, type Tensor, tensor } from "../../tensor/tensor.ts";
 import type { TrainingBatch } from "../batch.ts";
 import { type LoadedParameters, type Parameters, SCORER_PREFIX } from "../parameters.ts";
-import type { StepEngine } from "./engine.ts";
+import { scoreColumnsOf, type StepEngine } from "./engine.ts";
+import { FoldLayout } from "./fold-layout.ts";
 import { prepareInputs } from "./inputs.ts";
 import { lossAndGradient } from "./loss.ts";
 import { type ScorerLoss, scorerLoss } from "./scorer-loss.ts";
 import { scoreGradient, select } from "./selection.ts";
 import { runStudent } from "./student.ts";
 import { Tape } from "./tape.ts";
-import { runTeacher } from "./teacher.ts";
+import { encodedHidden, runTeacher } from "./teacher.ts";
 
 export interface StepResult {
   readonly loss: number;
@@ -38,16 +39,19 @@ export async function gradientStep(
   keep: readonly number[],
 ): Promise<StepResult> {
   const { programs, settings } = engine;
-  const inputs = await prepareInputs(engine, batch);
+  const layout = new FoldLayout(batch, settings);
+  const inputs = await prepareInputs(engine, batch, layout);
   const scoring = new Tape();
   const teacher = await runTeacher(engine, batch, inputs);
+  const hidden = layout.isWhole ? teacher.hidden : await encodedHidden(engine, inputs);
   const scored = residentOf(
-    await scoring.forward(programs.scorer, { ...parameters.scorer, hidden: teacher.hidden }, ["scores"]),
+    await scoring.forward(programs.scorer, { ...parameters.scorer, hidden }, ["scores"]),
     "scores",
   );
-  const scores = asDType(await engine.runtime.download(scored), "float32").data;
+  const columns = scoreColumnsOf(settings, engine.config);
+  const scores = layout.toContexts(asDType(await engine.runtime.download(scored), "float32").data, columns);
   scored.release();
-  const selection = select(batch, engine.config, scores, keep, settings);
+  const selection = select(batch, engine.config, scores, keep, settings, layout);
   const student = await runStudent(engine, batch, inputs, parameters, selection);
   try {
     const { gradient, ...losses } = await lossAndGradient(engine, batch, teacher.reader, student.reader);
@@ -56,7 +60,9 @@ export async function gradientStep(
     const scorer =
       settings.scorerLoss > 0 ? scorerLoss(batch, engine.config, scores, teacher.attention, settings) : NONE;
     scorer.gradient.forEach((d, i) => (dScores.data[i] = (dScores.data[i] ?? 0) + d));
-    const { outputs } = await scoring.backward({ "d.scores": dScores }, []);
+    const dFolds = layout.toFolds(dScores.data, columns);
+    const seeds = { "d.scores": tensor("float32", [dFolds.length / columns, columns], dFolds) };
+    const { outputs } = await scoring.backward(seeds, []);
     return {
       ...losses,
       scorerDistance: scorer.distance,
@@ -66,7 +72,9 @@ export async function gradientStep(
   } finally {
     student.release();
     scoring.release();
-    if (teacher.hidden !== inputs.contextX) teacher.hidden.release();
+    for (const own of new Set([hidden, teacher.hidden])) {
+      if (own !== inputs.contextX && own !== inputs.encoded.x) own.release();
+    }
     inputs.release();
   }
 }

@@ -6,6 +6,7 @@ import type { Feeds, Resident } from "../../runtime/runtime.ts";
 import { ints } from "../../tensor/tensor.ts";
 import { contextBias, type TrainingBatch } from "../batch.ts";
 import type { StepEngine } from "./engine.ts";
+import type { FoldLayout } from "./fold-layout.ts";
 
 /** Feeds that every layer shares, uploaded once. */
 export interface StepInputs {
@@ -13,6 +14,8 @@ export interface StepInputs {
   readonly readerX: Resident;
   /** Rotary tables, causal bias and reach of the contexts. */
   readonly context: Readonly<Record<string, Resident>>;
+  /** What is encoded with adapters, fold by fold: the contexts themselves where each is one fold. */
+  readonly encoded: { readonly x: Resident; readonly feeds: Readonly<Record<string, Resident>> };
   /** Rotary tables of the readers. */
   readonly reader: Readonly<Record<string, Resident>>;
   release(): void;
@@ -21,6 +24,7 @@ export interface StepInputs {
 export async function prepareInputs(
   { runtime, config, programs, weights }: StepEngine,
   batch: TrainingBatch,
+  layout: FoldLayout,
 ): Promise<StepInputs> {
   const embed = async (ids: readonly number[], positions: readonly number[]): Promise<Resident> => {
     const feeds = { ids: ints([ids.length], ids), positions: ints([ids.length], positions) };
@@ -37,25 +41,50 @@ export async function prepareInputs(
     );
   const contextX = await embed(batch.contextIds, batch.contextPositions);
   const readerX = await embed(batch.readerIds, batch.readerPositions);
-  const context = await upload({
-    ...rotaryFeeds(config, batch.batch, batch.contextPositions),
-    bias: contextBias(batch.contextWidth),
-    ...readingReach(
-      Array.from({ length: batch.batch }, () => ({ used: 0, count: batch.contextWidth })),
-      batch.contextWidth,
-    ),
-  });
+  const causal = (rows: number, width: number, positions: readonly number[]): Promise<Record<string, Resident>> =>
+    upload({
+      ...rotaryFeeds(config, rows, positions),
+      bias: contextBias(width),
+      ...readingReach(
+        Array.from({ length: rows }, () => ({ used: 0, count: width })),
+        width,
+      ),
+    });
+  const context = await causal(batch.batch, batch.contextWidth, batch.contextPositions);
+  const foldedRows = async (): Promise<StepInputs["encoded"]> => {
+    const { ids, positions } = foldTokensOf(batch, layout);
+    return { x: await embed(ids, positions), feeds: await causal(layout.folds.length, layout.width, positions) };
+  };
+  const encoded = layout.isWhole ? { x: contextX, feeds: context } : await foldedRows();
   const reader = await upload(rotaryFeeds(config, batch.batch, batch.readerPositions));
   return {
     contextX,
     readerX,
     context,
+    encoded,
     reader,
     release: () => {
-      for (const resident of [contextX, readerX, ...Object.values(context), ...Object.values(reader)])
-        resident.release();
+      const own = [contextX, encoded.x, readerX, ...[context, encoded.feeds, reader].flatMap(Object.values<Resident>)];
+      for (const resident of new Set(own)) resident.release();
     },
   };
+}
+
+/** Tokens and positions of the folds, [E · F], padded as contexts are. */
+function foldTokensOf(
+  { contextIds, contextWidth }: TrainingBatch,
+  { folds, width }: FoldLayout,
+): { readonly ids: number[]; readonly positions: number[] } {
+  const ids: number[] = [];
+  const positions: number[] = [];
+  for (const { passage, start, end } of folds) {
+    for (let position = start; position < start + width; position++) {
+      ids.push(position < end ? (contextIds[passage * contextWidth + position] ?? 0) : 0);
+      // Padding stands where there is always a position.
+      positions.push(position < end ? position : start);
+    }
+  }
+  return { ids, positions };
 }
 
 /** Tables with one row a token, where the model has them, and the rows that name them, whose shape tells every graph its sizes. */

@@ -1,4 +1,5 @@
 import { gateSlope, gateValue } from "../../compress/gate.ts";
+import { folds } from "../../compress/fold.ts";
 import { keptCount } from "../../compress/kept-count.ts";
 import { headEntries } from "../../compress/rows.ts";
 import { strengthOf } from "../../compress/strength.ts";
@@ -7,6 +8,7 @@ import type { ModelConfig } from "../../models/config.ts";
 import { MASKED } from "../../models/reading-bias.ts";
 import { ints, type Tensor, tensor } from "../../tensor/tensor.ts";
 import type { TrainingBatch } from "../batch.ts";
+import type { FoldLayout } from "./fold-layout.ts";
 import { isRagged, scoreColumnsOf, type StepSettings } from "./engine.ts";
 
 /** Kept rows of one layer, as the graphs want them. */
@@ -28,7 +30,7 @@ export interface Selection {
   readonly counts: readonly number[];
   /** One entry for all layers of a shared selection, else one for each. */
   readonly layers: readonly LayerSelection[];
-  /** [B · S, 1]: what updates of keys and values are multiplied by, and those of queries and outputs, 0 where none act. */
+  /** [E · F, 1]: what updates of keys and values are multiplied by, and those of queries and outputs, 0 where none act. */
   readonly strength: Tensor<"float32">;
   readonly routed: Tensor<"float32">;
 }
@@ -43,32 +45,40 @@ export function select(
   scores: Float32Array,
   keep: readonly number[],
   settings: StepSettings,
+  layout: FoldLayout,
 ): Selection {
   const { contextWidth, contextLengths } = batch;
   const columns = scoreColumnsOf(settings, config);
   const counts = contextLengths.map((length, b) => keptCount(length, keep[b] ?? 1, settings.sinks));
-  const passages = contextLengths.map((length, b) => {
-    const start = b * contextWidth * columns;
-    const { selection, sinks } = settings;
-    const own = scores.subarray(start, start + length * columns);
-    return selectTokens(own, { selection, columns, count: counts[b] ?? 0, sinks });
-  });
+  const { selection, sinks, foldTokens } = settings;
+  const pieces = contextLengths.map((length, b) => folds(length, counts[b] ?? 0, sinks, foldTokens));
+  const passages = pieces.map((own, b) =>
+    joined(
+      own.map(({ start, end, count, sinks: firsts }) => {
+        const at = (position: number): number => (b * contextWidth + position) * columns;
+        const found = selectTokens(scores.subarray(at(start), at(end)), { selection, columns, count, sinks: firsts });
+        return moved(found, start);
+      }),
+    ),
+  );
   const routed = new Float32Array(passages.length * contextWidth);
   const strength = new Float32Array(routed.length);
   passages.forEach((passage, b) => {
-    const own = strengthOf(settings, counts[b] ?? 0, contextLengths[b] ?? 1);
-    for (const position of passage.routed) routed[b * contextWidth + position] = own;
-    strength.fill(own, b * contextWidth, (b + 1) * contextWidth);
+    const first = b * contextWidth;
+    for (const { start, end, count } of pieces[b] ?? []) {
+      strength.fill(strengthOf(settings, count, end - start), first + start, first + end);
+    }
+    for (const position of passage.routed) routed[first + position] = strength[first + position] ?? 0;
   });
   const layers = Array.from({ length: settings.selection === "shared" ? 1 : config.numLayers }, (_, layer) =>
-    layerSelection({ batch, config, scores, settings, passages, columns }, layer),
+    layerSelection({ batch, config, scores, settings, passages, columns, layout }, layer),
   );
   return {
     passages,
     counts,
     layers,
-    strength: tensor("float32", [strength.length, 1], strength),
-    routed: tensor("float32", [routed.length, 1], routed),
+    strength: column(layout.toFolds(strength, 1)),
+    routed: column(layout.toFolds(routed, 1)),
   };
 }
 
@@ -79,10 +89,29 @@ interface LayerRequest {
   readonly settings: StepSettings;
   readonly passages: readonly TokenSelection[];
   readonly columns: number;
+  readonly layout: FoldLayout;
+}
+
+const column = (values: Float32Array<ArrayBuffer>): Tensor<"float32"> => tensor("float32", [values.length, 1], values);
+
+/** A fold's selection at the positions of the whole context. */
+function moved({ kept, routed }: TokenSelection, by: number): TokenSelection {
+  const shift = (positions: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => positions.map((own) => own + by);
+  return { kept: kept.map(shift), routed: shift(routed) };
+}
+
+function joined(parts: readonly TokenSelection[]): TokenSelection {
+  const [first] = parts;
+  if (parts.length === 1 && first !== undefined) return first;
+  const join = (all: readonly Int32Array[]): Int32Array<ArrayBuffer> => Int32Array.from(all.flatMap((own) => [...own]));
+  return {
+    kept: (first?.kept ?? []).map((_, i) => join(parts.map(({ kept }) => kept[i] ?? new Int32Array()))),
+    routed: join(parts.map(({ routed }) => routed)),
+  };
 }
 
 function layerSelection(request: LayerRequest, layer: number): LayerSelection {
-  const { batch, config, scores, settings, passages, columns } = request;
+  const { batch, config, scores, settings, passages, columns, layout } = request;
   const { numKvHeads } = config;
   const width = Math.max(
     ...passages.flatMap(({ kept }) => headEntries(kept, layer, numKvHeads).map(({ length }) => length)),
@@ -94,9 +123,9 @@ function layerSelection(request: LayerRequest, layer: number): LayerSelection {
   const padding = new Float32Array(passages.length * numKvHeads * keys);
   passages.forEach(({ kept }, b) => {
     headEntries(kept, layer, numKvHeads).forEach((positions, head) => {
-      const first = (b * numKvHeads + head) * batch.contextWidth;
       const slots = (b * numKvHeads + head) * width;
-      for (let slot = 0; slot < width; slot++) rows.push(first + (positions[slot] ?? 0));
+      for (let slot = 0; slot < width; slot++)
+        rows.push(layout.keyRow(b * batch.contextWidth + (positions[slot] ?? 0), head, numKvHeads));
       const start = (b * numKvHeads + head) * keys;
       padding.fill(MASKED, start + positions.length, start + width);
       positions.forEach((position, slot) => {

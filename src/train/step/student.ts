@@ -36,7 +36,7 @@ export async function runStudent(
     return resident;
   };
   const encoding = {
-    ...inputs.context,
+    ...inputs.encoded.feeds,
     routed: hold(await runtime.upload(selection.routed)),
     strength: hold(await runtime.upload(selection.strength)),
   };
@@ -57,7 +57,7 @@ export async function runStudent(
   }
   const [encoder, readers] = [new Tape(), new Tape()];
   const last = weights.layers.length - 1;
-  let [x, reader] = [inputs.contextX, inputs.readerX];
+  let [x, reader] = [inputs.encoded.x, inputs.readerX];
   for (const [layer, layerWeights] of weights.layers.entries()) {
     const own = kept[layer] ?? kept[0];
     const program = layer === last ? programs.encodeAdaptedLast : programs.encodeAdapted;

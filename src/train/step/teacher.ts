@@ -19,6 +19,20 @@ function probesOf({ probing, readerTurns }: TrainingBatch, { scorerProbes }: Ste
   return scorerProbes === "questions" ? probing : Float32Array.from(readerTurns, (turn) => (turn < 0 ? 0 : 1));
 }
 
+/** Residual stream of folded contexts after η blocks, [E · F, hidden]: what the scorer sees of them, as when they are compressed. */
+export async function encodedHidden(engine: StepEngine, { encoded }: StepInputs): Promise<Resident> {
+  const { encodeFrozen } = engine.programs;
+  let { x } = encoded;
+  for (const layerWeights of engine.weights.layers.slice(0, engine.settings.eta)) {
+    const feeds = pickFeeds(encodeFrozen, layerWeights, encoded.feeds, { x });
+    const { residents } = await encodeFrozen.runKeeping(feeds, encodeFrozen.outputs);
+    if (x !== encoded.x) x.release();
+    for (const name of ["keys", "values"]) residentOf(residents, name).release();
+    x = residentOf(residents, "x.out");
+  }
+  return x;
+}
+
 /** The frozen model reads the full contexts, layer by layer, the readers following one layer at a time. */
 export async function runTeacher(engine: StepEngine, batch: TrainingBatch, inputs: StepInputs): Promise<TeacherResult> {
   const { runtime, programs, weights, settings } = engine;
