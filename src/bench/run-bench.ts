@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { USUAL_CHOICES } from "../cache/adapter.ts";
 import { saveAdapter } from "../cache/save-adapter.ts";
 import { familyOf } from "../models/families/index.ts";
 import type { ModelFiles } from "../models/model-files.ts";
@@ -127,7 +128,8 @@ async function saveStart({ name, hash, config }: ModelFiles, sizes: Sizes, folde
     sinks: STEP_SETTINGS.sinks,
     gate: "sigmoid",
     selection: "shared",
-    strengthExponent: 0,
+    ...USUAL_CHOICES,
+    scorerWidth: config.hiddenSize,
     baseModel: { name, hash },
     targets: {
       layersPath: family.layerPath(0).replace(/\.0$/, ""),

@@ -1,5 +1,6 @@
 import type { Adapter } from "./adapter.ts";
 import { sha256 } from "../util/sha256.ts";
+import { laterSettings } from "./adapter-json.ts";
 import { adapterArrays } from "./adapter-tensors.ts";
 
 /**
@@ -7,13 +8,13 @@ import { adapterArrays } from "./adapter-tensors.ts";
  * The names of model and program do not count, nor how values are stored; rounding them to F16 makes another adapter.
  */
 export function adapterHash(adapter: Adapter): string {
-  const { rank, alpha, useRslora, eta, sinks, gate, selection, strengthExponent, baseModel, targets } = adapter.config;
+  const { rank, alpha, useRslora, eta, sinks, gate, selection, baseModel, targets } = adapter.config;
   const settings = {
     eta,
     sinks,
     gate,
     selection,
-    ...(strengthExponent === 0 ? {} : { strength_exponent: strengthExponent }),
+    ...laterSettings(adapter.config),
     rank,
     alpha,
     use_rslora: useRslora,

@@ -1,7 +1,16 @@
 import { z } from "zod";
 import { boundedList } from "../util/bounded-list.ts";
 import { quote } from "../util/quote.ts";
-import { ADAPTER_SELECTIONS, type AdapterConfig } from "./adapter.ts";
+import {
+  ADAPTER_ROUTINGS,
+  ADAPTER_SELECTIONS,
+  type AdapterConfig,
+  FOLD_POSITIONS,
+  SCORER_ACTIVATIONS,
+  SCORER_NORMS,
+  SINK_GATES,
+  USUAL_CHOICES,
+} from "./adapter.ts";
 
 export const ADAPTER_FORMAT = "kv-distill-adapter";
 export const ADAPTER_VERSION = 1;
@@ -25,6 +34,12 @@ export const kvDistillSchema = z.strictObject({
   gate: z.enum(["sigmoid", "straight-through"]),
   selection: z.enum(ADAPTER_SELECTIONS),
   strength_exponent: z.number().min(0).max(MOST_EXPONENT).optional(),
+  sink_gate: z.enum(SINK_GATES).optional(),
+  routing: z.enum(ADAPTER_ROUTINGS).optional(),
+  fold_positions: z.enum(FOLD_POSITIONS).optional(),
+  scorer_norm: z.enum(SCORER_NORMS).optional(),
+  scorer_activation: z.enum(SCORER_ACTIVATIONS).optional(),
+  scorer_width: count.optional(),
   rank: count,
   alpha: z.number().positive(),
   use_rslora: z.boolean(),
@@ -80,6 +95,33 @@ function isOff(value: unknown): boolean {
   return value === null || value === false;
 }
 
+type LaterSettings = Pick<
+  KvDistillJson,
+  | "strength_exponent"
+  | "sink_gate"
+  | "routing"
+  | "fold_positions"
+  | "scorer_norm"
+  | "scorer_activation"
+  | "scorer_width"
+>;
+
+/** Settings that the first adapters had none of, in order: file and hash leave out what is as usual. */
+export function laterSettings(config: AdapterConfig): LaterSettings {
+  const usual = { ...USUAL_CHOICES, scorerWidth: config.targets.hiddenSize };
+  const own = (name: keyof LaterSettings, key: keyof typeof usual) =>
+    config[key] === usual[key] ? {} : { [name]: config[key] };
+  return {
+    ...own("strength_exponent", "strengthExponent"),
+    ...own("sink_gate", "sinkGate"),
+    ...own("routing", "routing"),
+    ...own("fold_positions", "foldPositions"),
+    ...own("scorer_norm", "scorerNorm"),
+    ...own("scorer_activation", "scorerActivation"),
+    ...own("scorer_width", "scorerWidth"),
+  };
+}
+
 /** `kv-distill.json` of an adapter. */
 export function encodeKvDistillJson(config: AdapterConfig, hash: string): KvDistillJson {
   const { targets } = config;
@@ -90,8 +132,7 @@ export function encodeKvDistillJson(config: AdapterConfig, hash: string): KvDist
     sinks: config.sinks,
     gate: config.gate,
     selection: config.selection,
-    // Earlier adapters have none.
-    ...(config.strengthExponent === 0 ? {} : { strength_exponent: config.strengthExponent }),
+    ...laterSettings(config),
     rank: config.rank,
     alpha: config.alpha,
     use_rslora: config.useRslora,
@@ -118,7 +159,13 @@ export function decodeKvDistillJson(json: KvDistillJson): AdapterConfig {
     sinks: json.sinks,
     gate: json.gate,
     selection: json.selection,
-    strengthExponent: json.strength_exponent ?? 0,
+    strengthExponent: json.strength_exponent ?? USUAL_CHOICES.strengthExponent,
+    sinkGate: json.sink_gate ?? USUAL_CHOICES.sinkGate,
+    routing: json.routing ?? USUAL_CHOICES.routing,
+    foldPositions: json.fold_positions ?? USUAL_CHOICES.foldPositions,
+    scorerNorm: json.scorer_norm ?? USUAL_CHOICES.scorerNorm,
+    scorerActivation: json.scorer_activation ?? USUAL_CHOICES.scorerActivation,
+    scorerWidth: json.scorer_width ?? json.hidden_size,
     baseModel: json.base_model,
     targets: {
       layersPath: json.layers_path,

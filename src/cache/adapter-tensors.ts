@@ -8,14 +8,14 @@ export interface AdapterTensor {
 
 /** Shapes of the scorer's tensors. */
 export function scorerShapes(
-  config: Pick<AdapterConfig, "selection" | "targets">,
+  config: Pick<AdapterConfig, "selection" | "targets" | "scorerWidth">,
 ): Readonly<Record<keyof Scorer, readonly number[]>> {
-  const { hiddenSize } = config.targets;
+  const { scorerWidth, targets } = config;
   const columns = scoreColumns(config);
   return {
-    "fc1.weight": [hiddenSize, hiddenSize],
-    "fc1.bias": [hiddenSize],
-    "fc2.weight": [columns, hiddenSize],
+    "fc1.weight": [scorerWidth, targets.hiddenSize],
+    "fc1.bias": [scorerWidth],
+    "fc2.weight": [columns, scorerWidth],
     "fc2.bias": [columns],
   };
 }

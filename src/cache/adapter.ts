@@ -30,7 +30,39 @@ export type AdapterGate = "sigmoid" | "straight-through";
 export type AdapterSelection = "shared" | "per-head" | "across-heads";
 export const ADAPTER_SELECTIONS: readonly AdapterSelection[] = ["shared", "per-head", "across-heads"];
 
-export interface AdapterConfig {
+/**
+ * Tokens that the query and output adapters act on (METHOD section 2); those of keys and values act on all.
+ * - "kept": those that are kept; the paper's.
+ * - "all": every token; the paper's ablation.
+ */
+export type AdapterRouting = "kept" | "all";
+export const ADAPTER_ROUTINGS: readonly AdapterRouting[] = ["kept", "all"];
+
+/** What the keys of the leading tokens that are always kept are multiplied by: 1, or the gate of their score as those of all others. */
+export type SinkGate = "one" | "score";
+export const SINK_GATES: readonly SinkGate[] = ["one", "score"];
+
+/**
+ * Positions of the tokens of a fold while it is encoded (METHOD section 6).
+ * - "context": those in the whole context, at which the rows are read afterwards.
+ * - "fold": each fold's own, from 0.
+ */
+export type FoldPositions = "context" | "fold";
+export const FOLD_POSITIONS: readonly FoldPositions[] = ["context", "fold"];
+
+export const SCORER_NORMS = ["layer", "none"] as const;
+export const SCORER_ACTIVATIONS = ["gelu", "gelu-tanh", "silu"] as const;
+
+/** The scorer's form, which the paper leaves open: norm, linear, activation, linear (METHOD section 1). */
+export interface ScorerForm {
+  /** In front of it, without parameters. */
+  readonly scorerNorm: (typeof SCORER_NORMS)[number];
+  readonly scorerActivation: (typeof SCORER_ACTIVATIONS)[number];
+  /** Units between the two linear maps. */
+  readonly scorerWidth: number;
+}
+
+export interface AdapterConfig extends ScorerForm {
   readonly rank: number;
   readonly alpha: number;
   /** Rank-stabilised LoRA: scale α / √rank instead of α / rank. */
@@ -39,10 +71,13 @@ export interface AdapterConfig {
   readonly fanInFanOut: boolean;
   /** The scorer reads the residual stream after this many blocks. */
   readonly eta: number;
-  /** Leading tokens that are always kept, with gate 1. */
+  /** Leading tokens that are always kept. */
   readonly sinks: number;
   readonly gate: AdapterGate;
+  readonly sinkGate: SinkGate;
   readonly selection: AdapterSelection;
+  readonly routing: AdapterRouting;
+  readonly foldPositions: FoldPositions;
   /** What updates are multiplied by: (1 − kept part) to this power; 0, the paper's, for 1 whatever is kept. */
   readonly strengthExponent: number;
   /** The hash is that of the model's configuration and weights, sha256 in lower-case hex. */
@@ -52,19 +87,29 @@ export interface AdapterConfig {
   readonly createdBy: string;
 }
 
+/** What an adapter chooses where its file says nothing; its scorer is then as wide as the model. */
+export const USUAL_CHOICES = {
+  strengthExponent: 0,
+  sinkGate: "one",
+  routing: "kept",
+  foldPositions: "context",
+  scorerNorm: "layer",
+  scorerActivation: "gelu",
+} as const satisfies Partial<AdapterConfig>;
+
 /** One low-rank update: A [rank, inputs] and B [outputs, rank], row-major. */
 export interface LoraMatrices {
   readonly a: Float32Array<ArrayBuffer>;
   readonly b: Float32Array<ArrayBuffer>;
 }
 
-/** The scorer's parameters (METHOD section 1), E = hidden size, C = scores of a token (see `scoreColumns`). */
+/** The scorer's parameters (METHOD section 1), E = hidden size, W = `scorerWidth`, C = scores of a token (see `scoreColumns`). */
 export interface Scorer {
-  /** [E, E] */
+  /** [W, E] */
   readonly "fc1.weight": Float32Array<ArrayBuffer>;
-  /** [E] */
+  /** [W] */
   readonly "fc1.bias": Float32Array<ArrayBuffer>;
-  /** [C, E] */
+  /** [C, W] */
   readonly "fc2.weight": Float32Array<ArrayBuffer>;
   /** [C] */
   readonly "fc2.bias": Float32Array<ArrayBuffer>;

@@ -29,7 +29,7 @@ export function checkAdapter(adapter: Adapter, where: string): void {
 }
 
 /** What is impossible in an adapter's settings. */
-export function configFaults({ rank, alpha, eta, sinks, baseModel, targets }: AdapterConfig): string[] {
+export function configFaults({ rank, alpha, eta, sinks, scorerWidth, baseModel, targets }: AdapterConfig): string[] {
   const faults: string[] = [];
   const { layersPath, numLayers, hiddenSize, numKvHeads, modules } = targets;
   const count = (name: string, value: number, least = 1): void => {
@@ -40,6 +40,7 @@ export function configFaults({ rank, alpha, eta, sinks, baseModel, targets }: Ad
   count("hiddenSize", hiddenSize);
   count("numKvHeads", numKvHeads);
   count("sinks", sinks, 0);
+  count("scorerWidth", scorerWidth);
   count("eta", eta);
   if (eta > numLayers) faults.push(`eta is ${eta}, more than the ${numLayers} layers`);
   if (!Number.isFinite(alpha) || alpha <= 0) faults.push(`alpha is ${alpha}`);

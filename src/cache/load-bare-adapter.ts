@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { KvDistillError } from "../util/errors.ts";
-import type { Adapter, AdapterConfig, AdapterTargets } from "./adapter.ts";
+import { type Adapter, type AdapterConfig, type AdapterTargets, USUAL_CHOICES } from "./adapter.ts";
 import { loraPairs } from "./adapter-tensors.ts";
 import { checkAdapter } from "./check-adapter.ts";
 import { openAdapterFiles, readJson } from "./load-adapter.ts";
@@ -44,7 +44,8 @@ export async function loadBareAdapter(folder: string, options: BareAdapterOption
     sinks: sink,
     gate: "sigmoid",
     selection: "shared",
-    strengthExponent: 0,
+    ...USUAL_CHOICES,
+    scorerWidth: options.targets.hiddenSize,
     baseModel: options.baseModel,
     targets: options.targets,
     createdBy: "unknown",

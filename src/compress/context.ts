@@ -53,6 +53,16 @@ export class CompressionContext {
     this.onRead = onRead;
   }
 
+  /** The same tokens at positions from 0. */
+  fromZero(): CompressionContext {
+    if (this.position === 0) return this;
+    const { model, ids, signal, onRead } = this;
+    return new CompressionContext(model, ids, {
+      ...(signal === undefined ? {} : { signal }),
+      ...(onRead === undefined ? {} : { onRead }),
+    });
+  }
+
   /** An empty cache whose first row will be the context's first token. */
   async newCache(): Promise<LayerCache> {
     const cache = await this.model.newCache(this.position);

@@ -1,4 +1,4 @@
-import type { AdapterGate } from "../cache/adapter.ts";
+import type { AdapterConfig, AdapterGate } from "../cache/adapter.ts";
 
 /**
  * How a score acts on the keys of a kept token (METHOD section 3).
@@ -7,6 +7,11 @@ import type { AdapterGate } from "../cache/adapter.ts";
  */
 export type Gate = AdapterGate;
 export const GATES: readonly Gate[] = ["sigmoid", "straight-through"];
+
+/** Position of the first token that has a gate; those in front of it have gate 1 (METHOD section 3). */
+export function firstGated({ sinkGate }: Pick<AdapterConfig, "sinkGate">, sinks: number): number {
+  return sinkGate === "one" ? sinks : 0;
+}
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 

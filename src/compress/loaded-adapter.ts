@@ -1,5 +1,6 @@
 import { adapterHash } from "../cache/adapter-hash.ts";
-import { type Adapter, loraScale, scoreColumns } from "../cache/adapter.ts";
+import { scorerShapes } from "../cache/adapter-tensors.ts";
+import { type Adapter, loraScale } from "../cache/adapter.ts";
 import type { LanguageModel } from "../models/language-model.ts";
 import { type LoadedLora, loadLora } from "../models/loaded-lora.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
@@ -18,18 +19,17 @@ export interface LoadedAdapter {
 /** Puts an adapter where the model runs. */
 export async function attachAdapter(model: LanguageModel, adapter: Adapter): Promise<LoadedAdapter> {
   const { config, lora, scorer } = adapter;
-  const width = config.targets.hiddenSize;
-  const columns = scoreColumns(config);
+  const shapes = scorerShapes(config);
   const loaded = await loadLora(model.runtime, lora, { rank: config.rank, scale: loraScale(config) });
   return {
     adapter,
     hash: adapterHash(adapter),
     lora: loaded,
     scorer: {
-      "fc1.weight": tensor("float32", [width, width], scorer["fc1.weight"]),
-      "fc1.bias": tensor("float32", [width], scorer["fc1.bias"]),
-      "fc2.weight": tensor("float32", [columns, width], scorer["fc2.weight"]),
-      "fc2.bias": tensor("float32", [columns], scorer["fc2.bias"]),
+      "fc1.weight": tensor("float32", shapes["fc1.weight"], scorer["fc1.weight"]),
+      "fc1.bias": tensor("float32", shapes["fc1.bias"], scorer["fc1.bias"]),
+      "fc2.weight": tensor("float32", shapes["fc2.weight"], scorer["fc2.weight"]),
+      "fc2.bias": tensor("float32", shapes["fc2.bias"], scorer["fc2.bias"]),
     },
     release: () => {
       loaded.release();

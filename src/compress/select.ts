@@ -1,4 +1,4 @@
-import type { AdapterSelection } from "../cache/adapter.ts";
+import type { AdapterRouting, AdapterSelection } from "../cache/adapter.ts";
 
 /**
  * Positions to keep: the first `sinks` and the highest scores, `count` in all, sorted (METHOD section 1). Equal scores: the earlier token wins.
@@ -73,12 +73,16 @@ function selectAmong(scores: readonly ArrayLike<number>[], total: number, sinks:
 export interface TokenSelection {
   /** Kept positions, sorted: one entry for all layers and heads, or one for each, layer · numKvHeads + head. */
   readonly kept: readonly Int32Array<ArrayBuffer>[];
-  /** Tokens that the query and output adapters act on (METHOD section 2): those with the highest mean score, as many as a head keeps on average. */
+  /**
+   * Tokens that the query and output adapters act on (METHOD section 2): the kept ones; where heads keep tokens of their own, those with the highest
+   * mean score, as many as a head keeps on average.
+   */
   readonly routed: Int32Array<ArrayBuffer>;
 }
 
 export interface TokenRequest {
   readonly selection: AdapterSelection;
+  readonly routing: AdapterRouting;
   /** Scores of a token. */
   readonly columns: number;
   /** Rows of every head, sinks included; across heads the mean. */
@@ -94,7 +98,7 @@ export interface TokenRequest {
  */
 export function selectTokens(
   scores: Float32Array,
-  { selection, columns, count, most, sinks }: TokenRequest,
+  { selection, routing, columns, count, most, sinks }: TokenRequest,
 ): TokenSelection {
   const tokens = scores.length / columns;
   const all = Array.from({ length: columns }, (_, c) => {
@@ -106,6 +110,7 @@ export function selectTokens(
     selection === "across-heads"
       ? selectAcross(all, count * columns, sinks, most)
       : all.map((own) => selectKept(own, count, sinks));
+  if (routing === "all") return { kept, routed: Int32Array.from({ length: tokens }, (_, i) => i) };
   const [only] = kept;
   if (columns === 1 && only !== undefined) return { kept, routed: only };
   const mean = new Float64Array(tokens);

@@ -4,15 +4,36 @@ import { contextLimit } from "../models/config.ts";
 import type { ModelFiles } from "../models/model-files.ts";
 import { KvDistillError } from "../util/errors.ts";
 import type { TrainConfig } from "./config.ts";
+import { scorerWidthOf } from "./step/engine.ts";
+
+type SharedSetting = keyof AdapterConfig & keyof TrainConfig;
 
 /** Settings that an adapter's values depend on: they cannot change when a run starts from it. */
-const FIXED = ["rank", "alpha", "eta"] as const satisfies readonly (keyof AdapterConfig & keyof TrainConfig)[];
+const FIXED = [
+  "rank",
+  "alpha",
+  "eta",
+  "scorerNorm",
+  "scorerActivation",
+  "scorerWidth",
+] as const satisfies readonly SharedSetting[];
+
+/** Settings that a run may choose anew, but not without being told to. */
+const TAKEN_OVER = [
+  "selection",
+  "routing",
+  "sinkGate",
+  "foldPositions",
+  "strengthExponent",
+] as const satisfies readonly SharedSetting[];
 
 /** Settings that a run takes over from the adapter it starts from, unless it says otherwise. Its scorer has learnt and is not fitted anew. */
-export function settingsFrom({
-  config: { rank, alpha, eta, selection, strengthExponent },
-}: Pick<Adapter, "config">): Partial<TrainConfig> {
-  return { rank, alpha, eta, selection, strengthExponent, scorerStart: "none" };
+export function settingsFrom({ config }: Pick<Adapter, "config">): Partial<TrainConfig> {
+  return {
+    ...Object.fromEntries([...FIXED, ...TAKEN_OVER].map((name) => [name, config[name]])),
+    loraScale: config.useRslora ? "rank-stabilised" : "plain",
+    scorerStart: "none",
+  };
 }
 
 /** What must fit together before a run begins. */
@@ -43,10 +64,11 @@ export function checkRun({ config, files, examples, start }: RunParts): void {
       `model: ${files.name} (sha256 ${files.hash}), the adapter to start from is ${base.name}'s (sha256 ${base.hash})`,
     );
   }
-  for (const key of FIXED) {
-    const own = start?.config[key];
-    if (own !== undefined && own !== config[key]) {
-      faults.push(`${key}: ${String(config[key])}, the adapter to start from has ${String(own)}`);
+  const fixed = start === undefined ? {} : settingsFrom(start);
+  for (const key of [...FIXED, "loraScale"] as const) {
+    const [own, asked] = [fixed[key], key === "scorerWidth" ? scorerWidthOf(config, model) : config[key]];
+    if (own !== undefined && own !== asked) {
+      faults.push(`${key}: ${String(asked)}, the adapter to start from has ${String(own)}`);
     }
   }
   const selection = start?.config.selection;

@@ -1,5 +1,12 @@
 import { z } from "zod";
-import { ADAPTER_SELECTIONS } from "../cache/adapter.ts";
+import {
+  ADAPTER_ROUTINGS,
+  ADAPTER_SELECTIONS,
+  FOLD_POSITIONS,
+  SCORER_ACTIVATIONS,
+  SCORER_NORMS,
+  SINK_GATES,
+} from "../cache/adapter.ts";
 import { FOLD_TOKENS } from "../compress/fold.ts";
 import { GATES } from "../compress/gate.ts";
 import { TRAINING_PRECISIONS } from "../models/precision/precision.ts";
@@ -34,9 +41,39 @@ const TrainConfigSchema = z.strictObject({
     ),
   seed: z.int().min(0).default(0).describe("of the first values, the order of the data and the kept fractions"),
   rank: count.default(32).describe("LoRA rank R (paper: 128)"),
-  alpha: positive.default(16).describe("rsLoRA α: the update is scaled by α/√R"),
+  alpha: positive.default(16).describe("LoRA α"),
+  loraScale: z
+    .enum(["rank-stabilised", "plain"])
+    .default("rank-stabilised")
+    .describe("what updates are scaled by: α/√R (rsLoRA, the paper's), or α/R"),
+  routing: z
+    .enum(ADAPTER_ROUTINGS)
+    .default("kept")
+    .describe("tokens that the adapters of queries and outputs act on (paper: kept; all is its ablation)"),
   eta: count.default(6).describe("blocks of the model below the scorer (paper: 6)"),
+  scorerNorm: z
+    .enum(SCORER_NORMS)
+    .default("layer")
+    .describe("what the scorer does first with the residual stream (paper: open)"),
+  scorerActivation: z
+    .enum(SCORER_ACTIVATIONS)
+    .default("gelu")
+    .describe("between the scorer's two linear maps (paper: open)"),
+  scorerWidth: z
+    .int()
+    .min(0)
+    .max(2 ** 16)
+    .default(0)
+    .describe("units between them; 0 for the model's hidden size (paper: open)"),
+  scorerBias: z
+    .number()
+    .default(3)
+    .describe("score that a new scorer gives every token, nearly; gates start at σ of it (paper: open)"),
   sinks: z.int().min(0).default(4).describe("first tokens, which are always kept (paper: fewer than 10)"),
+  sinkGate: z
+    .enum(SINK_GATES)
+    .default("one")
+    .describe("what multiplies their keys: 1, or the gate of their score (paper: open)"),
   gate: z
     .enum(GATES)
     .default("straight-through")
@@ -117,6 +154,10 @@ const TrainConfigSchema = z.strictObject({
   foldTokens: count
     .default(FOLD_TOKENS)
     .describe("tokens of a context that are encoded in one piece; longer ones fold by fold (paper: 1,536)"),
+  foldPositions: z
+    .enum(FOLD_POSITIONS)
+    .default("context")
+    .describe("positions of a fold's tokens: those in the whole context, or each fold's own from 0 (paper: open)"),
   maxQuestion: count.default(256).describe("most tokens of a question; longer ones are left out"),
   maxAnswer: count.default(128).describe("most tokens of an answer; longer ones are left out"),
   sync: z

@@ -4,14 +4,13 @@ import { type Tensor, tensor, zeros } from "../tensor/tensor.ts";
 import { randomFromSeed } from "../util/random.ts";
 import { layerPrefix, type Parameters, SCORER_PREFIX } from "./parameters.ts";
 
-/** Gates start near 1: σ(3) = 0.95 (METHOD section 1). */
-const SCORER_START = 3;
-
-/** Parameters to start from: A normal with variance 1/in, B zero, so that the adapted model is the base model. */
-export function newParameters(config: AdapterConfig, seed: number): Parameters {
+/**
+ * Parameters to start from: A normal with variance 1/in, B zero, so that the adapted model is the base model.
+ * @param scorerBias the score of every token, nearly: gates start near σ of it, with 3 at 0.95 (METHOD section 1)
+ */
+export function newParameters(config: AdapterConfig, seed: number, scorerBias = 3): Parameters {
   const { rank, targets } = config;
   const { numLayers, hiddenSize, modules } = targets;
-  const columns = scoreColumns(config);
   const random = randomFromSeed(seed);
   const normal = (dims: readonly number[], deviation: number): Tensor<"float32"> => {
     const value = zeros("float32", dims);
@@ -25,10 +24,14 @@ export function newParameters(config: AdapterConfig, seed: number): Parameters {
       found.set(`${layerPrefix(layer)}${path}.lora_B`, zeros("float32", [outputs, rank]));
     }
   }
-  found.set(`${SCORER_PREFIX}fc1.weight`, normal([hiddenSize, hiddenSize], 1 / Math.sqrt(hiddenSize)));
-  found.set(`${SCORER_PREFIX}fc1.bias`, zeros("float32", [hiddenSize]));
-  found.set(`${SCORER_PREFIX}fc2.weight`, normal([columns, hiddenSize], 0.02));
-  found.set(`${SCORER_PREFIX}fc2.bias`, tensor("float32", [columns], new Float32Array(columns).fill(SCORER_START)));
+  const shapes = scorerShapes(config);
+  found.set(`${SCORER_PREFIX}fc1.weight`, normal(shapes["fc1.weight"], 1 / Math.sqrt(hiddenSize)));
+  found.set(`${SCORER_PREFIX}fc1.bias`, zeros("float32", shapes["fc1.bias"]));
+  found.set(`${SCORER_PREFIX}fc2.weight`, normal(shapes["fc2.weight"], 0.02));
+  found.set(
+    `${SCORER_PREFIX}fc2.bias`,
+    tensor("float32", shapes["fc2.bias"], new Float32Array(scoreColumns(config)).fill(scorerBias)),
+  );
   return found;
 }
 

@@ -19,6 +19,7 @@ import { type Parameters, SCORER_PREFIX } from "./parameters.ts";
 import { readTrainingData } from "./run-data.ts";
 import { openRunFolder, refuseOldRun } from "./run-folder.ts";
 import { startScorer } from "./scorer-start/start.ts";
+import { scorerWidthOf } from "./step/engine.ts";
 import { openStepEngine } from "./step/open-engine.ts";
 import type { TrainingLoop } from "./training-loop.ts";
 import { type StepReport, train } from "./trainer.ts";
@@ -166,7 +167,7 @@ async function firstState(
   settings: AdapterConfig,
   examples: ExampleSet,
 ): Promise<TrainingState> {
-  const fresh = newParameters(settings, config.seed);
+  const fresh = newParameters(settings, config.seed, config.scorerBias);
   const given = start === undefined ? [] : [...parametersOf(start)];
   const taken = given.filter(([name]) => config.initialLora === "adapter" || name.startsWith(SCORER_PREFIX));
   const parameters: Parameters = new Map([...fresh, ...taken]);
@@ -198,13 +199,19 @@ function adapterConfig({ name, hash, config: model }: ModelFiles, config: TrainC
   return {
     rank: config.rank,
     alpha: config.alpha,
-    useRslora: true,
+    useRslora: config.loraScale === "rank-stabilised",
     fanInFanOut: model.family === "gpt2",
     eta: config.eta,
     sinks: config.sinks,
     gate: config.gate,
+    sinkGate: config.sinkGate,
     selection: config.selection,
+    routing: config.routing,
+    foldPositions: config.foldPositions,
     strengthExponent: config.strengthExponent,
+    scorerNorm: config.scorerNorm,
+    scorerActivation: config.scorerActivation,
+    scorerWidth: scorerWidthOf(config, model),
     baseModel: { name, hash },
     targets,
     createdBy: PACKAGE_NAME_AND_VERSION,

@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { loraScale, type Adapter, type AdapterConfig } from "../../src/cache/adapter.ts";
+import { loraScale, type Adapter, type AdapterConfig, type USUAL_CHOICES } from "../../src/cache/adapter.ts";
 import { adapterHash } from "../../src/cache/adapter-hash.ts";
 import { checkAdapter } from "../../src/cache/check-adapter.ts";
 import { loadAdapter } from "../../src/cache/load-adapter.ts";
@@ -17,6 +17,17 @@ import { gpt2Targets, llamaTargets, sampleAdapter, sampleConfig } from "./sample
 
 const golden = join(import.meta.dirname, "../golden/adapter");
 const gpt2Config: AdapterConfig = { ...sampleConfig, targets: gpt2Targets, fanInFanOut: true };
+/** Every choice that files leave out as long as it is as usual, otherwise. */
+const UNUSUAL = {
+  strengthExponent: 2,
+  sinkGate: "score",
+  routing: "all",
+  foldPositions: "fold",
+  scorerNorm: "none",
+  scorerActivation: "silu",
+  scorerWidth: 5,
+} as const satisfies { [K in keyof typeof USUAL_CHOICES | "scorerWidth"]: AdapterConfig[K] };
+
 let parent = "";
 let folder = "";
 beforeAll(async () => {
@@ -51,6 +62,7 @@ describe("round trip", () => {
     ["llama", sampleConfig],
     ["gpt2", gpt2Config],
     ["a selection per head", { ...gpt2Config, selection: "per-head" }],
+    ["no usual choice", { ...sampleConfig, ...UNUSUAL }],
   ] as const)("%s, exactly in F32, rounded in F16", async (_, config) => {
     const adapter = sampleAdapter(config);
     adapter.scorer["fc1.bias"].fill(1 / 3, 0, 1);
@@ -64,6 +76,22 @@ describe("round trip", () => {
     expect(rounded).not.toBe(hash);
     expect(loaded.scorer["fc1.bias"][0]).toBe(0.333251953125);
     expect(loaded.lora).toEqual(adapter.lora);
+  });
+
+  test("every choice that is not as usual is in the file and makes another adapter", async () => {
+    const hashes = [adapterHash(sampleAdapter())];
+    const names = new Set<string>();
+    for (const [name, value] of Object.entries(UNUSUAL)) {
+      const adapter = sampleAdapter({ ...sampleConfig, [name]: value });
+      hashes.push(await saveAdapter(folder, adapter, { replace: true }));
+      const json = JSON.parse(await readFile(join(folder, "kv-distill.json"), "utf8")) as Record<string, unknown>;
+      for (const key of Object.keys(json)) names.add(key);
+      expect(Object.values(json)).toContain(value);
+    }
+    expect(new Set(hashes).size).toBe(1 + Object.keys(UNUSUAL).length);
+    await saveAdapter(folder, sampleAdapter(), { replace: true });
+    const usual = JSON.parse(await readFile(join(folder, "kv-distill.json"), "utf8")) as Record<string, unknown>;
+    expect(names.size).toBe(Object.keys(usual).length + Object.keys(UNUSUAL).length);
   });
 
   test("an existing folder is replaced only when asked", async () => {

@@ -1,4 +1,4 @@
-import type { Adapter, AdapterConfig, AdapterTargets } from "../../src/cache/adapter.ts";
+import { type Adapter, type AdapterConfig, type AdapterTargets, USUAL_CHOICES } from "../../src/cache/adapter.ts";
 import { loraPairs, scorerShapes } from "../../src/cache/adapter-tensors.ts";
 
 export const llamaTargets: AdapterTargets = {
@@ -34,7 +34,8 @@ export const sampleConfig: AdapterConfig = {
   sinks: 4,
   gate: "straight-through",
   selection: "shared",
-  strengthExponent: 0,
+  ...USUAL_CHOICES,
+  scorerWidth: llamaTargets.hiddenSize,
   baseModel: { name: "tiny", hash: "a".repeat(64) },
   targets: llamaTargets,
   createdBy: "kv-distill test",

@@ -198,7 +198,14 @@ describe("inspect and verify", { timeout: CLI_TIME }, () => {
     const sha256 = await saveAdapter(path, sampleAdapter());
     const run = await runCli(["inspect", path, "--json"]);
     expect(run).toMatchObject({ code: 0, stderr: "" });
-    expect(JSON.parse(run.stdout)).toMatchObject({ kind: "adapter", rank: 3, gate: "straight-through", sha256 });
+    expect(JSON.parse(run.stdout)).toMatchObject({
+      kind: "adapter",
+      rank: 3,
+      gate: "straight-through",
+      routing: "kept",
+      scorer: { norm: "layer", activation: "gelu", width: 8 },
+      sha256,
+    });
     const verified = await runCli(["verify", path]);
     expect(verified).toMatchObject({ code: 0, stdout: `${path}: whole (sha256 ${sha256})\n`, stderr: "" });
     await writeFile(join(path, "scorer.safetensors"), "nothing");

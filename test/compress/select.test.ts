@@ -23,7 +23,7 @@ test("every head keeps as many, sorted, once each, sinks among them, none left o
   fc.assert(
     fc.property(request, ({ scores, columns, count, sinks }) => {
       const tokens = scores.length / columns;
-      const { kept, routed } = selectTokens(scores, { selection: "per-head", columns, count, sinks });
+      const { kept, routed } = selectTokens(scores, { selection: "per-head", routing: "kept", columns, count, sinks });
       expect(kept).toHaveLength(columns);
       for (const positions of [...kept, routed]) {
         expect(positions).toHaveLength(count);
@@ -42,11 +42,18 @@ test("every head keeps as many, sorted, once each, sinks among them, none left o
 
 test("query and output adapters follow the mean score", () => {
   const scores = Float32Array.of(0, 9, 5, 5, 9, 0, 4, 4);
-  const { kept, routed } = selectTokens(scores, { selection: "per-head", columns: 2, count: 1, sinks: 0 });
+  const { kept, routed } = selectTokens(scores, {
+    selection: "per-head",
+    routing: "kept",
+    columns: 2,
+    count: 1,
+    sinks: 0,
+  });
   expect(kept.map((positions) => [...positions])).toEqual([[2], [0]]);
   expect([...routed]).toEqual([1]);
   expect([
-    ...selectTokens(Float32Array.of(1, 3, 2), { selection: "shared", columns: 1, count: 2, sinks: 0 }).routed,
+    ...selectTokens(Float32Array.of(1, 3, 2), { selection: "shared", routing: "kept", columns: 1, count: 2, sinks: 0 })
+      .routed,
   ]).toEqual([1, 2]);
 });
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
-import type { Adapter, AdapterGate, AdapterSelection } from "../../src/cache/adapter.ts";
+import { type Adapter, type AdapterConfig, USUAL_CHOICES } from "../../src/cache/adapter.ts";
 import type { KvCache } from "../../src/cache/kv-cache.ts";
 import { readingCache } from "../../src/generate/generate.ts";
 import { familyOf } from "../../src/models/families/index.ts";
@@ -42,10 +42,7 @@ export function useTinyModel(name: string): { readonly model: () => LanguageMode
 }
 
 /** An adapter with numbers everywhere that fits a model. */
-export function tinyAdapter(
-  { config, files }: LanguageModel,
-  { gate = "straight-through", selection = "shared" }: { gate?: AdapterGate; selection?: AdapterSelection } = {},
-): Adapter {
+export function tinyAdapter({ config, files }: LanguageModel, choices: Partial<AdapterConfig> = {}): Adapter {
   return sampleAdapter({
     rank: 2,
     alpha: 4,
@@ -53,9 +50,10 @@ export function tinyAdapter(
     fanInFanOut: config.family === "gpt2",
     eta: 1,
     sinks: 3,
-    gate,
-    selection,
-    strengthExponent: 0,
+    gate: "straight-through",
+    selection: "shared",
+    ...USUAL_CHOICES,
+    scorerWidth: config.hiddenSize,
     baseModel: { name: files.name, hash: files.hash },
     targets: {
       layersPath: config.family === "gpt2" ? "transformer.h" : "model.layers",
@@ -65,6 +63,7 @@ export function tinyAdapter(
       modules: familyOf(config).adaptedModules,
     },
     createdBy: "kv-distill test",
+    ...choices,
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Adapter, AdapterConfig } from "../../src/cache/adapter.ts";
+import { type Adapter, type AdapterConfig, USUAL_CHOICES } from "../../src/cache/adapter.ts";
 import { familyOf } from "../../src/models/families/index.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
@@ -16,7 +16,8 @@ export function randomAdapter({ config, files }: LanguageModel): Adapter {
     sinks: 2,
     gate: "sigmoid",
     selection: "per-head",
-    strengthExponent: 0,
+    ...USUAL_CHOICES,
+    scorerWidth: config.hiddenSize,
     baseModel: { name: files.name, hash: files.hash },
     targets: {
       layersPath: config.family === "gpt2" ? "transformer.h" : "model.layers",

@@ -1,9 +1,10 @@
+import { usualScorer } from "../../src/compress/scorer.ts";
 import { FOLD_TOKENS } from "../../src/compress/fold.ts";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { AdapterSelection } from "../../src/cache/adapter.ts";
+import { type AdapterSelection, USUAL_CHOICES } from "../../src/cache/adapter.ts";
 import type { Gate } from "../../src/compress/gate.ts";
 import { openSafetensors } from "../../src/formats/safetensors/open.ts";
 import { findEntry } from "../../src/formats/safetensors/decode.ts";
@@ -75,13 +76,13 @@ async function engineOf({ model, eta, sinks, gate, selection, lambda, rank, alph
     scorerLoss: 0,
     scorerProbes: "questions",
     foldTokens: FOLD_TOKENS,
-    strengthExponent: 0,
+    ...USUAL_CHOICES,
   };
   const shape = { rank, scale: alpha / Math.sqrt(rank) };
   return {
     runtime,
     config,
-    programs: await loadTrainingPrograms(runtime, config, shape, lambda, scoreColumnsOf(settings, config)),
+    programs: await loadTrainingPrograms(runtime, config, shape, lambda, usualScorer(config, scoreColumnsOf(settings, config))),
     weights: await loadTrainingWeights(runtime, files),
     settings,
   };

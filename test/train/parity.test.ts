@@ -1,3 +1,5 @@
+import { USUAL_CHOICES } from "../../src/cache/adapter.ts";
+import { usualScorer } from "../../src/compress/scorer.ts";
 import { FOLD_TOKENS } from "../../src/compress/fold.ts";
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -27,7 +29,7 @@ beforeAll(async () => {
   engine = {
     runtime,
     config: files.config,
-    programs: await loadTrainingPrograms(runtime, files.config, { rank: 4, scale: 16 / Math.sqrt(4) }, LAMBDA, 1),
+    programs: await loadTrainingPrograms(runtime, files.config, { rank: 4, scale: 16 / Math.sqrt(4) }, LAMBDA, usualScorer(files.config, 1)),
     weights: await loadTrainingWeights(runtime, files),
     settings: {
       eta: 2,
@@ -37,7 +39,7 @@ beforeAll(async () => {
       scorerLoss: 0,
       scorerProbes: "questions",
       foldTokens: FOLD_TOKENS,
-      strengthExponent: 0,
+      ...USUAL_CHOICES,
     },
   };
 });

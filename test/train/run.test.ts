@@ -237,6 +237,38 @@ test("a run whose heads share a budget starts from the scorer of one whose heads
   });
 });
 
+test("choices that the paper leaves open are those of the adapter, and of a run that starts from it", async () => {
+  const choices = {
+    routing: "all",
+    sinkGate: "score",
+    foldPositions: "fold",
+    scorerNorm: "none",
+    scorerActivation: "gelu-tanh",
+    scorerWidth: 3,
+  } as const;
+  const still = { scorerStart: "none", scorerBias: -1, scorerLearningRate: 1e-12 } as const;
+  const config = tinyConfig({ ...choices, ...still, loraScale: "plain" });
+  await runTraining(runOptions(files, data, at("chosen"), { config }));
+  const start = await loadAdapter(join(at("chosen"), "adapter"), { expectModel: files });
+  expect(start.config).toMatchObject({ ...choices, useRslora: false });
+  expect([...start.scorer["fc2.bias"]]).toEqual(Array.from(start.scorer["fc2.bias"], () => -1));
+  expect(parseTrainConfig(settingsFrom(start))).toMatchObject({ ...choices, loraScale: "plain" });
+  const others = runOptions(files, data, at("others"), { config: tinyConfig({}), start });
+  await expect(runTraining(others)).rejects.toMatchObject({
+    facts: {
+      faults: [
+        "scorerNorm: layer, the adapter to start from has none",
+        "scorerActivation: gelu, the adapter to start from has gelu-tanh",
+        expect.stringMatching(/^scorerWidth: \d+, the adapter to start from has 3$/),
+        "loraScale: rank-stabilised, the adapter to start from has plain",
+      ],
+    },
+  });
+  const going = tinyConfig({ ...settingsFrom(start), steps: 1, warmupSteps: 1 });
+  await runTraining(runOptions(files, data, at("going"), { config: going, start }));
+  expect((await loadAdapter(join(at("going"), "adapter"))).config).toMatchObject(choices);
+});
+
 function largestDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   expect(a.length).toBe(b.length);
   return Math.max(...Array.from(a).map((value, i) => Math.abs(value - (b[i] ?? NaN))));

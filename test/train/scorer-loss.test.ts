@@ -1,7 +1,8 @@
+import { usualScorer } from "../../src/compress/scorer.ts";
 import { FoldLayout } from "../../src/train/step/fold-layout.ts";
 import { FOLD_TOKENS } from "../../src/compress/fold.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { AdapterSelection } from "../../src/cache/adapter.ts";
+import { type AdapterSelection, USUAL_CHOICES } from "../../src/cache/adapter.ts";
 import { probeAttention } from "../../src/compress/probe-attention.ts";
 import { LanguageModel } from "../../src/models/language-model.ts";
 import type { ModelFiles } from "../../src/models/model-files.ts";
@@ -46,13 +47,13 @@ async function setUp(selection: AdapterSelection, scorerLoss: number): Promise<[
     scorerLoss,
     scorerProbes: "questions",
     foldTokens: FOLD_TOKENS,
-    strengthExponent: 0,
+    ...USUAL_CHOICES,
   } as const;
   const columns = scoreColumnsOf(settings, config);
   const engine = {
     runtime,
     config,
-    programs: await loadTrainingPrograms(runtime, config, { rank: RANK, scale: 1 }, 0.6, columns, {
+    programs: await loadTrainingPrograms(runtime, config, { rank: RANK, scale: 1 }, 0.6, usualScorer(config, columns), {
       observed: scorerLoss > 0,
     }),
     weights: await loadTrainingWeights(runtime, files),
@@ -65,7 +66,7 @@ async function setUp(selection: AdapterSelection, scorerLoss: number): Promise<[
     inputs: hiddenSize,
     outputs: /[kv]_proj/.test(path) ? numKvHeads * config.headDim : hiddenSize,
   }));
-  return [engine, newParameters({ ...sampleConfig, rank: RANK, selection, targets: { ...targets, modules } }, 5)];
+  return [engine, newParameters({ ...sampleConfig, scorerWidth: hiddenSize, rank: RANK, selection, targets: { ...targets, modules } }, 5)];
 }
 
 async function step(engine: StepEngine, parameters: Parameters): Promise<StepResult> {

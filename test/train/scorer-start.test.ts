@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { probeAttention } from "../../src/compress/probe-attention.ts";
 import { loadModel } from "../../src/models/load-model.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
-import { scorerGraph } from "../../src/compress/scorer-graph.ts";
+import { usualScorer } from "../../src/compress/scorer.ts";
+import { scorerGraph, scorerKey } from "../../src/compress/scorer-graph.ts";
 import { newParameters } from "../../src/train/new-parameters.ts";
 import { calibrateScorer } from "../../src/train/scorer-start/calibrate.ts";
 import { fitScorer } from "../../src/train/scorer-start/fit.ts";
@@ -71,9 +72,10 @@ test.each(["shared", "per-head"] as const)("targets of a selection that is %s ar
 test("a calibrated scorer keeps its order and meets its targets on average, as closely as a line through them does", async () => {
   const { hiddenSize, numLayers, numKvHeads } = model.config;
   const columns = numLayers * numKvHeads;
+  const shape = usualScorer(model.config, columns);
   const selection = "across-heads";
   const parameters = newParameters(
-    { ...sampleConfig, selection, targets: { ...sampleConfig.targets, hiddenSize, numLayers, numKvHeads } },
+    { ...sampleConfig, scorerWidth: hiddenSize, selection, targets: { ...sampleConfig.targets, hiddenSize, numLayers, numKvHeads } },
     0,
   );
   const probes = [ids(6)];
@@ -81,7 +83,7 @@ test("a calibrated scorer keeps its order and meets its targets on average, as c
     [ids(24), ids(17)].map((contextIds) => scorerSample(model, { contextIds, probes, eta: 1, selection, ...WHOLE })),
   );
   const scoresNow = async (): Promise<Float32Array> => {
-    const program = await model.compile(`scorer.${columns}`, () => scorerGraph(hiddenSize, columns));
+    const program = await model.compile(scorerKey(shape), () => scorerGraph(shape));
     const own = Object.fromEntries([...parameters].map(([name, value]) => [name.replace(/^scorer\./, ""), value]));
     const feeds = ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"].map((name) => [name, own[name]] as const);
     const parts: number[] = [];
@@ -97,7 +99,7 @@ test("a calibrated scorer keeps its order and meets its targets on average, as c
     Array.from(values).filter((_, i) => i % columns === c);
   const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
   const before = await scoresNow();
-  await calibrateScorer(model.runtime, parameters, samples, { hiddenSize, columns });
+  await calibrateScorer(model.runtime, parameters, samples, shape);
   const after = await scoresNow();
   for (let c = 0; c < columns; c++) {
     const [x, y, wanted] = [column(before, c), column(after, c), column(targets, c)];
@@ -116,10 +118,11 @@ test("a fitted scorer explains its targets, and a seed gives one scorer", async 
   const { hiddenSize, numLayers, numKvHeads } = model.config;
   const config = {
     ...sampleConfig,
+    scorerWidth: hiddenSize,
     selection: "per-head" as const,
     targets: { ...sampleConfig.targets, hiddenSize, numLayers, numKvHeads },
   };
-  const options = { hiddenSize, columns: numLayers * numKvHeads, learningRate: 3e-2, seed: 0 };
+  const options = { shape: usualScorer(model.config, numLayers * numKvHeads), learningRate: 3e-2, seed: 0 };
   const fitted = async (epochs: number): Promise<{ distance: number; bias: number[] }> => {
     const parameters = newParameters(config, 0);
     parameters.get("scorer.fc2.bias")?.data.fill(0);

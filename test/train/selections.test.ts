@@ -2,17 +2,18 @@ import { FOLD_TOKENS, folds } from "../../src/compress/fold.ts";
 import { joinParts, placeRows } from "../../src/compress/join-rows.ts";
 import type { CompressedRows } from "../../src/compress/method.ts";
 import { describe, expect, test } from "vitest";
-import { ADAPTER_SELECTIONS } from "../../src/cache/adapter.ts";
+import { ADAPTER_SELECTIONS, type AdapterConfig, loraScale } from "../../src/cache/adapter.ts";
 import { CompressionContext } from "../../src/compress/context.ts";
 import { keptCount } from "../../src/compress/kept-count.ts";
 import { attachAdapter } from "../../src/compress/loaded-adapter.ts";
 import { kvDistill } from "../../src/compress/methods/kv-distill.ts";
+import { scorerShapeOf } from "../../src/compress/scorer.ts";
 import { divergence, teacherOf } from "../../src/evaluate/metrics/divergence.ts";
 import { readQuestions } from "../../src/evaluate/run/read-questions.ts";
 import { layOut, type TrainingPassage } from "../../src/train/batch.ts";
 import { parametersOf } from "../../src/train/new-parameters.ts";
 import { loadParameters, type Parameters } from "../../src/train/parameters.ts";
-import { isRagged, scoreColumnsOf, type StepEngine, type StepSettings } from "../../src/train/step/engine.ts";
+import { isRagged, type StepEngine, type StepSettings } from "../../src/train/step/engine.ts";
 import { gradientStep, type StepResult } from "../../src/train/step/gradient-step.ts";
 import { loadTrainingPrograms } from "../../src/train/step/programs.ts";
 import { loadTrainingWeights } from "../../src/train/step/weights.ts";
@@ -29,21 +30,26 @@ function turn(question: number, answer: number): TrainingPassage["turns"][number
   return { questionIds: someIds(question), answerIds: someIds(answer) };
 }
 
-describe.each(["llama", "gpt2"])("training %s with a selection that is", (name) => {
+/** B of the adapters of values. */
+const VALUE_B = /(v_proj|c_attn)\.lora_B$/;
+
+/** What a case chooses otherwise than usual. */
+type Choices = Pick<AdapterConfig, "selection"> & Partial<AdapterConfig> & { readonly foldTokens?: number };
+
+describe.each(["llama", "gpt2"])("training %s with", (name) => {
   const { model } = useTinyModel(name);
 
   async function stepsOf(
     settings: StepSettings,
-    rank: number,
-    alpha: number,
+    adapter: AdapterConfig,
   ): Promise<(p: Parameters) => Promise<StepResult>> {
     const { runtime, config, files } = model();
-    const columns = scoreColumnsOf(settings, config);
-    const shape = { rank, scale: alpha / Math.sqrt(rank) };
+    const scorer = scorerShapeOf(adapter);
+    const shape = { rank: adapter.rank, scale: loraScale(adapter) };
     const engine: StepEngine = {
       runtime,
       config,
-      programs: await loadTrainingPrograms(runtime, config, shape, 0.6, columns, { ragged: isRagged(settings) }),
+      programs: await loadTrainingPrograms(runtime, config, shape, 0.6, scorer, { ragged: isRagged(settings) }),
       weights: await loadTrainingWeights(runtime, files),
       settings,
     };
@@ -52,30 +58,26 @@ describe.each(["llama", "gpt2"])("training %s with a selection that is", (name) 
       gradientStep(engine, await loadParameters(runtime, parameters), layOut(PASSAGES, turns), KEEP);
   }
 
-  const cases = ADAPTER_SELECTIONS.flatMap((selection) => [
-    { selection, strengthExponent: 0, foldTokens: FOLD_TOKENS },
-    { selection, strengthExponent: 2, foldTokens: FOLD_TOKENS },
+  const cases: readonly Choices[] = ADAPTER_SELECTIONS.flatMap((selection) => [
+    { selection },
+    { selection, strengthExponent: 2 },
     // Of two and three folds, and, with another passage beside them, of one and two.
     { selection, strengthExponent: 2, foldTokens: 12 },
-    { selection, strengthExponent: 0, foldTokens: 21 },
+    { selection, foldTokens: 21 },
+    // What the paper leaves open.
+    { selection, routing: "all" },
+    { selection, gate: "sigmoid", sinkGate: "score" },
+    { selection, foldTokens: 12, foldPositions: "fold" },
+    { selection, gate: "sigmoid", scorerNorm: "none", scorerActivation: "silu", scorerWidth: 5 },
+    { selection, useRslora: false },
   ]);
-  test.each(cases)(
-    "$selection, updates weighed by dropped parts to the power $strengthExponent, folds of $foldTokens: the loss is what compressing and asking measures",
-    async ({ selection, strengthExponent, foldTokens }) => {
-      const made = tinyAdapter(model(), { selection });
-      const adapter = { ...made, config: { ...made.config, strengthExponent } };
-      const { rank, alpha, eta, sinks, gate } = adapter.config;
-      const settings: StepSettings = {
-        eta,
-        sinks,
-        gate,
-        selection,
-        strengthExponent,
-        scorerLoss: 0,
-        scorerProbes: "questions",
-        foldTokens,
-      };
-      const step = await stepsOf(settings, rank, alpha);
+  test.each(cases.map((choices) => [JSON.stringify(choices), choices] as const))(
+    "%s: the loss is what compressing and asking measures, and falls along its gradient",
+    async (_, { foldTokens = FOLD_TOKENS, gate = "straight-through", selection, ...choices }) => {
+      const adapter = tinyAdapter(model(), { gate, selection, ...choices });
+      const { sinks, strengthExponent } = adapter.config;
+      const settings: StepSettings = { ...adapter.config, scorerLoss: 0, scorerProbes: "questions", foldTokens };
+      const step = await stepsOf(settings, adapter.config);
       const parameters = parametersOf(adapter);
       const trained = await step(parameters);
 
@@ -118,22 +120,27 @@ describe.each(["llama", "gpt2"])("training %s with a selection that is", (name) 
         });
       }
 
-      // Central differences along the gradient of the value adapters, where they are largest against rounding.
-      const names = [...parameters.keys()].filter((key) => /(v_proj|c_attn)\.lora_B$/.test(key));
-      const norm = Math.hypot(...names.flatMap((key) => [...(trained.gradients.get(key)?.data ?? [])]));
+      // Central differences: along the gradient of the value adapters, where they are largest against rounding; or, through the gates, with all
+      // scores alike, which changes no order.
+      const names =
+        gate === "sigmoid" ? ["scorer.fc2.bias"] : [...parameters.keys()].filter((key) => VALUE_B.test(key));
+      const gradients = names.map((key) => trained.gradients.get(key)?.data ?? new Float32Array());
+      const direction = gradients.map((own) => (gate === "sigmoid" ? own.map(() => 1) : own));
+      const norm = Math.hypot(...direction.flatMap((own) => [...own]));
+      const expected = gradients.flatMap((own, i) => [...own].map((value, j) => value * (direction[i]?.[j] ?? 0)));
       const moved = async (by: number): Promise<number> => {
-        const changed = names.map((key) => {
-          const [value, gradient] = [parameters.get(key), trained.gradients.get(key)];
-          if (value === undefined || gradient === undefined) throw new Error(`${key} has no gradient`);
+        const changed = names.map((key, i) => {
+          const value = parameters.get(key);
+          if (value === undefined) throw new Error(`there is no ${key}`);
           return [
             key,
-            { ...value, data: value.data.map((x, i) => x + (by * (gradient.data[i] ?? 0)) / norm) },
+            { ...value, data: value.data.map((x, j) => x + (by * (direction[i]?.[j] ?? 0)) / norm) },
           ] as const;
         });
         return (await step(new Map([...parameters, ...changed]))).loss;
       };
       const slope = ((await moved(0.01)) - (await moved(-0.01))) / 0.02;
-      expect(slope / norm).toBeCloseTo(1, 1);
+      expect((slope * norm) / expected.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 1);
     },
   );
 });

@@ -1,3 +1,5 @@
+import { USUAL_CHOICES } from "../../src/cache/adapter.ts";
+import { usualScorer } from "../../src/compress/scorer.ts";
 import { FOLD_TOKENS } from "../../src/compress/fold.ts";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { examplesInMemory } from "../../src/data/example-set.ts";
@@ -34,7 +36,7 @@ beforeAll(async () => {
   engine = {
     runtime,
     config: files.config,
-    programs: await loadTrainingPrograms(runtime, files.config, { rank: 4, scale: 8 }, 0.6, 1),
+    programs: await loadTrainingPrograms(runtime, files.config, { rank: 4, scale: 8 }, 0.6, usualScorer(files.config, 1)),
     weights: await loadTrainingWeights(runtime, files),
     settings: {
       eta: 2,
@@ -44,7 +46,7 @@ beforeAll(async () => {
       scorerLoss: 0,
       scorerProbes: "questions",
       foldTokens: FOLD_TOKENS,
-      strengthExponent: 0,
+      ...USUAL_CHOICES,
     },
   };
 });

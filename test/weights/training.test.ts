@@ -1,3 +1,5 @@
+import { USUAL_CHOICES } from "../../src/cache/adapter.ts";
+import { usualScorer } from "../../src/compress/scorer.ts";
 import { FOLD_TOKENS } from "../../src/compress/fold.ts";
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -51,7 +53,7 @@ async function oneStep(files: ModelFiles, eightBits?: EightBitLayers): Promise<S
   const engine = {
     runtime,
     config: files.config,
-    programs: await loadTrainingPrograms(runtime, files.config, shape, lambda, 1, { eightBits }),
+    programs: await loadTrainingPrograms(runtime, files.config, shape, lambda, usualScorer(files.config, 1), { eightBits }),
     weights,
     settings: {
       eta,
@@ -61,7 +63,7 @@ async function oneStep(files: ModelFiles, eightBits?: EightBitLayers): Promise<S
       scorerLoss: 0,
       scorerProbes: "questions",
       foldTokens: FOLD_TOKENS,
-      strengthExponent: 0,
+      ...USUAL_CHOICES,
     } as const,
   };
   const batch = layOut(passages, passages.length);

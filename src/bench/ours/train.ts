@@ -1,4 +1,6 @@
 import { FOLD_TOKENS } from "../../compress/fold.ts";
+import { usualScorer } from "../../compress/scorer.ts";
+import { USUAL_CHOICES } from "../../cache/adapter.ts";
 import { loadAdapter } from "../../cache/load-adapter.ts";
 import type { PassageExample } from "../../data/examples.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
@@ -33,7 +35,7 @@ export async function trainingSide(
   const engine: StepEngine = {
     runtime,
     config: files.config,
-    programs: await loadTrainingPrograms(runtime, files.config, shape, lambda, 1, { eightBits }),
+    programs: await loadTrainingPrograms(runtime, files.config, shape, lambda, usualScorer(files.config, 1), { eightBits }),
     weights: await loadTrainingWeights(runtime, files, eightBits),
     settings: {
       eta,
@@ -43,7 +45,7 @@ export async function trainingSide(
       scorerLoss: 0,
       scorerProbes: "questions",
       foldTokens: FOLD_TOKENS,
-      strengthExponent: 0,
+      ...USUAL_CHOICES,
     },
   };
   let done = 0;

@@ -19,7 +19,12 @@ export function adapterFacts(path: string, adapter: Adapter) {
     eta: config.eta,
     sinks: config.sinks,
     gate: config.gate,
+    sinkGate: config.sinkGate,
     selection: config.selection,
+    routing: config.routing,
+    foldPositions: config.foldPositions,
+    strengthExponent: config.strengthExponent,
+    scorer: { norm: config.scorerNorm, activation: config.scorerActivation, width: config.scorerWidth },
     layers: targets.numLayers,
     hiddenSize: targets.hiddenSize,
     modules: targets.modules.map(({ path: module }) => module),
@@ -32,6 +37,7 @@ export function adapterFacts(path: string, adapter: Adapter) {
 
 /** The same for people, as names and values. */
 export function adapterRows(facts: AdapterFacts): [name: string, value: string][] {
+  const { scorer } = facts;
   return [
     ["adapter", facts.path],
     ["model", facts.model.name],
@@ -40,11 +46,14 @@ export function adapterRows(facts: AdapterFacts): [name: string, value: string][
     ["modules", `${facts.modules.join(", ")}; in ${facts.layers} layers`],
     [
       "scorer",
-      `blocks in front: ${facts.eta}, hidden size: ${facts.hiddenSize}, scores of a token: ${formatCount(facts.scoresPerToken)}`,
+      `blocks in front: ${facts.eta}, norm: ${scorer.norm}, ${scorer.activation} of ${scorer.width}, scores of a token: ${formatCount(facts.scoresPerToken)}`,
     ],
     ["selection", facts.selection],
+    ["routing", `queries and outputs of ${facts.routing === "kept" ? "kept tokens" : "all tokens"}`],
+    ["strength", `(1 - kept part) to the power ${facts.strengthExponent}`],
     ["gate", facts.gate],
-    ["sinks", String(facts.sinks)],
+    ["sinks", `${facts.sinks}, ${facts.sinkGate === "one" ? "without a gate" : "with a gate"}`],
+    ["fold positions", facts.foldPositions === "context" ? "in the context" : "each fold's own"],
     ["parameters", formatCount(facts.parameters)],
     ["made by", facts.createdBy],
     ["adapter hash", facts.sha256],

@@ -1,11 +1,12 @@
 import { asDType } from "../../tensor/tensor.ts";
-import { gateValue } from "../gate.ts";
+import { firstGated, gateValue } from "../gate.ts";
 import { strengthOf } from "../strength.ts";
 import type { LoadedAdapter } from "../loaded-adapter.ts";
 import type { CompressionMethod } from "../method.ts";
 import { scoreColumns } from "../../cache/adapter.ts";
 import { headEntries, takeKept } from "../rows.ts";
-import { scorerGraph } from "../scorer-graph.ts";
+import { scorerShapeOf } from "../scorer.ts";
+import { scorerGraph, scorerKey } from "../scorer-graph.ts";
 import { selectTokens } from "../select.ts";
 import type { CompressionContext } from "../context.ts";
 
@@ -18,11 +19,12 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
   return {
     name: "kv-distill",
     ...(config.selection === "across-heads" ? { ragged: true } : {}),
-    compress: async ({ context, count, most, sinks }) => {
+    compress: async ({ context: given, count, most, sinks }) => {
+      const context = config.foldPositions === "fold" ? given.fromZero() : given;
       const { model, ids, signal } = context;
       const columns = scoreColumns(config);
       const scores = await scoreTokens(loaded, context);
-      const selection = selectTokens(scores, { selection: config.selection, columns, count, most, sinks });
+      const selection = selectTokens(scores, { ...config, columns, count, most, sinks });
       const routed = new Float32Array(ids.length);
       for (const position of selection.routed) routed[position] = 1;
       const cache = await context.newCache();
@@ -37,8 +39,9 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
         const keptScores = selection.kept.map((positions, column) =>
           Float32Array.from(positions, (position) => scores[position * columns + column] ?? 0),
         );
+        const gated = firstGated(config, sinks);
         const gates = keptScores.map((own, column) =>
-          own.map((score, slot) => ((selection.kept[column]?.[slot] ?? 0) < sinks ? 1 : gateValue(config.gate, score))),
+          own.map((score, slot) => ((selection.kept[column]?.[slot] ?? 0) < gated ? 1 : gateValue(config.gate, score))),
         );
         layers.forEach(({ keys }, layer) => {
           scaleRows(keys, headEntries(gates, layer, model.config.numKvHeads), model.config.headDim);
@@ -57,9 +60,9 @@ export async function scoreTokens(
   context: CompressionContext,
 ): Promise<Float32Array> {
   const { model } = context;
-  const columns = scoreColumns(adapter.config);
+  const shape = scorerShapeOf(adapter.config);
   const hidden = await context.hiddenAfter(adapter.config.eta);
-  const program = await model.compile(`scorer.${columns}`, () => scorerGraph(model.config.hiddenSize, columns));
+  const program = await model.compile(scorerKey(shape), () => scorerGraph(shape));
   const { scores } = await program.run({ ...scorer, hidden });
   return asDType(scores ?? hidden, "float32").data;
 }

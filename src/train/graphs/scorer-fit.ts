@@ -2,17 +2,17 @@ import { fill, input, mul, reduceMean, sub } from "../../graph/build.ts";
 import { defineGraph, type Graph } from "../../graph/graph.ts";
 import { gradients } from "../../graph/gradient/reverse-mode.ts";
 import type { Node } from "../../graph/node.ts";
-import { score, scorerInputs } from "../../compress/scorer.ts";
+import { score, scorerInputs, type ScorerShape } from "../../compress/scorer.ts";
 
 /**
  * Least squares for the scorer: hidden [N, hidden], targets [N, columns] -> loss [], the mean squared distance of scores and targets, and
  * its gradient by every parameter, `d.<name>`.
  */
-export function scorerFitGraph(hiddenSize: number, columns: number): Graph {
-  const parameters = scorerInputs(hiddenSize, columns);
+export function scorerFitGraph(shape: ScorerShape): Graph {
+  const parameters = scorerInputs(shape);
   const distance = sub(
-    score(input("hidden", "float32", ["N", hiddenSize]), parameters),
-    input("targets", "float32", ["N", columns]),
+    score(input("hidden", "float32", ["N", shape.hiddenSize]), parameters, shape),
+    input("targets", "float32", ["N", shape.columns]),
   );
   const loss = reduceMean(mul(distance, distance), [0, 1]);
   const names = Object.keys(parameters) as (keyof typeof parameters)[];

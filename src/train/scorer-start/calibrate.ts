@@ -1,3 +1,4 @@
+import type { ScorerShape } from "../../compress/scorer.ts";
 import { scorerGraph } from "../../compress/scorer-graph.ts";
 import { writeOnnx } from "../../graph/onnx/writer.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -14,9 +15,10 @@ export async function calibrateScorer(
   runtime: Runtime,
   parameters: Parameters,
   samples: readonly ScorerSample[],
-  { hiddenSize, columns }: { readonly hiddenSize: number; readonly columns: number },
+  shape: ScorerShape,
 ): Promise<void> {
-  const program = await runtime.load({ name: "scorer", bytes: writeOnnx(scorerGraph(hiddenSize, columns)) });
+  const { hiddenSize, scorerWidth, columns } = shape;
+  const program = await runtime.load({ name: "scorer", bytes: writeOnnx(scorerGraph(shape)) });
   const lines = Array.from({ length: columns }, () => new Line());
   try {
     for (const { hidden, targets } of samples) {
@@ -36,7 +38,7 @@ export async function calibrateScorer(
   if (weight === undefined || bias === undefined) throw new RangeError("there is no scorer among the parameters");
   lines.forEach((line, column) => {
     const { slope, offset } = line.fit();
-    for (let i = column * hiddenSize; i < (column + 1) * hiddenSize; i++) weight[i] = slope * (weight[i] ?? 0);
+    for (let i = column * scorerWidth; i < (column + 1) * scorerWidth; i++) weight[i] = slope * (weight[i] ?? 0);
     bias[column] = slope * (bias[column] ?? 0) + offset;
   });
 }

@@ -1,3 +1,4 @@
+import type { ScorerShape } from "../../compress/scorer.ts";
 import { writeOnnx } from "../../graph/onnx/writer.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { asDType, type Tensor, tensor } from "../../tensor/tensor.ts";
@@ -9,8 +10,7 @@ import { scheduleAt } from "../schedule.ts";
 import type { ScorerSample } from "./targets.ts";
 
 export interface FitOptions {
-  readonly hiddenSize: number;
-  readonly columns: number;
+  readonly shape: ScorerShape;
   readonly epochs: number;
   readonly learningRate: number;
   readonly seed: number;
@@ -30,11 +30,11 @@ export async function fitScorer(
   runtime: Runtime,
   parameters: Parameters,
   samples: readonly ScorerSample[],
-  { hiddenSize, columns, epochs, learningRate, seed, onEpoch = () => undefined }: FitOptions,
+  { shape, epochs, learningRate, seed, onEpoch = () => undefined }: FitOptions,
 ): Promise<number> {
   const own = new Map([...parameters].filter(([name]) => name.startsWith(SCORER_PREFIX)));
   const moments = zeroMoments(own);
-  const program = await runtime.load({ name: "scorer.fit", bytes: writeOnnx(scorerFitGraph(hiddenSize, columns)) });
+  const program = await runtime.load({ name: "scorer.fit", bytes: writeOnnx(scorerFitGraph(shape)) });
   const random = randomFromSeed(seed, 1);
   const steps = epochs * Math.ceil(samples.length / BATCH);
   let step = 0;
@@ -47,11 +47,11 @@ export async function fitScorer(
       const feeds: Record<string, Tensor> = {
         hidden: rows(
           batch.map(({ hidden }) => hidden),
-          hiddenSize,
+          shape.hiddenSize,
         ),
         targets: rows(
           batch.map(({ targets }) => targets),
-          columns,
+          shape.columns,
         ),
       };
       for (const [name, value] of own) feeds[name.slice(SCORER_PREFIX.length)] = value;

@@ -6,7 +6,7 @@ import { KvDistillError } from "../../util/errors.ts";
 import { randomFromSeed } from "../../util/random.ts";
 import type { TrainConfig } from "../config.ts";
 import type { Parameters } from "../parameters.ts";
-import { scoreColumnsOf } from "../step/engine.ts";
+import { scorerShapeFor } from "../step/engine.ts";
 import { calibrateScorer } from "./calibrate.ts";
 import { fitScorer } from "./fit.ts";
 import { type ScorerSample, scorerSample } from "./targets.ts";
@@ -53,10 +53,10 @@ export async function startScorer(
       samples.push(await scorerSample(model, { ...config, contextIds, probes }));
       onPassage?.(samples.length, chosen.length);
     }
-    const shape = { hiddenSize: files.config.hiddenSize, columns: scoreColumnsOf(config, files.config) };
+    const shape = scorerShapeFor(config, files.config);
     if (learnt) await calibrateScorer(runtime, parameters, samples, shape);
     const distance = await fitScorer(runtime, parameters, samples, {
-      ...shape,
+      shape,
       epochs: config.scorerEpochs,
       learningRate: config.scorerFitLearningRate,
       seed: config.seed,

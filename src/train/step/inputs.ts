@@ -5,7 +5,7 @@ import { pickFeeds, residentOf } from "../../runtime/feeding.ts";
 import type { Feeds, Resident } from "../../runtime/runtime.ts";
 import { ints } from "../../tensor/tensor.ts";
 import { contextBias, type TrainingBatch } from "../batch.ts";
-import type { StepEngine } from "./engine.ts";
+import type { StepEngine, StepSettings } from "./engine.ts";
 import type { FoldLayout } from "./fold-layout.ts";
 
 /** Feeds that every layer shares, uploaded once. */
@@ -22,7 +22,7 @@ export interface StepInputs {
 }
 
 export async function prepareInputs(
-  { runtime, config, programs, weights }: StepEngine,
+  { runtime, config, programs, weights, settings }: StepEngine,
   batch: TrainingBatch,
   layout: FoldLayout,
 ): Promise<StepInputs> {
@@ -52,7 +52,7 @@ export async function prepareInputs(
     });
   const context = await causal(batch.batch, batch.contextWidth, batch.contextPositions);
   const foldedRows = async (): Promise<StepInputs["encoded"]> => {
-    const { ids, positions } = foldTokensOf(batch, layout);
+    const { ids, positions } = foldTokensOf(batch, layout, settings);
     return { x: await embed(ids, positions), feeds: await causal(layout.folds.length, layout.width, positions) };
   };
   const encoded = layout.isWhole ? { x: contextX, feeds: context } : await foldedRows();
@@ -74,14 +74,16 @@ export async function prepareInputs(
 function foldTokensOf(
   { contextIds, contextWidth }: TrainingBatch,
   { folds, width }: FoldLayout,
+  { foldPositions }: Pick<StepSettings, "foldPositions">,
 ): { readonly ids: number[]; readonly positions: number[] } {
   const ids: number[] = [];
   const positions: number[] = [];
   for (const { passage, start, end } of folds) {
+    const first = foldPositions === "fold" ? 0 : start;
     for (let position = start; position < start + width; position++) {
       ids.push(position < end ? (contextIds[passage * contextWidth + position] ?? 0) : 0);
       // Padding stands where there is always a position.
-      positions.push(position < end ? position : start);
+      positions.push(position < end ? first + position - start : first);
     }
   }
   return { ids, positions };

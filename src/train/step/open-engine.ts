@@ -1,9 +1,10 @@
+import { loraScale } from "../../cache/adapter.ts";
 import type { ModelFiles } from "../../models/model-files.ts";
 import type { Program, Runtime } from "../../runtime/runtime.ts";
 import type { TrainConfig } from "../config.ts";
 import { exactEightBits } from "../../models/precision/probe-products.ts";
 import { eightBitLayers } from "./eight-bit-layers.ts";
-import { isRagged, scoreColumnsOf, type StepEngine } from "./engine.ts";
+import { isRagged, scorerShapeFor, type StepEngine } from "./engine.ts";
 import { loadTrainingPrograms, type SplitProgram } from "./programs.ts";
 import { loadTrainingWeights, type TrainingWeights } from "./weights.ts";
 
@@ -17,18 +18,25 @@ export async function openStepEngine(
   config: TrainConfig,
   weights?: TrainingWeights,
 ): Promise<StepEngine> {
-  const shape = { rank: config.rank, scale: config.alpha / Math.sqrt(config.rank) };
-  const columns = scoreColumnsOf(config, files.config);
+  const { rank, alpha, loraScale: scaling } = config;
+  const shape = { rank, scale: loraScale({ rank, alpha, useRslora: scaling === "rank-stabilised" }) };
   const eightBits =
     config.precision === "int8" ? eightBitLayers(files.config, await exactEightBits(runtime)) : undefined;
   return {
     runtime,
     config: files.config,
-    programs: await loadTrainingPrograms(runtime, files.config, shape, config.lambda, columns, {
-      observed: config.scorerLoss > 0,
-      ragged: isRagged(config),
-      eightBits,
-    }),
+    programs: await loadTrainingPrograms(
+      runtime,
+      files.config,
+      shape,
+      config.lambda,
+      scorerShapeFor(config, files.config),
+      {
+        observed: config.scorerLoss > 0,
+        ragged: isRagged(config),
+        eightBits,
+      },
+    ),
     weights: weights ?? (await loadTrainingWeights(runtime, files, eightBits)),
     settings: config,
   };

@@ -1,4 +1,5 @@
 import type { Graph } from "../../graph/graph.ts";
+import type { ScorerShape } from "../../compress/scorer.ts";
 import type { SplitGraphs } from "../../graph/gradient/split.ts";
 import { writeOnnx } from "../../graph/onnx/writer.ts";
 import type { AdapterShape } from "../../models/adapter-inputs.ts";
@@ -41,15 +42,12 @@ export interface ProgramOptions {
   readonly eightBits?: EightBitLayers | undefined;
 }
 
-/**
- * @param columns scores of a token (see `scoreColumnsOf`)
- */
 export async function loadTrainingPrograms(
   runtime: Runtime,
   config: ModelConfig,
   shape: AdapterShape,
   lambda: number,
-  columns: number,
+  scorer: ScorerShape,
   { observed = false, ragged = false, eightBits }: ProgramOptions = {},
 ): Promise<TrainingPrograms> {
   const load = (graph: Graph): Promise<Program> => runtime.load({ name: graph.name, bytes: writeOnnx(graph) });
@@ -69,7 +67,7 @@ export async function loadTrainingPrograms(
     encodeAdapted: await loadLayers(encodeAdaptedGraphs(config, shape, { last: false, fused })),
     encodeAdaptedLast: await loadLayers(encodeAdaptedGraphs(config, shape, { last: true, fused })),
     read: await loadLayers(readGraphs(config, ragged)),
-    scorer: await loadSplit(scorerGraphs(config.hiddenSize, columns)),
+    scorer: await loadSplit(scorerGraphs(scorer)),
     loss: await load(lossGraph(config, lambda)),
   };
 }

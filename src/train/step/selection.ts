@@ -1,4 +1,4 @@
-import { gateSlope, gateValue } from "../../compress/gate.ts";
+import { firstGated, gateSlope, gateValue } from "../../compress/gate.ts";
 import { folds } from "../../compress/fold.ts";
 import { keptCount } from "../../compress/kept-count.ts";
 import { headEntries } from "../../compress/rows.ts";
@@ -50,14 +50,14 @@ export function select(
   const { contextWidth, contextLengths } = batch;
   const columns = scoreColumnsOf(settings, config);
   const counts = contextLengths.map((length, b) => keptCount(length, keep[b] ?? 1, settings.sinks));
-  const { selection, sinks, foldTokens } = settings;
+  const { selection, routing, sinks, foldTokens } = settings;
   const pieces = contextLengths.map((length, b) => folds(length, counts[b] ?? 0, sinks, foldTokens));
   const passages = pieces.map((own, b) =>
     joined(
       own.map(({ start, end, count, sinks: firsts }) => {
         const at = (position: number): number => (b * contextWidth + position) * columns;
-        const found = selectTokens(scores.subarray(at(start), at(end)), { selection, columns, count, sinks: firsts });
-        return moved(found, start);
+        const own = scores.subarray(at(start), at(end));
+        return moved(selectTokens(own, { selection, routing, columns, count, sinks: firsts }), start);
       }),
     ),
   );
@@ -113,6 +113,7 @@ function joined(parts: readonly TokenSelection[]): TokenSelection {
 function layerSelection(request: LayerRequest, layer: number): LayerSelection {
   const { batch, config, scores, settings, passages, columns, layout } = request;
   const { numKvHeads } = config;
+  const gated = firstGated(settings, settings.sinks);
   const width = Math.max(
     ...passages.flatMap(({ kept }) => headEntries(kept, layer, numKvHeads).map(({ length }) => length)),
   );
@@ -129,8 +130,7 @@ function layerSelection(request: LayerRequest, layer: number): LayerSelection {
       const start = (b * numKvHeads + head) * keys;
       padding.fill(MASKED, start + positions.length, start + width);
       positions.forEach((position, slot) => {
-        // Sinks have gate 1.
-        if (position < settings.sinks) return;
+        if (position < gated) return;
         const score = scores[scoreIndex(batch, columns, b, position, layer * numKvHeads + head)] ?? 0;
         gates[slots + slot] = gateValue(settings.gate, score);
       });
@@ -168,13 +168,14 @@ export function scoreGradient(
 ): Tensor<"float32"> {
   const { numKvHeads } = config;
   const columns = scoreColumnsOf(settings, config);
+  const gated = firstGated(settings, settings.sinks);
   const gradient = new Float32Array(scores.length);
   gateGradients.forEach((dGate, layer) => {
     const { width = 0 } = layers[layer] ?? layers[0] ?? {};
     passages.forEach(({ kept }, b) => {
       headEntries(kept, layer, numKvHeads).forEach((positions, head) => {
         positions.forEach((position, slot) => {
-          if (position < settings.sinks) return;
+          if (position < gated) return;
           const at = scoreIndex(batch, columns, b, position, layer * numKvHeads + head);
           const d = dGate[(b * numKvHeads + head) * width + slot] ?? 0;
           gradient[at] = (gradient[at] ?? 0) + d * gateSlope(scores[at] ?? 0);
