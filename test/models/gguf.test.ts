@@ -1,4 +1,3 @@
-import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -7,19 +6,13 @@ import { ropeScalingFromFactors } from "../../src/models/gguf/rope-factors.ts";
 import { readGgufModel } from "../../src/models/gguf/source.ts";
 import { openModel } from "../../src/models/open.ts";
 import { useTempHome } from "./temp-home.ts";
-import { tinyModel } from "./tiny-models.ts";
+import { patchedFile, tinyModel } from "./tiny-models.ts";
 
 const { work } = useTempHome();
 
 /** A tiny GGUF file with some bytes replaced by others of the same length. */
-async function patched(name: string, from: string, to: string): Promise<string> {
-  const text = (await readFile(tinyModel(`${name}.gguf`))).toString("latin1");
-  expect(from.length).toBe(to.length);
-  expect(text).toContain(from);
-  const path = join(work(), "patched.gguf");
-  await writeFile(path, Buffer.from(text.replaceAll(from, to), "latin1"));
-  return path;
-}
+const patched = (name: string, from: string, to: string): Promise<string> =>
+  patchedFile(tinyModel(`${name}.gguf`), join(work(), "patched.gguf"), from, to);
 
 describe("GGUF files that are refused", () => {
   test.each([

@@ -68,3 +68,11 @@ export async function editJson(path: string, change: (json: Record<string, unkno
   change(json);
   await writeFile(path, JSON.stringify(json));
 }
+
+/** Copies a file with some bytes, given as Latin-1, replaced by others of the same length. */
+export async function patchedFile(from: string, to: string, bytes: string, others: string): Promise<string> {
+  const text = (await readFile(from)).toString("latin1");
+  if (bytes.length !== others.length || !text.includes(bytes)) throw new Error(`${from} has no place for ${others}`);
+  await writeFile(to, Buffer.from(text.replaceAll(bytes, others), "latin1"));
+  return to;
+}

@@ -3,7 +3,7 @@ import { optionalMetadata, requiredMetadata } from "../../formats/gguf/lookup.ts
 import type { ModelSource, TextFile } from "../loading/model-source.ts";
 import { architectureOf } from "./architectures.ts";
 import { ggufConfig } from "./config.ts";
-import { ggufTokenizer } from "./tokenizer.ts";
+import { ggufTokenizer } from "./tokenizer/tokenizer.ts";
 import type { ReadGgufTensor } from "./read-tensor.ts";
 import { ggufWeights } from "./weights.ts";
 

@@ -1,5 +1,5 @@
-import { KvDistillError } from "../../util/errors.ts";
-import { quote } from "../../util/quote.ts";
+import { KvDistillError } from "../../../util/errors.ts";
+import { quote } from "../../../util/quote.ts";
 
 /** The parts of tokenizer.json that a GGUF file tells only by a name. */
 export interface PreTokenizer {
