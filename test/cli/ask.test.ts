@@ -8,7 +8,7 @@ import { printable } from "../../src/util/printable.ts";
 import { useTinyModel } from "../compress/tiny.ts";
 import { tinyModel } from "../models/tiny-models.ts";
 import { compressedText, jsonOf, llama } from "./compress-ask.ts";
-import { CLI_TIME, runCli } from "./run-cli.ts";
+import { CLI_TIME, expectBeginning, runCli, stopAtFirstPiece } from "./run-cli.ts";
 
 const { model } = useTinyModel("llama");
 let folder = "";
@@ -83,6 +83,15 @@ describe("ask", { timeout: CLI_TIME }, () => {
     const table = await ask("who sat?", "--compare", "full", "-n", "8");
     expect(table.stdout).toMatch(/compressed cache +│ full cache/);
     expect(table.stdout).toMatch(/first token after/);
+    // One for the compressed cache, one for the full.
+    expect(table.stdout).toMatch(/speed +│ +[\d.,]+ tokens\/s +│ +[\d.,]+ tokens\/s/);
+  });
+
+  test("streams: stopped at the first piece, it has written a beginning of the answer", async () => {
+    const whole = await ask("who sat?", "-n", "60");
+    const stopped = await runCli(["ask", cache, "who sat?", "--model", llama, "-n", "60"], stopAtFirstPiece());
+    expect(stopped.code).not.toBe(0);
+    expectBeginning(stopped.stdout, whole.stdout);
   });
 
   test("an answer that was cut is said to be", async () => {

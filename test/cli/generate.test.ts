@@ -7,7 +7,7 @@ import { openModel } from "../../src/models/open.ts";
 import { printable } from "../../src/util/printable.ts";
 import { useTempHome } from "../models/temp-home.ts";
 import { editJson, rewrite, tinyModel } from "../models/tiny-models.ts";
-import { CLI_TIME, runCli } from "./run-cli.ts";
+import { CLI_TIME, expectBeginning, runCli, stopAtFirstPiece } from "./run-cli.ts";
 
 const { work } = useTempHome();
 const llama = tinyModel("llama");
@@ -44,6 +44,15 @@ describe("generate", { timeout: CLI_TIME }, () => {
     expect(run.code).toBe(0);
     expect(run.stdout).toBe(text.endsWith("\n") ? text : `${text}\n`);
     expect(run.stderr).toMatch(/^\d+ prompt tokens, first token after .*; 24 tokens in .*, .* tokens\/s\n$/);
+  });
+
+  test("streams: stopped at the first piece, it has written a beginning of the text", async () => {
+    const long = ["generate", "--model", llama, "--raw", "-n", "100", "--seed", "0", "--temperature", "0.9", "the mat"];
+    const whole = await runCli(long);
+    const stopped = await runCli(long, stopAtFirstPiece());
+    expect(whole.code).toBe(0);
+    expect(stopped.code).not.toBe(0);
+    expectBeginning(stopped.stdout, whole.stdout);
   });
 
   test("without --raw the chat template is applied; a model without one is refused", async () => {

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { expect } from "vitest";
 import { runCli as runInThisProcess } from "../../src/cli/run.ts";
 
 const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
@@ -55,6 +56,19 @@ async function runInChild(args: readonly string[], { stdin, environment, meanwhi
   child.stdin.destroy();
   const [out, err] = await written;
   return { code, stdout: out, stderr: err };
+}
+
+/** Stops a command as soon as something of its answer is there. */
+export function stopAtFirstPiece(): CliSituation {
+  return { stdin: "", meanwhile: (child) => child.stdout.once("data", () => child.kill("SIGINT")) };
+}
+
+/** What was written before a command was stopped: something, but not all. */
+export function expectBeginning(part: string, whole: string): void {
+  const text = part.trimEnd();
+  expect(text).not.toBe("");
+  expect(whole.startsWith(text)).toBe(true);
+  expect(text.length).toBeLessThan(whole.trimEnd().length);
 }
 
 function startCli(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {

@@ -82,7 +82,13 @@ async function engineOf({ model, eta, sinks, gate, selection, lambda, rank, alph
   return {
     runtime,
     config,
-    programs: await loadTrainingPrograms(runtime, config, shape, lambda, usualScorer(config, scoreColumnsOf(settings, config))),
+    programs: await loadTrainingPrograms(
+      runtime,
+      config,
+      shape,
+      lambda,
+      usualScorer(config, scoreColumnsOf(settings, config)),
+    ),
     weights: await loadTrainingWeights(runtime, files),
     settings,
   };

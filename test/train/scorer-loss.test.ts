@@ -66,7 +66,13 @@ async function setUp(selection: AdapterSelection, scorerLoss: number): Promise<[
     inputs: hiddenSize,
     outputs: /[kv]_proj/.test(path) ? numKvHeads * config.headDim : hiddenSize,
   }));
-  return [engine, newParameters({ ...sampleConfig, scorerWidth: hiddenSize, rank: RANK, selection, targets: { ...targets, modules } }, 5)];
+  return [
+    engine,
+    newParameters(
+      { ...sampleConfig, scorerWidth: hiddenSize, rank: RANK, selection, targets: { ...targets, modules } },
+      5,
+    ),
+  ];
 }
 
 async function step(engine: StepEngine, parameters: Parameters): Promise<StepResult> {

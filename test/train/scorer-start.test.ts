@@ -75,7 +75,12 @@ test("a calibrated scorer keeps its order and meets its targets on average, as c
   const shape = usualScorer(model.config, columns);
   const selection = "across-heads";
   const parameters = newParameters(
-    { ...sampleConfig, scorerWidth: hiddenSize, selection, targets: { ...sampleConfig.targets, hiddenSize, numLayers, numKvHeads } },
+    {
+      ...sampleConfig,
+      scorerWidth: hiddenSize,
+      selection,
+      targets: { ...sampleConfig.targets, hiddenSize, numLayers, numKvHeads },
+    },
     0,
   );
   const probes = [ids(6)];

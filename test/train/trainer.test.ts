@@ -36,7 +36,13 @@ beforeAll(async () => {
   engine = {
     runtime,
     config: files.config,
-    programs: await loadTrainingPrograms(runtime, files.config, { rank: 4, scale: 8 }, 0.6, usualScorer(files.config, 1)),
+    programs: await loadTrainingPrograms(
+      runtime,
+      files.config,
+      { rank: 4, scale: 8 },
+      0.6,
+      usualScorer(files.config, 1),
+    ),
     weights: await loadTrainingWeights(runtime, files),
     settings: {
       eta: 2,

@@ -61,7 +61,7 @@ beforeAll(async () => {
   await mkdir(source);
   await mkdir(project);
   await assemble(source);
-  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", work], source);
+  const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", work], source);
   const [tarball] = JSON.parse(stdout) as [{ filename: string; files: readonly { path: string }[] }];
   packed = tarball.files.map(({ path }) => path);
   await writeFile(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }));
@@ -126,6 +126,20 @@ describe("examples, copied into a project that has installed the package, on the
       told += "\n";
     }
     expect(stdout.slice(stdout.indexOf("\n") + 1)).toBe(told);
+  });
+
+  test("the README's ten lines", async () => {
+    const readme = await readFile(join(root, "README.md"), "utf8");
+    const [, lines = ""] = /## As a library\n```ts\n(.*?)```/s.exec(readme) ?? [];
+    const before = `import { readFileSync } from "node:fs"; const text = readFileSync("own.txt", "utf8");\n`;
+    await writeFile(join(project, "readme.mjs"), before + lines);
+    const { stdout, stderr } = await run(process.execPath, ["readme.mjs"], project, { home: cacheHome() });
+    expect(stderr).toBe("");
+    const cache = await loadKvd(join(project, "report.kvd"), { expectModel: model.files });
+    let told = "";
+    for await (const piece of generate(model, { cache, prompt: "What was decided?" })) told += piece;
+    expect(told).not.toBe("");
+    expect(stdout).toBe(told);
   });
 
   test("chat.mts compresses older turns with the adapter and goes on", async () => {

@@ -53,7 +53,9 @@ async function oneStep(files: ModelFiles, eightBits?: EightBitLayers): Promise<S
   const engine = {
     runtime,
     config: files.config,
-    programs: await loadTrainingPrograms(runtime, files.config, shape, lambda, usualScorer(files.config, 1), { eightBits }),
+    programs: await loadTrainingPrograms(runtime, files.config, shape, lambda, usualScorer(files.config, 1), {
+      eightBits,
+    }),
     weights,
     settings: {
       eta,

@@ -35,7 +35,9 @@ export async function trainingSide(
   const engine: StepEngine = {
     runtime,
     config: files.config,
-    programs: await loadTrainingPrograms(runtime, files.config, shape, lambda, usualScorer(files.config, 1), { eightBits }),
+    programs: await loadTrainingPrograms(runtime, files.config, shape, lambda, usualScorer(files.config, 1), {
+      eightBits,
+    }),
     weights: await loadTrainingWeights(runtime, files, eightBits),
     settings: {
       eta,
