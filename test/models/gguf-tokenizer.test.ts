@@ -1,7 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { generate } from "../../src/generate/generate.ts";
 import { openGguf } from "../../src/formats/gguf/open.ts";
+import { chatPromptIds } from "../../src/models/chat-prompt.ts";
+import { loadModel } from "../../src/models/load-model.ts";
 import { ggufTokenizer } from "../../src/models/gguf/tokenizer/tokenizer.ts";
 import { createTokenizer, type Tokenizer } from "../../src/models/tokenizer.ts";
 import { useTempHome } from "./temp-home.ts";
@@ -36,6 +39,22 @@ describe.each(Object.keys(ids))("SentencePiece out of a GGUF file: %s", (kind) =
     expect(tokenizer.encode("<s>a cat</s>", { special: "parse" })).toEqual([1, ...plain, 2]);
     expect(tokenizer.encode("<0x41>", { special: "parse" }).length).toBeGreaterThan(1);
   });
+});
+
+test("a whole model with such a tokenizer is opened, and its answer is text", async () => {
+  const model = await loadModel(join(golden, "llama2.gguf"), { threads: 1 });
+  try {
+    const { tokenizer, chatTemplate } = model.files;
+    expect([tokenizer.bosId, tokenizer.eosIds]).toEqual([1, [2]]);
+    expect(chatTemplate?.text).toContain("[INST]");
+    const promptIds = chatPromptIds(model.files, "the ferry");
+    expect(promptIds).toEqual(tokenizer.encode("<s>[INST] the ferry [/INST]", { special: "parse" }));
+    let text = "";
+    for await (const piece of generate(model, { promptIds, maxTokens: 12 })) text += piece;
+    expect(text).not.toBe("");
+  } finally {
+    await model.close();
+  }
 });
 
 test.each([

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,6 @@ import { generate } from "../../src/generate/generate.ts";
 import { LanguageModel } from "../../src/models/language-model.ts";
 import { cacheHome } from "../../src/models/home.ts";
 import { createRuntime } from "../../src/runtime/runtime.ts";
-import { pathExists } from "../../src/util/path-exists.ts";
 import { VERSION } from "../../src/util/version.ts";
 import { runCli } from "../cli/run-cli.ts";
 import { tinyModel } from "../models/tiny-models.ts";
@@ -44,29 +43,22 @@ function run(
   return running;
 }
 
-/** The folder that is packed: the sources compiled anew, and every other file that package.json lists. */
-async function assemble(folder: string): Promise<void> {
-  const { files } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { files: readonly string[] };
-  for (const name of ["package.json", "README.md", ...files.filter((file) => file !== "dist")]) {
-    if (await pathExists(join(root, name))) await cp(join(root, name), join(folder, name), { recursive: true });
-  }
-  const compiler = join(root, "node_modules/typescript/bin/tsc");
-  await run(process.execPath, [compiler, "-p", "tsconfig.build.json", "--outDir", join(folder, "dist")], root);
-}
-
 beforeAll(async () => {
   work = await mkdtemp(join(tmpdir(), "kv-distill-pack-"));
-  const source = join(work, "source");
   project = join(work, "project");
-  await mkdir(source);
   await mkdir(project);
-  await assemble(source);
-  const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", work], source);
-  const [tarball] = JSON.parse(stdout) as [{ filename: string; files: readonly { path: string }[] }];
-  packed = tarball.files.map(({ path }) => path);
+  // Compiles what has changed first.
+  await run("npm", ["pack", "--pack-destination", work], root);
+  const [tarball = ""] = (await readdir(work)).filter((name) => name.endsWith(".tgz"));
+  const listed = await run("tar", ["-tzf", tarball], work);
+  packed = listed.stdout
+    .trim()
+    .split("\n")
+    .map((path) => path.replace(/^package\//, ""));
   await writeFile(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }));
   const quiet = ["--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"];
-  await run("npm", ["install", ...quiet, join(work, tarball.filename)], project);
+  const installed = await run("npm", ["install", ...quiet, join(work, tarball)], project);
+  expect(installed.stderr).toBe("");
 });
 afterAll(async () => {
   await rm(work, { recursive: true, force: true });
@@ -75,7 +67,13 @@ afterAll(async () => {
 describe("the packed package, installed elsewhere", () => {
   test("holds what is compiled, not what it is made from", () => {
     expect(packed).toEqual(
-      expect.arrayContaining(["package.json", "dist/index.js", "dist/index.d.ts", "dist/cli/main.js"]),
+      expect.arrayContaining([
+        "package.json",
+        "dist/index.js",
+        "dist/index.d.ts",
+        "dist/cli/main.js",
+        "dist/page/index.html",
+      ]),
     );
     expect(packed.filter((path) => /^(src|test|tools)\/|(?<!\.d)\.ts$/.test(path))).toEqual([]);
   });

@@ -1,7 +1,8 @@
-"""Small SentencePiece BPE models as GGUF files without tensors, and what the sentencepiece package makes of hard texts.
+"""Small SentencePiece BPE models in GGUF files, and what the sentencepiece package makes of hard texts.
 
 Writes <kind>.gguf and cases.json: the texts, and per kind their ids and the decoded text. The texts are those of ../tokenizers/cases.json.
-Run: python test/golden/gguf-tokenizers/make.py (needs sentencepiece, gguf)
+llama2.gguf is a whole model of one layer with random weights, the other has no tensors.
+Run: python test/golden/gguf-tokenizers/make.py (needs sentencepiece, gguf, numpy)
 """
 
 import io
@@ -9,11 +10,13 @@ import json
 from pathlib import Path
 
 import gguf
+import numpy as np
 import sentencepiece as spm
 
 HERE = Path(__file__).resolve().parent
 CASES = json.loads((HERE.parent / "tokenizers" / "cases.json").read_text())["cases"]
 KINDS = {"llama2": True, "no-prefix": False}
+TEMPLATE = "{% for m in messages %}{{ bos_token }}[INST] {{ m.content }} [/INST]{% endfor %}"
 
 
 def train(prefix):
@@ -43,12 +46,33 @@ def write(path, sp, prefix):
     writer.add_eos_token_id(sp.eos_id())
     writer.add_unk_token_id(sp.unk_id())
     # True is what is meant when the file does not say.
-    if not prefix:
+    if prefix:
+        add_model(writer, sp.vocab_size())
+    else:
         writer.add_add_space_prefix(False)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def add_model(writer, vocab, hidden=16, inner=24, heads=2):
+    writer.add_chat_template(TEMPLATE)
+    writer.add_context_length(128)
+    writer.add_embedding_length(hidden)
+    writer.add_block_count(1)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(heads)
+    writer.add_feed_forward_length(inner)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(hidden // heads)
+    random = np.random.default_rng(0)
+    shapes = {"token_embd": (vocab, hidden), "output_norm": (hidden,), "blk.0.attn_norm": (hidden,), "blk.0.ffn_norm": (hidden,)}
+    shapes |= {f"blk.0.attn_{name}": (hidden, hidden) for name in ("q", "k", "v", "output")}
+    shapes |= {"blk.0.ffn_gate": (inner, hidden), "blk.0.ffn_up": (inner, hidden), "blk.0.ffn_down": (hidden, inner)}
+    for name, shape in shapes.items():
+        values = random.integers(-64, 65, shape) / 64
+        writer.add_tensor(f"{name}.weight", values.astype(np.float16 if len(shape) == 2 else np.float32))
 
 
 def main():
