@@ -1,12 +1,12 @@
-import { type Adapter, type AdapterConfig, USUAL_CHOICES } from "../../src/cache/adapter.ts";
+import { type Adapter, type AdapterConfig, type AdapterSelection, USUAL_CHOICES } from "../../src/cache/adapter.ts";
 import { familyOf } from "../../src/models/families/index.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
 import { adapterOf, newParameters } from "../../src/train/new-parameters.ts";
 import { randomFromSeed } from "../../src/util/random.ts";
 
-/** An adapter that fits a model and selects per head, with random numbers in every matrix: as after training, no B is zero. */
-export function randomAdapter({ config, files }: LanguageModel): Adapter {
+/** An adapter that fits a model, with random numbers in every matrix: as after training, no B is zero. */
+export function randomAdapter({ config, files }: LanguageModel, selection: AdapterSelection = "per-head"): Adapter {
   const settings: AdapterConfig = {
     rank: 4,
     alpha: 4,
@@ -15,7 +15,7 @@ export function randomAdapter({ config, files }: LanguageModel): Adapter {
     eta: 1,
     sinks: 2,
     gate: "sigmoid",
-    selection: "per-head",
+    selection,
     ...USUAL_CHOICES,
     scorerWidth: config.hiddenSize,
     baseModel: { name: files.name, hash: files.hash },

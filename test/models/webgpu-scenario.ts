@@ -18,7 +18,7 @@ const question = context.slice(3, 9);
 /** Rows that the gapped cache keeps. */
 const kept = Int32Array.of(0, 1, 2, 5, 9, 10, 16, 22);
 
-/** Prefill, decoding on a cache with gaps, encoding with an adapter for every head, scoring and attention, as the package itself does them. */
+/** Prefill, decoding on a cache with gaps, encoding with an adapter whose heads keep equally many rows or not, scoring and attention, as the package itself does them. */
 export async function everyInferenceGraph(model: LanguageModel): Promise<Results> {
   const results: Record<string, ArrayLike<number>> = {};
   const cache = await model.newCache();
@@ -47,7 +47,12 @@ export async function everyInferenceGraph(model: LanguageModel): Promise<Results
   }
   cache.release();
 
-  return { ...results, ...(await compressed(model, randomAdapter(model))) };
+  for (const selection of ["per-head", "across-heads"] as const) {
+    for (const [what, result] of Object.entries(await compressed(model, randomAdapter(model, selection)))) {
+      results[`${selection}: ${what}`] = result;
+    }
+  }
+  return results;
 }
 
 /** The method with an adapter: scores, the selection, the encoded rows, and what the frozen model reads from them. */

@@ -8,6 +8,8 @@ const TOLERANCE = 1e-5;
 const SHAPE_ARITHMETIC = /^%(shape|dim|Mul|Add)\b/;
 const [CPU, WEBGPU] = ["CPUExecutionProvider", "WebGpuExecutionProvider"];
 
+const SELECTIONS = ["per-head", "across-heads"];
+
 /** What webgpu-child.ts prints, by model. */
 type Printed = Readonly<
   Record<string, { readonly differences: Readonly<Record<string, number>>; readonly programs: readonly string[] }>
@@ -33,13 +35,14 @@ describe("inference on WebGPU, on a software adapter", () => {
       "decode step 2 on a gapped cache",
       "attention received, sum",
       "attention received, max",
-      "scores",
-      "kept positions",
-      "encoded rows",
-      "read from the compressed cache",
+      ...SELECTIONS.flatMap((selection) =>
+        ["scores", "kept positions", "encoded rows", "read from the compressed cache"].map(
+          (what) => `${selection}: ${what}`,
+        ),
+      ),
     ]);
     for (const [what, difference] of differences) expect(difference, what).toBeLessThan(TOLERANCE);
-    expect(printed[name]?.differences["kept positions"]).toBe(0);
+    for (const selection of SELECTIONS) expect(printed[name]?.differences[`${selection}: kept positions`]).toBe(0);
   });
 
   test("WebGPU computes everything but shapes", (context) => {
