@@ -123,7 +123,7 @@ async function saveStart({ name, hash, config }: ModelFiles, sizes: Sizes, folde
     rank: sizes.rank,
     alpha: STEP_SETTINGS.alpha,
     useRslora: true,
-    fanInFanOut: config.family === "gpt2",
+    fanInFanOut: family.fanInFanOut,
     eta: Math.min(STEP_SETTINGS.eta, config.numLayers - 1),
     sinks: STEP_SETTINGS.sinks,
     gate: "sigmoid",

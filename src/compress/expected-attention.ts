@@ -75,7 +75,7 @@ interface Rotation {
 
 /** The mean of the rotations at the FUTURE positions from `start` on; none where positions are learned. */
 function meanRotation(config: ModelConfig, start: number): Rotation | undefined {
-  if (config.family !== "llama") return undefined;
+  if (config.positions === "learned") return undefined;
   const half = config.headDim / 2;
   const { cos, sin } = rotaryTables(
     config,

@@ -50,7 +50,7 @@ export function planCompression(request: PlanRequest, config: ModelConfig, where
   const limit = contextLimit(config);
   checkSpan(span, tokens);
   if (foldTokens === undefined) checkLength(tokens, limit, where);
-  if (config.family === "gpt2" && tokens > config.maxPositions) {
+  if (config.positions === "learned" && tokens > config.maxPositions) {
     throw new KvDistillError("unsupported", "the model has learned positions and none beyond its limit", {
       where,
       expected: `at most ${config.maxPositions} tokens, in folds or not`,

@@ -133,7 +133,7 @@ export class Sequences {
     const { config, files } = this.model;
     const { length, position } = this.at(this.placeOf(sequence));
     // Rotary positions have no end: what counts is how many rows are seen.
-    const used = config.family === "gpt2" ? position : (this.baseRows[sequence] ?? 0) + length;
+    const used = config.positions === "learned" ? position : (this.baseRows[sequence] ?? 0) + length;
     const limit = contextLimit(config);
     if (used + ids.length <= limit) return;
     throw new KvDistillError("context-too-long", "more tokens than the model reads", {

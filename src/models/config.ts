@@ -35,6 +35,7 @@ interface CommonConfig {
 /** Llama and its kin: RMS norm, rotary positions, gated MLP, grouped key/value heads. */
 export interface LlamaConfig extends CommonConfig {
   readonly family: "llama";
+  readonly positions: "rotary";
   readonly activation: "silu";
   readonly ropeTheta: number;
   readonly ropeScaling: RopeScaling | undefined;
@@ -54,6 +55,8 @@ export interface LlamaConfig extends CommonConfig {
 /** GPT-2: layer norm with bias, learned positions, fused `c_attn`, plain MLP, biases everywhere. */
 export interface Gpt2Config extends CommonConfig {
   readonly family: "gpt2";
+  /** A table of `maxPositions` rows: there are no positions beyond it. Rotary ones have no end. */
+  readonly positions: "learned";
   /** GELU by its tanh approximation. */
   readonly activation: "gelu-tanh";
 }
@@ -63,6 +66,6 @@ export type ModelConfig = LlamaConfig | Gpt2Config;
 
 /** The most tokens, context and answer together, for which the graphs compute what the model was trained to. */
 export function contextLimit(config: ModelConfig): number {
-  if (config.family === "gpt2" || config.slidingWindow === undefined) return config.maxPositions;
-  return Math.min(config.maxPositions, config.slidingWindow);
+  const window = "slidingWindow" in config ? config.slidingWindow : undefined;
+  return Math.min(config.maxPositions, window ?? Infinity);
 }

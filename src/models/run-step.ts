@@ -56,7 +56,7 @@ export async function runStep({
     ...(program.inputs.includes("bias") ? { bias: readingBias(places, tokens, cache.capacity) } : {}),
     ...(program.inputs.includes("last") ? readingReach(places, tokens) : {}),
     rotaryRows: ints([cache.sequences, tokens], rows),
-    ...(config.family === "llama" ? rotaryTables(config, positions) : {}),
+    ...(config.positions === "rotary" ? rotaryTables(config, positions) : {}),
     ...extra,
   };
   const names: string[] = [];

@@ -200,7 +200,7 @@ function adapterConfig({ name, hash, config: model }: ModelFiles, config: TrainC
     rank: config.rank,
     alpha: config.alpha,
     useRslora: config.loraScale === "rank-stabilised",
-    fanInFanOut: model.family === "gpt2",
+    fanInFanOut: family.fanInFanOut,
     eta: config.eta,
     sinks: config.sinks,
     gate: config.gate,

@@ -8,6 +8,7 @@ import type { ModelConfig } from "../../src/models/config.ts";
 
 const config = {
   family: "llama",
+  positions: "rotary",
   numLayers: 3,
   numKvHeads: 2,
   headDim: 8,
@@ -169,9 +170,9 @@ describe("plan", () => {
   test("refused: what the model could not read afterwards", () => {
     expect(() => plan({ tokens: 5000, foldTokens: 400 })).toThrow(/alone would fill/);
     expect(() => plan({ tokens: 1500, span: { start: 800, end: 1500 }, foldTokens: 400 })).toThrow(/in front of/);
-    expect(() => plan({ tokens: 1001, foldTokens: 400 }, { ...config, family: "gpt2" } as ModelConfig)).toThrow(
-      code("unsupported"),
-    );
+    expect(() =>
+      plan({ tokens: 1001, foldTokens: 400 }, { ...config, family: "gpt2", positions: "learned" } as ModelConfig),
+    ).toThrow(code("unsupported"));
   });
 
   test.each([

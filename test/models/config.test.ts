@@ -40,6 +40,7 @@ describe("Llama-like models", () => {
   test("a plain Llama", () => {
     expect(read(llama)).toEqual({
       family: "llama",
+      positions: "rotary",
       activation: "silu",
       modelType: "llama",
       numLayers: 2,
@@ -198,6 +199,7 @@ describe("GPT-2", () => {
   test("the original's fields", () => {
     expect(read(gpt2)).toEqual({
       family: "gpt2",
+      positions: "learned",
       activation: "gelu-tanh",
       modelType: "gpt2",
       numLayers: 2,

@@ -30,6 +30,7 @@ export function gpt2Config(fields: z.infer<typeof gpt2Schema>, unsupported: stri
   if (!Number.isInteger(headDim)) faults.push(`n_embd: ${fields.n_embd} is not a multiple of n_head, ${fields.n_head}`);
   return {
     family: "gpt2",
+    positions: "learned",
     activation: "gelu-tanh",
     modelType: fields.model_type,
     numLayers: fields.n_layer,

@@ -84,6 +84,7 @@ export function llamaConfig(fields: Fields, unsupported: string[], faults: strin
   if (!Number.isInteger(headDim / 2)) faults.push(`head_dim: ${headDim} is not an even whole number`);
   return {
     family: "llama",
+    positions: "rotary",
     activation: "silu",
     modelType: fields.model_type,
     numLayers: fields.num_hidden_layers,

@@ -57,6 +57,8 @@ export interface Family {
   /** Path of a layer in the checkpoint, "model.layers.3". */
   readonly layerPath: (layer: number) => string;
   readonly adaptedModules: readonly AdaptedModule[];
+  /** The checkpoint has the matrices of those modules as [in, out]. */
+  readonly fanInFanOut: boolean;
   /** ids and positions int64 [tokens] -> [tokens, hidden]. */
   readonly embed: (ids: Node, positions: Node) => Node;
   readonly block: (layer: number, x: Node, context: BlockContext) => BlockResult;

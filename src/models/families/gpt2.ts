@@ -21,6 +21,7 @@ export function gpt2(config: Gpt2Config): Family {
       { path: "attn.c_attn", inputs: hiddenSize, outputs: 3 * hiddenSize },
       { path: "attn.c_proj", inputs: hiddenSize, outputs: hiddenSize },
     ],
+    fanInFanOut: true,
     embed: (ids, positions) => add(gather(embedding, ids), gather(positionTable, positions)),
     block: (layer, x, context) => {
       const attended = attentionHalf(config, layer, x, context);

@@ -22,6 +22,7 @@ export function llama(config: LlamaConfig): Family {
       { path: "self_attn.v_proj", inputs: hiddenSize, outputs: numKvHeads * headDim },
       { path: "self_attn.o_proj", inputs: numQueryHeads * headDim, outputs: hiddenSize },
     ],
+    fanInFanOut: false,
     embed: (ids) => gather(embedding, ids),
     block: (layer, x, context) => {
       const attended = attentionHalf(config, layer, x, context);

@@ -18,8 +18,9 @@ export async function ggufConfig(
   read: ReadGgufTensor,
 ): Promise<ConfigJson> {
   refuse(file);
+  const { huggingface, fields } = FAMILIES[architecture.family];
   const shared = {
-    architectures: [architecture.family === "gpt2" ? "GPT2LMHeadModel" : "LlamaForCausalLM"],
+    architectures: [huggingface],
     model_type: architecture.modelType,
     vocab_size: vocabularySize(file),
     tie_word_embeddings: !file.tensors.has("output.weight"),
@@ -27,8 +28,7 @@ export async function ggufConfig(
     eos_token_id: optionalMetadata(file, "tokenizer.ggml.eos_token_id", "integer"),
     torch_dtype: "float32",
   };
-  const own = architecture.family === "gpt2" ? gpt2Fields(file) : await llamaFields(file, architecture, read);
-  return { ...shared, ...own };
+  return { ...shared, ...(await fields(file, architecture, read)) };
 }
 
 /** The prefix of an architecture's metadata is its own name, whatever `model_type` it becomes. */
@@ -56,6 +56,12 @@ function vocabularySize(file: GgufFile): number {
   if (rows === undefined) throw new KvDistillError("bad-file", "no token_embd.weight", { where: file.path });
   return rows;
 }
+
+/** What a family's config.json is made of. */
+const FAMILIES = {
+  llama: { huggingface: "LlamaForCausalLM", fields: llamaFields },
+  gpt2: { huggingface: "GPT2LMHeadModel", fields: gpt2Fields },
+} as const;
 
 async function llamaFields(file: GgufFile, { modelType }: Architecture, read: ReadGgufTensor): Promise<ConfigJson> {
   const integer = (name: string) => requiredMetadata(file, keyOf(file, name), "integer");

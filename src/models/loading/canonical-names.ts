@@ -1,4 +1,5 @@
 import type { ModelConfig } from "../config.ts";
+import { familyOf } from "../families/index.ts";
 
 /**
  * Buffers that checkpoints carry and no model computes with: causal masks of old GPT-2 checkpoints and rotary
@@ -13,6 +14,6 @@ const BUFFER = /(^|\.)(attn\.bias|attn\.masked_bias|rotary_emb\.inv_freq)$/;
 export function canonicalName(name: string, config: ModelConfig): string | undefined {
   if (BUFFER.test(name)) return undefined;
   if (name === "lm_head.weight") return config.tieWordEmbeddings ? undefined : name;
-  const prefix = config.family === "llama" ? "model." : "transformer.";
+  const prefix = familyOf(config).layerPath(0).replace(/\..*/, ".");
   return name.startsWith(prefix) ? name : prefix + name;
 }

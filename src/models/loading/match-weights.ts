@@ -18,6 +18,13 @@ export function matchWeights(
   weights: readonly SourceWeight[],
   where: string,
 ): Map<string, SourceWeight> {
+  if (config.numLayers > weights.length) {
+    throw new KvDistillError("bad-file", "weights and configuration do not fit", {
+      where,
+      expected: `weights of ${config.numLayers} layers`,
+      got: `${weights.length} in all`,
+    });
+  }
   const expected = expectedWeights(config);
   const found = new Map<string, SourceWeight>();
   const faults: string[] = [];

@@ -38,7 +38,7 @@ function mathematics(config: ModelConfig): object {
     numQueryHeads: config.numQueryHeads,
     tieWordEmbeddings: config.tieWordEmbeddings,
   };
-  if (config.family === "gpt2") return common;
+  if (config.positions === "learned") return common;
   return {
     ...common,
     ropeScaling: config.ropeScaling ?? null,

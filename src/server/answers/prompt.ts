@@ -32,7 +32,7 @@ export interface Prompt {
 export function roomFor(config: ModelConfig, { ids, before }: Pick<Prompt, "ids" | "before">): number {
   const limit = contextLimit(config);
   // Rotary positions have no end: what counts is how many rows are seen.
-  const used = (config.family === "gpt2" ? before.position : before.rows) + ids.length;
+  const used = (config.positions === "learned" ? before.position : before.rows) + ids.length;
   // The last token of an answer is not read.
   const room = limit - used + 1;
   if (room >= 1) return room;

@@ -90,7 +90,8 @@ function checkFits(cache: KvCache, { config, files }: LanguageModel): void {
   const limit = contextLimit(config);
   const rows = mostRowsOf(cache);
   if (rows >= limit) faults.push(`${rows} rows: the model reads fewer than ${limit}`);
-  if (config.family === "gpt2" && cache.contextLength >= limit) faults.push(`positions up to ${cache.contextLength}`);
+  if (config.positions === "learned" && cache.contextLength >= limit)
+    faults.push(`positions up to ${cache.contextLength}`);
   if (faults.length > 0) {
     throw new KvDistillError("model-mismatch", `the cache does not fit ${files.name}`, { where: UPLOAD, faults });
   }

@@ -93,7 +93,7 @@ function foldTokensOf(
 function rotaryFeeds(config: ModelConfig, batch: number, positions: readonly number[]): Feeds {
   const rows = positions.map((_, row) => row);
   return {
-    ...(config.family === "llama" ? rotaryTables(config, positions) : {}),
+    ...(config.positions === "rotary" ? rotaryTables(config, positions) : {}),
     rotaryRows: ints([batch, positions.length / batch], rows),
   };
 }
