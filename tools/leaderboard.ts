@@ -22,15 +22,28 @@ function cell(result: ConditionResult | undefined, name: MetricName | "forwardKl
   return `${interval.mean.toFixed(digits)} (${interval.low.toFixed(digits)}–${interval.high.toFixed(digits)})`;
 }
 
+type Cell = (result: ConditionResult | undefined) => string;
+
+const intervalOf =
+  (name: MetricName | "forwardKl"): Cell =>
+  (result) =>
+    cell(result, name);
+
+/** A figure that has no interval. */
+const figure =
+  (pick: (result: ConditionResult) => number | null, digits: number): Cell =>
+  (result) =>
+    (result && pick(result))?.toFixed(digits) ?? "–";
+
 /** Methods down, budgets across; full cache and floor have no budget. */
-function table(results: readonly ConditionResult[], name: MetricName | "forwardKl"): string[] {
+function table(results: readonly ConditionResult[], told: Cell): string[] {
   const budgeted = results.filter(({ method }) => hasBudget(method));
   const keeps = [...new Set(budgeted.map(({ keep }) => keep))];
   const methods = [...new Set(budgeted.map(({ method }) => method))];
   const row = (label: string, cells: readonly string[]): string => `| ${[label, ...cells].join(" | ")} |`;
   const ends = ["full", "none"].flatMap((method) => {
     const own = results.find((result) => result.method === method);
-    return own === undefined ? [] : [row(method, [cell(own, name), ...keeps.slice(1).map(() => "")])];
+    return own === undefined ? [] : [row(method, [told(own), ...keeps.slice(1).map(() => "")])];
   });
   return [
     row(
@@ -44,12 +57,7 @@ function table(results: readonly ConditionResult[], name: MetricName | "forwardK
     ...methods.map((method) =>
       row(
         method,
-        keeps.map((keep) =>
-          cell(
-            budgeted.find((own) => own.method === method && own.keep === keep),
-            name,
-          ),
-        ),
+        keeps.map((keep) => told(budgeted.find((own) => own.method === method && own.keep === keep))),
       ),
     ),
     ...ends,
@@ -101,6 +109,14 @@ function verdict(results: readonly ConditionResult[], name: MetricName | "forwar
   return `By ${label} ${OURS} loses to: ${list(lost)}. No difference beyond chance: ${list(even)}. It is ahead of all others.`;
 }
 
+/** What there is beside the measures. */
+const FIGURES: readonly (readonly [string, Cell])[] = [
+  ["same likeliest token as the full cache, % of gold tokens", figure(({ top1Agreement }) => top1Agreement, 1)],
+  ["perplexity of the gold answers", figure(({ answerPerplexity }) => answerPerplexity, 2)],
+  ["empty answers, %", figure(({ emptyRate }) => emptyRate, 1)],
+  ["kept rows, % of the tokens", figure(({ obtainedKeep }) => 100 * obtainedKeep, 1)],
+];
+
 async function section({ folder, result }: StoredRun): Promise<string[]> {
   const {
     identity,
@@ -128,7 +144,7 @@ async function section({ folder, result }: StoredRun): Promise<string[]> {
   const earlier =
     reused?.code === undefined ? "" : ` (${reused.rows.toLocaleString("en")} rows: ${reused.code.commit ?? "unknown"})`;
   return [
-    `## ${identity.task}: ${questions.toLocaleString("en")} questions about ${passages.toLocaleString("en")} texts`,
+    `## ${name}: ${identity.task}, ${questions.toLocaleString("en")} questions about ${passages.toLocaleString("en")} texts`,
     "",
     `Model ${model}, kv-distill ${code.version}, commit ${code.commit ?? "unknown"}${earlier}, ${String(machine.cpu ?? "")}, ${String(machine.threads)} threads, ` +
       `finished ${result.finishedAt.slice(0, 10)}, ${(result.seconds.rows / 3600).toFixed(1)} hours in all, ${failures.length} failures. ` +
@@ -138,7 +154,8 @@ async function section({ folder, result }: StoredRun): Promise<string[]> {
     (command ?? "").replaceAll(/(?<=^|\s)\/\S+\/(?=[^/\s]+(\s|$))/g, ""),
     "```",
     "",
-    ...measures.flatMap((measure) => [`**${label(measure)}**`, "", ...table(results, measure), ""]),
+    ...measures.flatMap((measure) => [`**${label(measure)}**`, "", ...table(results, intervalOf(measure)), ""]),
+    ...FIGURES.flatMap(([what, told]) => [`**${what}**`, "", ...table(results, told), ""]),
     ...(results.some(({ method }) => method === OURS)
       ? [
           verdict(results, headline, METRICS[headline].toLowerCase()),
