@@ -18,7 +18,7 @@ import type { OpenRequest, Triple } from "./sides/protocol.ts";
 import { startSide } from "./sides/side.ts";
 import type { Sizes } from "./sizes.ts";
 import { STEP_SETTINGS } from "./step-settings.ts";
-import { TARGETS, type TargetName } from "./targets/index.ts";
+import { type TargetName, trialsOf } from "./targets/index.ts";
 import type { TargetInputs } from "./targets/target.ts";
 import type { TrialEntry } from "./trial.ts";
 
@@ -62,7 +62,7 @@ export async function runBench(options: BenchOptions): Promise<TrialResult[]> {
     for (const target of options.targets) {
       const sides = new Sides(options, open);
       try {
-        for (const trial of TARGETS[target](inputs)) {
+        for (const trial of trialsOf(target, inputs)) {
           const interleaving: InterleaveOptions = {
             warmups: options.warmups,
             repetitions: options.repetitions,

@@ -7,7 +7,7 @@ import { ourSide } from "../../src/bench/sides/ours.ts";
 import type { SideResult } from "../../src/bench/sides/protocol.ts";
 import { startSide } from "../../src/bench/sides/side.ts";
 import { QUICK_SIZES } from "../../src/bench/sizes.ts";
-import { TARGET_NAMES, TARGETS } from "../../src/bench/targets/index.ts";
+import { TARGET_NAMES, trialsOf } from "../../src/bench/targets/index.ts";
 import { saveAdapter } from "../../src/cache/save-adapter.ts";
 import { loadModel } from "../../src/models/load-model.ts";
 import { randomAdapter } from "../models/random-adapter.ts";
@@ -58,7 +58,7 @@ test("our own side does all the work of every target and counts its tokens", asy
     try {
       const seen: [string, number, SideResult["check"]][] = [];
       for (const target of TARGET_NAMES) {
-        for (const { entries } of TARGETS[target](inputs)) {
+        for (const { entries } of trialsOf(target, inputs)) {
           for (const { name, request } of entries.filter((entry) => entry.side.startsWith("ours"))) {
             const { tokens, check, peakBytes } = await side.ask(request(0));
             expect(peakBytes).toBeGreaterThan(1e6);
@@ -101,8 +101,11 @@ test("our own side does all the work of every target and counts its tokens", asy
       // Again float32 beside itself.
       const read = await side.ask({ work: "prefill", ids: [1, 2, 3, 4], fidelity: true });
       expect(read.check.KL).toBeCloseTo(0, 9);
-      expect(TARGETS.prefill(inputs)[0]?.entries.map(({ name }) => name)).not.toContain("fp32");
-      const [rounded] = TARGETS.prefill({ ...inputs, precision: "int8" });
+      const [plain] = trialsOf("prefill", inputs);
+      expect(plain?.entries.map(({ name }) => name)).not.toContain("fp32");
+      const [rounded] = trialsOf("prefill", { ...inputs, precision: "int8" });
+      // A baseline of one is none of the other.
+      expect(rounded?.name).toBe(`${plain?.name ?? ""}, int8`);
       expect(rounded?.entries.find(({ name }) => name === "fp32")?.precision).toBe("fp32");
       const { check } = await side.ask({ work: "gemm", size: 32, times: 2 });
       expect(check.flops).toBeGreaterThan(0);

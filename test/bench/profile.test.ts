@@ -59,6 +59,13 @@ test("shares add up over stages and over classes", () => {
   expect(summary.shareOfPeak).toBeCloseTo((480 + 84) / 65e-6 / 1e9, 12);
 });
 
+test("what was traced is no more than the peak", () => {
+  const stages = new Map([["read", readTrace(JSON.stringify(TRACE))]]);
+  const { peak, operators } = summarise(stages, 1, 1e3);
+  expect(peak).toBe(Math.max(...operators.map(({ productRate }) => productRate ?? 0)));
+  expect(peak).toBeGreaterThan(1e6);
+});
+
 test.each([
   ["FusedMatMul", "matrix products"],
   ["Softmax", "softmax"],

@@ -4,7 +4,7 @@ import { ourSide } from "../sides/ours.ts";
 import type { DecodeRequest, OpenRequest, PrefillRequest, WorkRequest } from "../sides/protocol.ts";
 import { startSide } from "../sides/side.ts";
 import { type BenchOptions, withInputs } from "../run-bench.ts";
-import { TARGETS } from "../targets/index.ts";
+import { trialsOf } from "../targets/index.ts";
 import { type ProfileSummary, readTraces, summarise } from "./summary.ts";
 
 export interface TrialProfile extends ProfileSummary {
@@ -12,9 +12,9 @@ export interface TrialProfile extends ProfileSummary {
   readonly what: string;
 }
 
-/** A matrix product of this size keeps every core busy for milliseconds. */
-const PEAK_SIZE = 1024;
-const PEAK_TIMES = 12;
+/** A matrix product of this size keeps every core busy for so long that what is done once for it does not count. */
+const PEAK_SIZE = 2048;
+const PEAK_TIMES = 8;
 
 /** The same work without the float32 that its result would be compared with: that would be in the trace. */
 function unchecked(request: WorkRequest): WorkRequest {
@@ -51,7 +51,7 @@ export async function runProfile(options: BenchOptions): Promise<TrialProfile[]>
     const peak = Math.max(...rates);
     const profiles: TrialProfile[] = [];
     for (const target of options.targets) {
-      for (const { name, what, entries } of TARGETS[target](inputs)) {
+      for (const { name, what, entries } of trialsOf(target, inputs)) {
         const profile = join(base.scratch, `trace-${profiles.length}`);
         await mkdir(profile);
         const side = await start({ profile });

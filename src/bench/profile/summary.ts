@@ -23,7 +23,7 @@ export interface ProfileSummary {
   readonly stages: readonly TimeRow[];
   readonly classes: readonly TimeRow[];
   readonly operators: readonly TimeRow[];
-  /** Floating point operations a second of the machine's own matrix product. */
+  /** Floating point operations a second: of the machine's own matrix product, or of a traced operator that was faster. */
   readonly peak: number;
   /** Floating point operations of all matrix products by the time in operators, as a share of the peak. */
   readonly shareOfPeak: number;
@@ -43,11 +43,11 @@ export async function readTraces(folder: string): Promise<Map<string, OperatorTi
   return found;
 }
 
-/** @param peak flops per second */
+/** @param product flops per second of the machine's own matrix product */
 export function summarise(
   stages: ReadonlyMap<string, readonly OperatorTime[]>,
   seconds: number,
-  peak: number,
+  product: number,
 ): ProfileSummary {
   const all = [...stages.values()].flat();
   const total = microsecondsOf(all);
@@ -71,12 +71,14 @@ export function summarise(
         ),
       )
       .sort(bySeconds);
+  const operators = grouped(({ operator }) => operator);
+  const peak = Math.max(product, ...operators.map(({ productRate }) => productRate ?? 0));
   return {
     seconds,
     operatorSeconds: total / 1e6,
     stages: [...stages].map(([name, times]) => row(name, times)).sort(bySeconds),
     classes: grouped(({ operator }): OperatorClass => classOf(operator)),
-    operators: grouped(({ operator }) => operator),
+    operators,
     peak,
     shareOfPeak: total === 0 ? 0 : flopsOf(all) / (total / 1e6) / peak,
   };
