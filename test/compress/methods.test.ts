@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { type Adapter, ADAPTER_SELECTIONS, type AdapterSelection } from "../../src/cache/adapter.ts";
 import { compressIds } from "../../src/compress/compress.ts";
 import { CompressionContext } from "../../src/compress/context.ts";
 import { joinParts } from "../../src/compress/join-rows.ts";
@@ -26,19 +27,17 @@ const UNBUDGETED: Readonly<Record<string, number>> = { full: TOKENS, none: SINKS
 /** Their window is a part of the budget: another budget asks other tokens. */
 const BUDGETED_WINDOW = ["snapkv", "pyramidkv"];
 
-let adapters: Record<"shared" | "per-head", LoadedAdapter>;
-let unchanged: Record<"shared" | "per-head", LoadedAdapter>;
+let adapters: Record<AdapterSelection, LoadedAdapter>;
+let unchanged: Record<AdapterSelection, LoadedAdapter>;
 beforeAll(async () => {
   const model = tiny.model();
-  const make = (selection: "shared" | "per-head") => tinyAdapter(model, { selection });
-  adapters = {
-    shared: await attachAdapter(model, make("shared")),
-    "per-head": await attachAdapter(model, make("per-head")),
-  };
-  unchanged = {
-    shared: await attachAdapter(model, withoutUpdates(make("shared"))),
-    "per-head": await attachAdapter(model, withoutUpdates(make("per-head"))),
-  };
+  const attached = async (change: (adapter: Adapter) => Adapter) => ({
+    shared: await attachAdapter(model, change(tinyAdapter(model, { selection: "shared" }))),
+    "per-head": await attachAdapter(model, change(tinyAdapter(model, { selection: "per-head" }))),
+    "across-heads": await attachAdapter(model, change(tinyAdapter(model, { selection: "across-heads" }))),
+  });
+  adapters = await attached((adapter) => adapter);
+  unchanged = await attached(withoutUpdates);
 });
 afterAll(() => {
   for (const adapter of [...Object.values(adapters), ...Object.values(unchanged)]) adapter.release();
@@ -47,14 +46,14 @@ afterAll(() => {
 /** Every method there is, kv-distill with each of its selections. A new method joins by being listed in methods/index.ts. */
 const ALL: readonly Listed[] = [...METHOD_NAMES, ...QUESTION_AWARE_METHOD_NAMES].flatMap((name): Listed[] =>
   name === "kv-distill"
-    ? (["shared", "per-head"] as const).map((selection) => ({ title: `${name}, ${selection}`, name, selection }))
+    ? ADAPTER_SELECTIONS.map((selection) => ({ title: `${name}, ${selection}`, name, selection }))
     : [{ title: name, name, selection: undefined }],
 );
 
 interface Listed {
   readonly title: string;
   readonly name: string;
-  readonly selection: "shared" | "per-head" | undefined;
+  readonly selection: AdapterSelection | undefined;
 }
 
 function methodOf({ name, selection }: Listed, from = adapters): CompressionMethod {

@@ -17,6 +17,8 @@ import { squadTask } from "../../src/evaluate/tasks/squad.ts";
 import type { Outcome, Task, TaskPassage, TaskSurroundings } from "../../src/evaluate/tasks/task.ts";
 import { parseRow } from "../../src/evaluate/run/row-file.ts";
 import type { SampleRow } from "../../src/evaluate/run/sample-row.ts";
+import { createPassagePrompt } from "../../src/models/passage-prompt.ts";
+import { rendererOf } from "../../src/models/renderer-of.ts";
 import { CONFIG, jsonLines, ROWS, useRoomyModel } from "./tiny-run.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -98,6 +100,38 @@ describe("quality", () => {
     expect(result.results[0]?.breakdown?.map(({ facts, n }) => [facts, n])).toEqual(
       [2, 4].flatMap((options) => [false, true].map((hard) => [{ options, hard }, 1])),
     );
+  });
+
+  test("the letter is the likeliest of the letters' tokens after the prompt", async () => {
+    const questions = Array.from({ length: 12 }, (_, i) => ({
+      question: `Which ship, ${"the mat ".repeat(i % 3)}${i * 3}?`,
+      question_unique_id: `q${i}`,
+      options: ["one", "two", "three", "four"],
+      gold_label: 1,
+    }));
+    const row = { article: ARTICLE.slice(0, 150), set_unique_id: "set", questions };
+    const task = qualityTask([await file("letters.jsonl", `${JSON.stringify(row)}\n`)]);
+    const { rows } = await run(task, { methods: ["full"] });
+    const { files } = model();
+    const prompt = createPassagePrompt({
+      render: rendererOf(files),
+      encode: (parts) => files.tokenizer.encodeParts(parts),
+      stopIds: files.tokenizer.eosIds,
+      ask: task.style.ask,
+    });
+    const choices: number[] = [];
+    for (const passage of await passagesOf(task)) {
+      for (const { question } of passage.questions) {
+        const ids = [...prompt.contextIds(passage.context), ...prompt.questionIds(question)];
+        const cache = await model().newCache();
+        const { data } = await model().forward({ ids, cache, logitRows: [ids.length - 1] });
+        cache.release();
+        const letters = ["A", "B", "C", "D"].map((letter) => data[prompt.answerIds(letter)[0] ?? NaN] ?? NaN);
+        choices.push(letters.indexOf(Math.max(...letters)));
+      }
+    }
+    expect(rows.map(({ choice }) => choice)).toEqual(choices);
+    expect(choices.some((choice) => choice > 0)).toBe(true);
   });
 
   test("options stand under letters, the gold answer is one", async () => {
