@@ -1,8 +1,11 @@
 import { expect, test } from "vitest";
 import { fuzzTests } from "./fuzz-tests.ts";
-import { evaluationLines, evaluationRun } from "./targets/evaluation.ts";
+import { distributedFiles } from "./targets/distributed-files.ts";
+import { evaluationConfig, evaluationLines, evaluationRun } from "./targets/evaluation.ts";
 import { http } from "./targets/http.ts";
 import { TARGETS } from "./targets/index.ts";
+import { pulledModels } from "./targets/model-files.ts";
+import { queuePayload, storedWork } from "./targets/queue.ts";
 import { smallFiles, strictJson } from "./targets/small-files.ts";
 import { parquet, rowReaders, sources } from "./targets/sources.ts";
 import { chatTemplate, promptTemplates } from "./targets/templates.ts";
@@ -21,8 +24,13 @@ fuzzTests([
   evaluationLines,
   strictJson,
   smallFiles,
+  queuePayload,
+  storedWork,
+  distributedFiles,
+  pulledModels,
+  evaluationConfig,
 ]);
 
 test("every target is in one of the two files", () => {
-  expect(TARGETS).toHaveLength(21);
+  expect(TARGETS).toHaveLength(28);
 });

@@ -3,8 +3,10 @@ import { adapter } from "./targets/adapter.ts";
 import { checkpoint, runFiles } from "./targets/checkpoint.ts";
 import { ggufHeader, ggufModel } from "./targets/gguf.ts";
 import { kvd } from "./targets/kvd.ts";
+import { modelFiles } from "./targets/model-files.ts";
 import { safetensorsFolder, safetensorsHeader } from "./targets/safetensors.ts";
 import { tokenStore } from "./targets/store.ts";
+import { trainingTensors } from "./targets/training-tensors.ts";
 
 fuzzTests([
   ggufHeader,
@@ -16,4 +18,6 @@ fuzzTests([
   tokenStore,
   checkpoint,
   runFiles,
+  trainingTensors,
+  modelFiles,
 ]);

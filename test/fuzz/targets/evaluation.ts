@@ -3,6 +3,9 @@ import { join } from "node:path";
 import { readKept } from "../../../src/evaluate/report/read-kept.ts";
 import { readRun } from "../../../src/evaluate/report/read-run.ts";
 import { parseResult } from "../../../src/evaluate/report/stored-result.ts";
+import { conditionsOf } from "../../../src/evaluate/run/conditions.ts";
+import { identityHash, type RunIdentity } from "../../../src/evaluate/run/config.ts";
+import { reusableRows } from "../../../src/evaluate/run/reuse.ts";
 import { parseKeptLine } from "../../../src/evaluate/run/kept-file.ts";
 import { parseRow } from "../../../src/evaluate/run/row-file.ts";
 import { writeRun } from "../../evaluate/report/stored-run.ts";
@@ -109,5 +112,44 @@ export const evaluationLines: Target = {
       },
       close: () => Promise.resolve(),
     };
+  },
+};
+
+const IDENTITY: RunIdentity = {
+  task: "squad",
+  version: 1,
+  config: { limit: null, methods: ["full"], keeps: [0.5], seed: 0, maxNewTokens: 9 },
+  promptStyle: "short-answer",
+  sinks: 4,
+  modelHash: "a".repeat(64),
+  tokenizerHash: "b".repeat(64),
+  adapterHash: "none",
+  dataSha256: "c".repeat(64),
+};
+
+/** config.json of an evaluation that another one takes rows from. */
+export const evaluationConfig: Target = {
+  name: "evaluation-config",
+  share: 20,
+  open: (scratch) => {
+    const own = { identityHash: identityHash(IDENTITY), identity: IDENTITY, code: { version: "0.1.0" } };
+    const make = (bytes: Uint8Array) =>
+      filesCase(scratch, { "config.json": bytes, "samples.jsonl": Buffer.from("") }, async (folder) => {
+        const { rows } = await reusableRows({
+          folder,
+          identity: IDENTITY,
+          conditions: conditionsOf(["full"], [0.5]),
+          questions: 2,
+        });
+        must(rows.length === 0, "rows out of nothing");
+      });
+    const tree = treeOf(own);
+    return Promise.resolve({
+      make: (dice) => make(mutateJson(tree, dice)),
+      edges: function* () {
+        for (const bytes of damages(Buffer.from(JSON.stringify(own)))) yield make(bytes);
+      },
+      close: () => Promise.resolve(),
+    });
   },
 };
