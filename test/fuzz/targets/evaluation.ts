@@ -4,7 +4,6 @@ import { readKept } from "../../../src/evaluate/report/read-kept.ts";
 import { readRun } from "../../../src/evaluate/report/read-run.ts";
 import { parseResult } from "../../../src/evaluate/report/stored-result.ts";
 import { conditionsOf } from "../../../src/evaluate/run/conditions.ts";
-import { identityHash, type RunIdentity } from "../../../src/evaluate/run/config.ts";
 import { reusableRows } from "../../../src/evaluate/run/reuse.ts";
 import { parseKeptLine } from "../../../src/evaluate/run/kept-file.ts";
 import { parseRow } from "../../../src/evaluate/run/row-file.ts";
@@ -13,6 +12,7 @@ import { damages, mutateBytes } from "../make/bytes.ts";
 import { bytesCase, damagedFiles, type Files, filesCase, writeFiles } from "../make/case.ts";
 import { mutateTree, printTree, treeOf } from "../make/json-tree.ts";
 import { mutateJson } from "../make/text.ts";
+import { EVALUATION, IDENTITY } from "../samples/runs.ts";
 import { must, type Target } from "../target.ts";
 
 const NAMES = ["samples.jsonl", "kept.jsonl", "result.json", "predictions.csv"] as const;
@@ -115,24 +115,11 @@ export const evaluationLines: Target = {
   },
 };
 
-const IDENTITY: RunIdentity = {
-  task: "squad",
-  version: 1,
-  config: { limit: null, methods: ["full"], keeps: [0.5], seed: 0, maxNewTokens: 9 },
-  promptStyle: "short-answer",
-  sinks: 4,
-  modelHash: "a".repeat(64),
-  tokenizerHash: "b".repeat(64),
-  adapterHash: "none",
-  dataSha256: "c".repeat(64),
-};
-
 /** config.json of an evaluation that another one takes rows from. */
 export const evaluationConfig: Target = {
   name: "evaluation-config",
   share: 20,
   open: (scratch) => {
-    const own = { identityHash: identityHash(IDENTITY), identity: IDENTITY, code: { version: "0.1.0" } };
     const make = (bytes: Uint8Array) =>
       filesCase(scratch, { "config.json": bytes, "samples.jsonl": Buffer.from("") }, async (folder) => {
         const { rows } = await reusableRows({
@@ -143,11 +130,11 @@ export const evaluationConfig: Target = {
         });
         must(rows.length === 0, "rows out of nothing");
       });
-    const tree = treeOf(own);
+    const tree = treeOf(EVALUATION);
     return Promise.resolve({
       make: (dice) => make(mutateJson(tree, dice)),
       edges: function* () {
-        for (const bytes of damages(Buffer.from(JSON.stringify(own)))) yield make(bytes);
+        for (const bytes of damages(Buffer.from(JSON.stringify(EVALUATION)))) yield make(bytes);
       },
       close: () => Promise.resolve(),
     });
