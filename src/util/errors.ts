@@ -1,3 +1,5 @@
+import { shownFault } from "./fault-list.ts";
+
 /** Every error this package throws on purpose carries one of these codes. The list is closed: callers may switch on it. */
 export type ErrorCode =
   | "bad-argument" // an option, flag, config value or request is wrong
@@ -31,9 +33,6 @@ export interface ErrorFacts {
   readonly cause?: unknown;
 }
 
-/** Characters of a fault that a message shows. */
-const LONGEST_FAULT = 500;
-
 const MARKER = Symbol.for("kv-distill.error");
 
 /** The one error class of the package: a code for machines; what, where, expected, got and a hint for people. */
@@ -60,14 +59,9 @@ function sentence(what: string, facts: ErrorFacts): string {
   if (facts.expected !== undefined) parts.push(`expected ${facts.expected}`);
   if (facts.got !== undefined) parts.push(`got ${facts.got}`);
   let text = parts.join("; ");
-  for (const fault of facts.faults ?? []) text += `\n  - ${cut(fault)}`;
+  for (const fault of facts.faults ?? []) text += `\n  - ${shownFault(fault)}`;
   if (facts.hint !== undefined) text += `\n  hint: ${facts.hint}`;
   return text;
-}
-
-/** A fault may name a field of a file, which is as long as its writer likes. */
-function cut(fault: string): string {
-  return fault.length > LONGEST_FAULT ? `${fault.slice(0, LONGEST_FAULT)}…` : fault;
 }
 
 /** The message of anything that was thrown. */
