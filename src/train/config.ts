@@ -211,17 +211,20 @@ export function trainConfigFaults(json: unknown): string[] {
   const faults = error?.issues.map(({ path, message }) => [...path, message].join(": ")) ?? [];
   const settings = { ...DEFAULTS, ...(typeof json === "object" ? json : {}) } as Partial<Record<string, unknown>>;
   for (const [low, high] of ORDERED) {
-    if (Number(settings[low]) > Number(settings[high])) {
-      faults.push(`${low}: ${String(settings[low])} is above ${high} ${String(settings[high])}`);
-    }
+    const [least, most] = [settings[low], settings[high]];
+    if (isNumber(least) && isNumber(most) && least > most) faults.push(`${low}: ${least} is above ${high} ${most}`);
   }
   // As `folds` wants it.
-  if (Number(settings.foldTokens) <= 2 * Number(settings.sinks)) {
-    faults.push(
-      `foldTokens: ${String(settings.foldTokens)} is not more than twice the sinks, ${String(settings.sinks)}`,
-    );
+  const { foldTokens, sinks } = settings;
+  if (isNumber(foldTokens) && isNumber(sinks) && foldTokens <= 2 * sinks) {
+    faults.push(`foldTokens: ${foldTokens} is not more than twice the sinks, ${sinks}`);
   }
   return faults;
+}
+
+/** What is none has a fault of its own. */
+function isNumber(value: unknown): value is number {
+  return typeof value === "number";
 }
 
 /** Settings that may not be above others. */

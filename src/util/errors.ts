@@ -1,3 +1,5 @@
+import { shownFault } from "./fault-list.ts";
+
 /** Every error this package throws on purpose carries one of these codes. The list is closed: callers may switch on it. */
 export type ErrorCode =
   | "bad-argument" // an option, flag, config value or request is wrong
@@ -57,7 +59,7 @@ function sentence(what: string, facts: ErrorFacts): string {
   if (facts.expected !== undefined) parts.push(`expected ${facts.expected}`);
   if (facts.got !== undefined) parts.push(`got ${facts.got}`);
   let text = parts.join("; ");
-  for (const fault of facts.faults ?? []) text += `\n  - ${fault}`;
+  for (const fault of facts.faults ?? []) text += `\n  - ${shownFault(fault)}`;
   if (facts.hint !== undefined) text += `\n  hint: ${facts.hint}`;
   return text;
 }

@@ -41,6 +41,12 @@ describe("what came over the queue", () => {
     expect(() => open(sealJson(token, "job", { id: "a-1", value: "7", more: 1 }))).toThrow(/value: [^]*more/i);
   });
 
+  test("is refused where it is proven and yet no JSON", () => {
+    for (const payload of ["", "{", "x", '{"id":"a-1","value":7']) {
+      expect(() => open(token.seal("job", payload))).toThrow(expect.objectContaining({ code: "bad-argument" }));
+    }
+  });
+
   test("short tokens and those with spaces are refused", () => {
     expect(() => new QueueToken("short")).toThrow(/shorter than 32/);
     expect(() => new QueueToken(`${"a".repeat(40)} `)).toThrow(/white space/);

@@ -163,6 +163,11 @@ test("places and addresses that mean nothing are refused, all faults at once, wi
   );
   expect(() => parseRedisUrl("http://u:hunter2@h/x?y=1")).toThrow(/no scheme http:[^]*database[^]*nothing may follow/);
   expect(() => parseRedisUrl("http://u:hunter2@h/x?y=1")).not.toThrow(/hunter2/);
+  for (const address of ["redis://u:100%hunter2@h", "redis://50%:hunter2@h", "redis://u:%ffhunter2@h"]) {
+    expect(() => parseRedisUrl(address)).toThrow(expect.objectContaining({ code: "bad-argument" }));
+    expect(() => parseRedisUrl(address)).toThrow(/write it as %25/);
+    expect(() => parseRedisUrl(address)).not.toThrow(/hunter2/);
+  }
   expect(parseRedisUrl("rediss://u:p%40ss@[::1]:7000/3")).toEqual({
     host: "::1",
     port: 7000,

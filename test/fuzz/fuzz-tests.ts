@@ -1,13 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CASES } from "./cases.ts";
 import { scratchFolder } from "./long-run/child.ts";
 import { BLOCK, casesOf } from "./long-run/shares.ts";
 import { emptyTally, runCases, runEdges, type Running } from "./run-cases.ts";
 import type { Target } from "./target.ts";
 import { TARGETS } from "./targets/index.ts";
 
-/** Cases of all targets together that are drawn in continuous integration, beside every damage of the small files. */
-const CASES = 100 * BLOCK;
 const SEED = 20_261;
 
 /** The tests of some targets: files run side by side, targets of one file one after another. */
@@ -42,6 +41,7 @@ export function fuzzTests(targets: readonly Target[]): void {
       const tally = emptyTally();
       await runEdges(opened(), tally);
       expect(tally.failures).toEqual([]);
+      expect(tally.cases).toBeGreaterThan(0);
     });
   });
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, type TestContext, test } from "vitest";
+import type { MarkedContext } from "../../src/server/contexts/marked-context.ts";
 import { listen, type Listening } from "../../src/server/listen.ts";
 import { printable } from "../../src/util/printable.ts";
 import { useTinyModel } from "../compress/tiny.ts";
@@ -164,6 +165,136 @@ describe("the page", () => {
       await soon(() => server.service.conversations.count).toBe(0);
       expect(asked.filter((address) => !address.startsWith(url) && !address.startsWith("blob:"))).toEqual([]);
       expect(faults).toEqual([]);
+    },
+    TIME,
+  );
+
+  test(
+    "both answers come word by word, and tell speed and memory",
+    async (context) => {
+      const { page } = await open(context);
+      await compress(page);
+      // Every length that an answer is shown with, and whether it was still being written.
+      await page.evaluate(`{
+        const seen = { "Distilled cache": [], "Full cache": [] };
+        globalThis.seen = seen;
+        new MutationObserver(() => {
+          for (const article of document.querySelectorAll("article")) {
+            const said = article.querySelector(".said");
+            if (said === null) continue;
+            const own = seen[article.querySelector("h4").textContent];
+            const open = said.classList.contains("open");
+            const last = own.at(-1);
+            if (last?.length !== said.textContent.length || last.open !== open)
+              own.push({ length: said.textContent.length, open });
+          }
+        }).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
+      }`);
+      await page.getByLabel("Longest answer").fill("40");
+      await page.getByLabel("Question").fill("who sat?");
+      await page.getByRole("button", { name: "Ask" }).click();
+      await soon(() => page.getByText("Length", { exact: true }).count()).toBe(2);
+
+      const seen = await page.evaluate<Readonly<Record<string, readonly { length: number; open: boolean }[]>>>("seen");
+      for (const name of ["Distilled cache", "Full cache"]) {
+        const growing = (seen[name] ?? []).filter(({ open }) => open).map(({ length }) => length);
+        expect([name, growing.length > 5, growing]).toEqual([name, true, growing.toSorted((a, b) => a - b)]);
+        expect(growing[0]).toBeLessThan(seen[name]?.at(-1)?.length ?? 0);
+        expect(seen[name]?.at(-1)?.open).toBe(false);
+      }
+      const facts = await page.evaluate<readonly Readonly<Record<string, string>>[]>(
+        `[...document.querySelectorAll("article")].map((article) => Object.fromEntries(
+          [...article.querySelectorAll("dl > div")].map((fact) => [...fact.children].map((own) => own.textContent))))`,
+      );
+      expect(facts).toHaveLength(2);
+      for (const fact of facts) {
+        expect(fact.Memory).toMatch(/^[1-9][\d.]* k?B, [1-9]\d* rows$/);
+        expect(fact.Speed).toMatch(/^[1-9][\d,.]* tokens\/s$/);
+        expect(fact["First token"]).toMatch(/^after [\d.]+ m?s$/);
+        expect(fact.Length).toMatch(/^40 tokens/);
+      }
+    },
+    TIME,
+  );
+
+  test.for(["per-head", "across-heads"] as const)(
+    "%s: tokens are marked by the share of heads that hold them",
+    { timeout: TIME },
+    async (adapter, context) => {
+      const { page, server } = await open(context, { adapter });
+      await compress(page);
+      const [stored] = server.service.store.list("local");
+      const { pieces, heads } = (await (
+        await server.ask(`GET /v1/contexts/${stored?.id ?? ""}/text`)
+      ).json()) as MarkedContext;
+      expect(heads).toBeGreaterThan(1);
+      await page.getByText("the more heads hold the token").waitFor();
+      const marks = await page.evaluate<readonly { title: string; level: number; shade: string }[]>(
+        `[...document.querySelectorAll(".text mark")].map((mark) => ({
+          title: mark.title,
+          level: Number(mark.className.match(/k(\\d)/)[1]),
+          shade: getComputedStyle(mark).backgroundColor,
+        }))`,
+      );
+      const kept = pieces.filter(({ level }) => level > 0);
+      expect(marks.map(({ title }) => title)).toEqual(
+        kept.map(
+          ({ token, held_by: held }) =>
+            expect.stringMatching(
+              new RegExp(`^token ${token}, (score .*, )?held by ${held} of ${heads} heads$`),
+            ) as string,
+        ),
+      );
+      // The more heads, the stronger; equals alike; and what is stronger looks otherwise.
+      const held = kept.map(({ held_by: own = 0 }) => own);
+      for (const [i, { level }] of marks.entries())
+        for (const [j, other] of marks.entries())
+          if ((held[i] ?? 0) > (held[j] ?? 0)) expect(level).toBeGreaterThanOrEqual(other.level);
+      expect(new Set(held).size).toBeGreaterThan(1);
+      const levels = new Set(marks.map(({ level }) => level));
+      expect(levels.size).toBeGreaterThan(1);
+      expect(new Set(marks.map(({ shade }) => shade)).size).toBe(levels.size);
+    },
+  );
+
+  test(
+    "a long compression tells how far it is, and stops at once when it is cancelled",
+    async (context) => {
+      const { page, server } = await open(context);
+      await page.getByLabel("Text", { exact: true }).fill(`${TEXT} `.repeat(300));
+      await page.getByRole("slider", { name: "Keep" }).press("Home");
+      await page.getByText("More settings").click();
+      await page.getByLabel("Compress in folds").check();
+      // A third of the way a person has had enough; a tiny model is quicker than a test that looks from outside.
+      await page.evaluate(`{
+        const seen = [];
+        globalThis.seen = seen;
+        new MutationObserver((_, observer) => {
+          const bar = document.querySelector("progress[aria-label=Compressing]");
+          if (bar === null || !bar.hasAttribute("value") || bar.value === seen.at(-1)?.value) return;
+          seen.push({ value: bar.value, said: document.querySelector(".progress .quiet").textContent });
+          if (bar.value <= 1 / 3) return;
+          observer.disconnect();
+          [...document.querySelectorAll("button")].find((own) => own.textContent === "Cancel").click();
+        }).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
+      }`);
+      await page.getByRole("button", { name: "Compress", exact: true }).click();
+      await page.getByRole("progressbar", { name: "Compressing" }).waitFor();
+      await page.getByRole("button", { name: "Compress", exact: true }).waitFor();
+      await soon(() => server.service.jobs.queue.active).toBe(0);
+      expect(server.service.store.count).toBe(0);
+      expect(await page.getByRole("alert").count()).toBe(0);
+      const seen = await page.evaluate<readonly { value: number; said: string }[]>("seen");
+      const values = seen.map(({ value }) => value);
+      expect(values.length).toBeGreaterThan(3);
+      expect(values).toEqual(values.toSorted((a, b) => a - b));
+      expect(values.at(-1)).toBeLessThan(1);
+      // Before the first fold there is none to tell of.
+      for (const { said } of seen.slice(1)) expect(said).toMatch(/^[\d,]+ of [\d,]+ tokens, fold \d+ of \d+$/);
+      // The text is still there, and a smaller part of it goes through.
+      expect((await page.getByLabel("Text", { exact: true }).inputValue()).length).toBeGreaterThan(10_000);
+      await compress(page);
+      expect(server.service.store.count).toBe(1);
     },
     TIME,
   );

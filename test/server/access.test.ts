@@ -1,3 +1,4 @@
+import { readdir } from "node:fs/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { allowedHosts, hostName, isLoopback } from "../../src/server/access/hosts.ts";
@@ -85,8 +86,19 @@ describe("the gate", () => {
   });
 });
 
+/** An id of the same look that names nothing. */
+function idOfNothing(id: string): string {
+  return id.replace(/[0-9a-f]{24}$/, "0".repeat(24));
+}
+
+/** All that an answer tells, the id that was asked for left out. */
+async function told(response: Response, id: string): Promise<{ readonly status: number; readonly said: string }> {
+  const headers = JSON.stringify([...response.headers].sort());
+  return { status: response.status, said: `${headers}\n${await response.text()}`.replaceAll(id, "ID") };
+}
+
 describe("tenants", () => {
-  test("S13: nothing of one is reachable by another", async () => {
+  test("S13: nothing of one is reachable by another, nor told from what does not exist", async () => {
     const own = await server({ tokens: [ALICE, BOB] });
     const call = (token: string, route: string, body?: unknown): Promise<Response> => own.ask(route, body, as(token));
     const context = await jsonOf(
@@ -94,33 +106,87 @@ describe("tenants", () => {
     );
     const conversation = await jsonOf(await call(ALICE, "POST /v1/conversations", { context: context.id }));
     const chat = { model: "llama", max_tokens: 2, messages: [{ role: "user", content: "who?" }], context: context.id };
-    const attempts: readonly (readonly [string, unknown?])[] = [
-      [`GET /v1/contexts/${context.id}`],
-      [`GET /v1/contexts/${context.id}/kvd`],
-      [`GET /v1/contexts/${context.id}/text`],
-      [`DELETE /v1/contexts/${context.id}`],
-      ["POST /v1/chat/completions", chat],
-      ["POST /v1/completions", { model: "llama", prompt: "a", context: context.id }],
-      ["POST /v1/conversations", { context: context.id }],
-      ["POST /v1/conversations", { context: context.id, full: true }],
-      [`GET /v1/conversations/${conversation.id}`],
-      [`DELETE /v1/conversations/${conversation.id}`],
-      [`POST /v1/conversations/${conversation.id}/messages`, { content: "who?" }],
-      [`POST /v1/conversations/${conversation.id}/compress`, { from: 0, to: 1, keep: "50%", method: "streaming" }],
+    const text = { model: "llama", prompt: "a", max_tokens: 2, context: context.id };
+    const turn = { content: "who?", max_tokens: 2 };
+    const span = { from: 0, to: 1, keep: "50%", method: "streaming" };
+
+    /** Every way to name something, with bodies that its owner could send, and some that nobody could. */
+    const attempts: readonly (readonly [route: string, ...bodies: unknown[]])[] = [
+      ["GET /v1/contexts/:id"],
+      ["DELETE /v1/contexts/:id"],
+      ["GET /v1/contexts/:id/text"],
+      ["GET /v1/contexts/:id/kvd"],
+      ["GET /v1/conversations/:id"],
+      ["DELETE /v1/conversations/:id"],
+      ["POST /v1/conversations/:id/messages", turn, { ...turn, stream: true }, { content: "x ".repeat(500) }, {}],
+      ["POST /v1/conversations/:id/compress", span, { ...span, to: 99 }, { ...span, method: "knorm" }, {}],
+      ["POST /v1/chat/completions", chat, { ...chat, stream: true }, { ...chat, messages: [] }],
+      ["POST /v1/completions", text, { ...text, max_tokens: 5000 }, { ...text, keep: "5%" }],
+      ["POST /v1/conversations", { context: context.id }, { context: context.id, full: true }],
     ];
-    for (const [route, body] of attempts) {
-      // Not told from one that does not exist.
-      const foreign = await call(BOB, route, body);
-      const missing = await call(BOB, route.replaceAll(/[0-9a-f]{24}/g, "0".repeat(24)), body);
-      expect([route, foreign.status]).toEqual([route, 404]);
-      if (body === undefined) expect(await foreign.text()).toBe(await missing.text());
-    }
+    // A route that takes an id, and is not tried here, fails.
+    const naming = own.app.routes.filter((route) => route.includes("/:id") && !/\/v1\/(?:models|runs)\//.test(route));
+    expect(
+      attempts
+        .map(([route]) => route)
+        .filter((route) => route.includes(":id"))
+        .sort(),
+    ).toEqual(naming.toSorted());
+
+    const before = await readdir(own.folder, { recursive: true });
+    const idle = own.service.jobs.queue;
+    const compareAll = async (): Promise<void> => {
+      for (const [route, ...bodies] of attempts) {
+        for (const body of bodies.length === 0 ? [undefined] : bodies) {
+          const id = route.includes("conversations/") ? conversation.id : context.id;
+          const foreign = await told(await call(BOB, route.replace(":id", id), body), id);
+          const missing = idOfNothing(id);
+          const other = JSON.parse(JSON.stringify(body ?? null).replaceAll(id, missing)) as unknown;
+          const nothing = await told(await call(BOB, route.replace(":id", missing), other ?? undefined), missing);
+          expect([route, body, foreign]).toEqual([route, body, nothing]);
+          expect([route, body, foreign.status]).not.toEqual([route, body, 200]);
+          expect(foreign.status).toBeGreaterThanOrEqual(400);
+        }
+      }
+    };
+    await compareAll();
+    // A conversation that is at work is busy to its owner alone.
+    const stream = await call(ALICE, `POST /v1/conversations/${conversation.id}/messages`, { ...turn, stream: true });
+    expect((await call(ALICE, `POST /v1/conversations/${conversation.id}/messages`, turn)).status).toBe(409);
+    await compareAll();
+    expect((await stream.text()).endsWith("data: [DONE]\n\n")).toBe(true);
+
     for (const list of ["GET /v1/contexts", "GET /v1/conversations"]) {
       expect((await jsonOf(await call(BOB, list))).data).toEqual([]);
       expect((await jsonOf(await call(ALICE, list))).data).toHaveLength(1);
     }
+    for (const route of ["GET /metrics", "GET /health", "GET /v1/models"]) {
+      const said = await (await call(BOB, route)).text();
+      for (const secret of [context.id, conversation.id, ALICE])
+        expect([route, said.includes(secret)]).toEqual([route, false]);
+    }
+    // Nothing of it was deleted, changed, or made for the other.
+    expect(await readdir(own.folder, { recursive: true })).toEqual(before);
+    expect(idle).toMatchObject({ active: 0, waiting: 0 });
     expect((await call(ALICE, "POST /v1/chat/completions", chat)).status).toBe(200);
-    expect(await (await call(BOB, "GET /metrics")).text()).not.toContain(context.id);
+    expect((await call(ALICE, `GET /v1/conversations/${conversation.id}`)).status).toBe(200);
+  });
+
+  test("a file that another uploads is another context", async () => {
+    const own = await server({ tokens: [ALICE, BOB] });
+    const made = await jsonOf(
+      await own.ask("POST /v1/contexts", { text: TEXT, keep: "50%", method: "streaming" }, as(ALICE)),
+    );
+    const file = await (await own.ask(`GET /v1/contexts/${made.id}/kvd`, undefined, as(ALICE))).arrayBuffer();
+    const upload = new Request("http://localhost/v1/contexts/upload", {
+      method: "POST",
+      body: file,
+      headers: { ...as(BOB), "Content-Length": String(file.byteLength) },
+    });
+    const { id } = await jsonOf(await own.app.fetch(upload));
+    expect(id).not.toBe(made.id);
+    expect((await own.ask(`DELETE /v1/contexts/${id}`, undefined, as(BOB))).status).toBe(200);
+    expect((await own.ask(`GET /v1/contexts/${made.id}`, undefined, as(ALICE))).status).toBe(200);
   });
 
   test("a restarted server still knows whose contexts are whose", async () => {

@@ -94,6 +94,28 @@ test(
   TIME,
 );
 
+test("settings of an evaluation that are none are left out", async () => {
+  const own = await server({ runs });
+  const config = join(runs, "begun", "config.json");
+  const strange = { toString: 1, valueOf: 2 };
+  for (const [methods, keeps] of [
+    [[strange], [strange]],
+    ["full", 0.5],
+    [
+      ["full", 1],
+      [0.5, "0.5"],
+    ],
+  ]) {
+    await writeFile(config, JSON.stringify({ identity: { task: "squad", config: { methods, keeps } } }));
+    const { data } = await own.json("GET /v1/runs");
+    const begun = data.find((run) => (run as unknown as Listed).name === "begun");
+    expect(begun).toMatchObject({ task: "squad", finished: false });
+    expect(Object.keys(begun ?? {})).not.toEqual(expect.arrayContaining(["methods"]));
+    expect(Object.keys(begun ?? {})).not.toEqual(expect.arrayContaining(["keeps"]));
+  }
+  await writeFile(config, JSON.stringify({ identity: { task: "squad", config: {} } }));
+});
+
 test("without a folder there are none, and no id leads anywhere", async () => {
   const own = await server();
   expect(await own.json("GET /v1/runs")).toMatchObject({ data: [], shared: false });

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "vitest";
+import type { AdapterSelection } from "../../src/cache/adapter.ts";
 import { attachAdapter } from "../../src/compress/loaded-adapter.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
 import { allowedHosts } from "../../src/server/access/hosts.ts";
@@ -23,8 +24,8 @@ export interface TinyServerOptions {
   readonly limits?: Partial<Limits>;
   readonly tokens?: readonly string[];
   readonly origins?: readonly string[];
-  /** Give kv-distill an adapter. */
-  readonly adapter?: boolean;
+  /** Give kv-distill an adapter: one of a shared selection, or of the named one. */
+  readonly adapter?: boolean | AdapterSelection;
   /** A folder that outlives the server. */
   readonly folder?: string;
   /** Folder of runs to show. */
@@ -54,7 +55,11 @@ export function useTinyServers(model: () => LanguageModel): (options?: TinyServe
     const root = folder ?? (await mkdtemp(join(tmpdir(), "kv-distill-server-")));
     if (folder === undefined) cleanups.push(() => rm(root, { recursive: true, force: true }));
     const log: string[] = [];
-    const attached = adapter ? await attachAdapter(model(), tinyAdapter(model(), { gate: "sigmoid" })) : undefined;
+    const selection = typeof adapter === "string" ? { selection: adapter } : {};
+    const attached =
+      adapter === false
+        ? undefined
+        : await attachAdapter(model(), tinyAdapter(model(), { gate: "sigmoid", ...selection }));
     const service = await createService({
       model: model(),
       adapter: attached,

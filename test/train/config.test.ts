@@ -89,3 +89,22 @@ test("what an older run had no setting for is what it computed then", async () =
     expect(() => parseRecordedConfig(wrong, "here")).toThrow(expect.objectContaining({ code: "bad-argument" }));
   }
 });
+
+test("values of any shape are faults, and none of their members is called", () => {
+  const strange = { toString: 1, valueOf: 2 };
+  for (const name of ["keepLow", "keepHigh", "microBatch", "foldTokens", "sinks"]) {
+    expect(() => parseTrainConfig({ steps: 9, [name]: strange }, "config")).toThrow(
+      expect.objectContaining({ code: "bad-argument", message: expect.stringContaining(name) as string }),
+    );
+  }
+});
+
+test("a message is short, however long the names in a file are", () => {
+  const json = { steps: 9, ["a".repeat(100_000)]: 1 };
+  expect(() => parseTrainConfig(json, "config")).toThrow(/Unrecognized key: "a{400}/);
+  try {
+    parseTrainConfig(json, "config");
+  } catch (error) {
+    expect((error as Error).message.length).toBeLessThan(1000);
+  }
+});

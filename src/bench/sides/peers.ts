@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { KvDistillError } from "../../util/errors.ts";
 import { pathExists } from "../../util/path-exists.ts";
 import { readTextFile } from "../../util/read-text.ts";
 import { parseStrictJson } from "../../util/strict-json.ts";
@@ -94,6 +95,10 @@ export async function findPeer(peer: Peer, reference: string | null, folder = PE
     maxDepth: 4,
     maxKeys: 100,
   });
-  const { command, environment } = manifestSchema.parse(json);
-  return { command: { name: peer.name, command, environment } };
+  const found = manifestSchema.safeParse(json);
+  if (found.success) return { command: { name: peer.name, ...found.data } };
+  throw new KvDistillError("bad-file", "not how a peer is started", {
+    where: manifest,
+    hint: `install it again: node tools/peers/setup.mjs ${peer.program}`,
+  });
 }

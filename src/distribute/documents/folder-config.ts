@@ -1,6 +1,6 @@
-import { isDeepStrictEqual } from "node:util";
 import type { RoundedPrecision } from "../../models/precision/precision.ts";
 import { writeFileAtomic } from "../../util/atomic-file.ts";
+import { changedSettings } from "../../util/changed-settings.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { pathExists } from "../../util/path-exists.ts";
 import { readTextFile } from "../../util/read-text.ts";
@@ -41,9 +41,7 @@ export async function checkFolderConfig(path: string, identity: FolderIdentity, 
   if (!isJsonObject(found))
     throw new KvDistillError("bad-file", "not the settings of a folder of caches", { where: path });
   const wanted = JSON.parse(JSON.stringify(identity)) as Record<string, unknown>;
-  const faults = [...new Set([...Object.keys(wanted), ...Object.keys(found)])]
-    .filter((key) => !isDeepStrictEqual(found[key], wanted[key]))
-    .map((key) => `${key}: begun with ${JSON.stringify(found[key])}, now ${JSON.stringify(wanted[key])}`);
+  const faults = changedSettings(found, wanted);
   if (faults.length === 0) return;
   throw new KvDistillError("bad-argument", "the folder's caches were made otherwise", {
     where: path,

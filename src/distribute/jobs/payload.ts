@@ -2,6 +2,7 @@ import { z } from "zod";
 import { isKvDistillError, KvDistillError } from "../../util/errors.ts";
 import { faultList } from "../../util/fault-list.ts";
 import { quote } from "../../util/quote.ts";
+import { parseJson } from "../carried-json.ts";
 import { identitySchema } from "../identity.ts";
 import { storedFileSchema } from "../store/key.ts";
 import type { Purpose, QueueToken, Sealed } from "../token.ts";
@@ -90,7 +91,7 @@ export function openSealed<T extends { readonly id: string }>(
       hint: "both sides need the same token; others who can write to the queue cannot make proofs",
     });
   }
-  const value = checked(schema, JSON.parse(sealed.data.payload), `${purpose} ${id}`);
+  const value = checked(schema, parseJson(sealed.data.payload, `${purpose} ${id}`), `${purpose} ${id}`);
   if (value.id === id) return value;
   throw new KvDistillError("bad-argument", `the ${purpose} is another's`, { where: quote(id), got: quote(value.id) });
 }

@@ -32,7 +32,11 @@ export function parseRedisUrl(
     if (!/^\/?\d*$/.test(url.pathname)) faults.push("what follows the host is no number of a database");
     if (url.search !== "" || url.hash !== "") faults.push("nothing may follow the database");
   }
-  if (url === undefined || faults.length > 0) {
+  const username = decoded(url?.username);
+  const given = decoded(url?.password);
+  if (username === undefined || given === undefined)
+    faults.push("a % in user or password that is no part of %XX: write it as %25");
+  if (url === undefined || username === undefined || given === undefined || faults.length > 0) {
     throw new KvDistillError("bad-argument", "not the address of a queue", {
       where: "--queue",
       expected: "redis://host:6379, or rediss://user:password@host:6379/0 with TLS",
@@ -41,8 +45,7 @@ export function parseRedisUrl(
   }
   const port = url.port === "" ? 6379 : Number(url.port);
   const database = Number(url.pathname.slice(1));
-  const username = decodeURIComponent(url.username);
-  const password = url.password === "" ? environment[PASSWORD_VARIABLE] : decodeURIComponent(url.password);
+  const password = given === "" ? environment[PASSWORD_VARIABLE] : given;
   return {
     // Brackets around an IPv6 address are the URL's.
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
@@ -53,4 +56,13 @@ export function parseRedisUrl(
     tls: url.protocol === "rediss:",
     shown: `${url.protocol}//${url.hostname}:${port}${database === 0 ? "" : `/${database}`}`,
   };
+}
+
+/** Part of a URL as it was meant; undefined when it was not encoded. */
+function decoded(part = ""): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return undefined;
+  }
 }

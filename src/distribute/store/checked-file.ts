@@ -4,6 +4,7 @@ import { fileDigest } from "../../models/loading/file-digest.ts";
 import { diskError, isSystemError } from "../../util/disk-error.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { removeStaleTemps, tempNameFor } from "../../util/temp-name.ts";
+import { parseJson } from "../carried-json.ts";
 import type { StoredFile } from "./key.ts";
 import type { Store } from "./store.ts";
 
@@ -48,9 +49,9 @@ export async function getBytes(store: Store, { key, sha256, bytes }: StoredFile)
   return found;
 }
 
-/** @throws KvDistillError as `getBytes` */
+/** @throws KvDistillError `bad-argument` for what is no JSON, and as `getBytes` */
 export async function getJson(store: Store, file: StoredFile): Promise<unknown> {
-  return JSON.parse(Buffer.from(await getBytes(store, file)).toString("utf8")) as unknown;
+  return parseJson(Buffer.from(await getBytes(store, file)).toString("utf8"), file.key);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { METHOD_NAMES, QUESTION_AWARE_METHOD_NAMES } from "../../compress/methods/index.ts";
 import type { RoundedPrecision } from "../../models/precision/precision.ts";
+import { changedSettings } from "../../util/changed-settings.ts";
 import { KvDistillError } from "../../util/errors.ts";
 
 /** What an evaluation measures, whatever the task. Together with task, model, adapter and data it decides every result. */
@@ -87,25 +88,19 @@ export interface RunIdentity {
 }
 
 export function identityHash(identity: RunIdentity): string {
+  const texts = Object.entries(fields(identity)).map(([key, value]) => [key, JSON.stringify(value)]);
   return createHash("sha256")
-    .update(JSON.stringify(flatten(identity)))
+    .update(JSON.stringify(Object.fromEntries(texts)))
     .digest("hex");
 }
 
 /** What differs between two runs, one line a field. */
-export function identityDifferences(found: RunIdentity, wanted: RunIdentity): string[] {
-  const before = flatten(found);
-  const now = flatten(wanted);
-  return [...new Set([...Object.keys(before), ...Object.keys(now)])]
-    .filter((key) => before[key] !== now[key])
-    .map((key) => `${key}: begun with ${before[key] ?? "nothing"}, now ${now[key] ?? "nothing"}`);
+export function identityDifferences(found: RunIdentity, wanted: RunIdentity): readonly string[] {
+  return changedSettings(fields(found), fields(wanted));
 }
 
-/** Fields and their JSON, in a fixed order. */
-function flatten({ config, taskSettings, ...rest }: RunIdentity): Record<string, string> {
-  const fields = Object.entries({ ...taskSettings, ...rest, ...config }).map(([key, value]) => [
-    key,
-    JSON.stringify(value),
-  ]);
-  return Object.fromEntries(fields.sort(([a = ""], [b = ""]) => (a < b ? -1 : 1))) as Record<string, string>;
+/** Fields in a fixed order. */
+function fields({ config, taskSettings, ...rest }: RunIdentity): Record<string, unknown> {
+  const found: [string, unknown][] = Object.entries({ ...taskSettings, ...rest, ...config });
+  return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

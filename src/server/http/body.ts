@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { formatBytes } from "../../util/format.ts";
 import { parseStrictJson } from "../../util/strict-json.ts";
 import { decodeUtf8 } from "../../util/utf8.ts";
-import { faultList } from "../../util/fault-list.ts";
+import { faultList, shownFault } from "../../util/fault-list.ts";
 import { Refusal } from "./refusal.ts";
 
 const WHERE = "body";
@@ -67,5 +67,5 @@ function tooLarge(limit: number): Refusal {
 function firstField({ issues: [issue] }: z.ZodError): string | undefined {
   if (issue === undefined) return undefined;
   const path = issue.code === "unrecognized_keys" ? [...issue.path, ...issue.keys.slice(0, 1)] : issue.path;
-  return path.length === 0 ? undefined : path.join(".");
+  return path.length === 0 ? undefined : shownFault(path.join("."));
 }

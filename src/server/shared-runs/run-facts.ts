@@ -106,7 +106,13 @@ function plannedFacts(identity: unknown): Partial<EvaluationFacts> {
   const { methods, keeps } = isJsonObject(config) ? config : {};
   return {
     ...(typeof task === "string" ? { task } : {}),
-    ...(Array.isArray(methods) ? { methods: methods.map(String) } : {}),
-    ...(Array.isArray(keeps) ? { keeps: keeps.map(Number) } : {}),
+    ...(isListOf(methods, "string") ? { methods } : {}),
+    ...(isListOf(keeps, "number") ? { keeps } : {}),
   };
+}
+
+function isListOf(value: unknown, type: "string"): value is string[];
+function isListOf(value: unknown, type: "number"): value is number[];
+function isListOf(value: unknown, type: string): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === type);
 }

@@ -37,7 +37,8 @@ export const adapter: Target = {
     return Promise.resolve({
       make: (dice) => (dice.chance(0.75) ? makeWhole(mutateWhole(dice)) : makeBare(mutateBare(dice))),
       edges: function* () {
-        for (const name of [OWN, PEFT, SCORER]) for (const files of damagedFiles(whole, name)) yield makeWhole(files);
+        for (const name of [OWN, PEFT, LORA, SCORER])
+          for (const files of damagedFiles(whole, name)) yield makeWhole(files);
         for (const files of damagedFiles(bare, OWN)) yield makeBare(files);
       },
       close: () => Promise.resolve(),

@@ -10,6 +10,7 @@ import { damagedFiles, type Files, filesCase, writeFiles } from "../make/case.ts
 import { treeOf } from "../make/json-tree.ts";
 import { mutateSafetensors, safetensorsParts } from "../make/safetensors-parts.ts";
 import { mutateJson } from "../make/text.ts";
+import { TRAINING_RUN } from "../samples/runs.ts";
 import { must, type Target } from "../target.ts";
 
 const identity: RunIdentity = {
@@ -101,28 +102,11 @@ export const runFiles: Target = {
   name: "training-run",
   share: 20,
   open: (scratch) => {
-    const record = {
-      format: "kv-distill training run",
-      version: 1,
-      model: { name: "tiny", hash: "a" },
-      data: { files: ["x.jsonl"], examples: 3, hash: "b" },
-      sessions: [
-        {
-          startedAt: "2026-01-01T00:00:00Z",
-          fromStep: 0,
-          program: "p",
-          node: "v20",
-          platform: "linux-x64",
-          threads: 2,
-          command: ["train"],
-        },
-      ],
-    };
     const files: Files = {
-      "run.json": Buffer.from(JSON.stringify(record)),
+      "run.json": Buffer.from(JSON.stringify(TRAINING_RUN)),
       "config.json": Buffer.from(JSON.stringify(identity.config)),
     };
-    const trees = { "run.json": treeOf(record), "config.json": treeOf(identity.config) };
+    const trees = { "run.json": treeOf(TRAINING_RUN), "config.json": treeOf(identity.config) };
     const make = (given: Files) =>
       filesCase(scratch, given, async (folder) => {
         must((await readRunRecord(folder)).sessions.length > 0, "a run that was never started");

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { readKept } from "../../../src/evaluate/report/read-kept.ts";
 import { readRun } from "../../../src/evaluate/report/read-run.ts";
 import { parseResult } from "../../../src/evaluate/report/stored-result.ts";
+import { conditionsOf } from "../../../src/evaluate/run/conditions.ts";
+import { reusableRows } from "../../../src/evaluate/run/reuse.ts";
 import { parseKeptLine } from "../../../src/evaluate/run/kept-file.ts";
 import { parseRow } from "../../../src/evaluate/run/row-file.ts";
 import { writeRun } from "../../evaluate/report/stored-run.ts";
@@ -10,6 +12,7 @@ import { damages, mutateBytes } from "../make/bytes.ts";
 import { bytesCase, damagedFiles, type Files, filesCase, writeFiles } from "../make/case.ts";
 import { mutateTree, printTree, treeOf } from "../make/json-tree.ts";
 import { mutateJson } from "../make/text.ts";
+import { EVALUATION, IDENTITY } from "../samples/runs.ts";
 import { must, type Target } from "../target.ts";
 
 const NAMES = ["samples.jsonl", "kept.jsonl", "result.json", "predictions.csv"] as const;
@@ -109,5 +112,31 @@ export const evaluationLines: Target = {
       },
       close: () => Promise.resolve(),
     };
+  },
+};
+
+/** config.json of an evaluation that another one takes rows from. */
+export const evaluationConfig: Target = {
+  name: "evaluation-config",
+  share: 20,
+  open: (scratch) => {
+    const make = (bytes: Uint8Array) =>
+      filesCase(scratch, { "config.json": bytes, "samples.jsonl": Buffer.from("") }, async (folder) => {
+        const { rows } = await reusableRows({
+          folder,
+          identity: IDENTITY,
+          conditions: conditionsOf(["full"], [0.5]),
+          questions: 2,
+        });
+        must(rows.length === 0, "rows out of nothing");
+      });
+    const tree = treeOf(EVALUATION);
+    return Promise.resolve({
+      make: (dice) => make(mutateJson(tree, dice)),
+      edges: function* () {
+        for (const bytes of damages(Buffer.from(JSON.stringify(EVALUATION)))) yield make(bytes);
+      },
+      close: () => Promise.resolve(),
+    });
   },
 };

@@ -73,6 +73,9 @@ function checkTensors({ tensors }: GgufFile, size: number): void {
   }
 }
 
+/** Of the damages of a whole model one in so many is tried: each is read to its last weight. */
+const DAMAGES_APART = 13;
+
 /** A GGUF file opened as a model: configuration, tokenizer, template, every weight. */
 export const ggufModel: Target = {
   name: "gguf-model",
@@ -82,14 +85,18 @@ export const ggufModel: Target = {
       const whole = golden(`gguf-models/${name}.gguf`);
       return { whole, parts: ggufParts(whole) };
     });
+    const make = (bytes: Uint8Array) =>
+      filesCase(scratch, { "model.gguf": bytes }, (folder) => checkModel(`${folder}/model.gguf`));
     return Promise.resolve({
       make: (dice) => {
         const { parts, whole } = dice.pick(samples);
-        return filesCase(scratch, { "model.gguf": mutated(parts, whole, dice) }, (folder) =>
-          checkModel(`${folder}/model.gguf`),
-        );
+        return make(mutated(parts, whole, dice));
       },
-      edges: () => [],
+      edges: function* () {
+        let place = 0;
+        for (const bytes of damages(samples[0]?.whole ?? new Uint8Array()))
+          if (place++ % DAMAGES_APART === 0) yield make(bytes);
+      },
       close: () => Promise.resolve(),
     });
   },

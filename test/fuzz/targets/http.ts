@@ -28,8 +28,11 @@ const TEXT = "the cat sat on the mat and the dog sat on the log";
 /** What a request may be answered with; anything else is a failure of the server. */
 const ANSWERS = [200, 201, 204, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429];
 
-/** Routes whose bodies are damaged byte by byte. */
-const EDGES = ["/v1/contexts", "/v1/completions", "/v1/conversations"];
+/** In paths, in place of the conversation that every case finds as it was. */
+const CONVERSATION = "CONVERSATION";
+const UPLOAD = "/v1/contexts/upload";
+/** Of the damages of an uploaded file one in so many is sent. */
+const DAMAGES_APART = 7;
 
 interface Asked {
   readonly method: string;
@@ -64,7 +67,8 @@ export const http: Target = {
     const stored = service.store.get("local", first).path;
     const whole = await readFile(stored);
     const kept = { id: first, sum: sha256(whole) };
-    const routes = requestsOf(first, await makeConversation(app));
+    let conversation = await makeConversation(app);
+    const routes = requestsOf(first);
     for (const route of app.routes)
       must(
         routes.some((own) => isOf(own, route)),
@@ -79,7 +83,7 @@ export const http: Target = {
       run: async () => {
         log.length = 0;
         const before = await readdir(join(folder, "local"));
-        const response = await app.fetch(requestOf(asked));
+        const response = await app.fetch(requestOf({ ...asked, path: asked.path.replace(CONVERSATION, conversation) }));
         const text = await response.text();
         must(ANSWERS.includes(response.status), `status ${response.status}: ${text}`);
         must(!log.some((line) => line.includes("[internal]")), log.join("\n"));
@@ -87,6 +91,7 @@ export const http: Target = {
         must(!text.includes(scratch), `a path of this machine is told: ${text.slice(0, 300)}`);
         if (response.status >= 400) must(text.length < 40_000 && isProblem(text), `no problem: ${text.slice(0, 300)}`);
         else await takeAway(app, asked, text);
+        if (asked.path.includes(CONVERSATION)) conversation = await anew(app, conversation);
         await checkWhole(app, before, folder, stored, kept);
       },
     });
@@ -94,10 +99,14 @@ export const http: Target = {
       make: (dice) => make(asking(routes, parts, whole, dice)),
       edges: function* () {
         for (const { method, path, body } of routes) {
-          if (body === undefined || !EDGES.includes(path)) continue;
+          if (body === undefined || path === UPLOAD) continue;
           for (const bytes of damages(Buffer.from(printTree(body))))
             yield make({ method, path, headers: { "Content-Type": "application/json" }, body: bytes });
         }
+        let place = 0;
+        for (const bytes of damages(whole))
+          if (place++ % DAMAGES_APART === 0)
+            yield make({ method: "POST", path: UPLOAD, headers: {}, body: place % 2 === 0 ? bytes : summed(bytes) });
       },
       close: async () => {
         service.jobs.stop();
@@ -121,7 +130,7 @@ interface Route {
 }
 
 /** Every route with a body that it takes. */
-function requestsOf(context: string, conversation: string): readonly Route[] {
+function requestsOf(context: string): readonly Route[] {
   const messages = [
     { role: "user", content: TEXT },
     { role: "assistant", content: "yes" },
@@ -151,7 +160,7 @@ function requestsOf(context: string, conversation: string): readonly Route[] {
       marked: false,
       fidelity: { questions: ["who?"] },
     }),
-    post("/v1/contexts/upload", {}),
+    post(UPLOAD, {}),
     post("/v1/chat/completions", { ...settings, messages }),
     post("/v1/chat/completions", {
       ...settings,
@@ -169,16 +178,16 @@ function requestsOf(context: string, conversation: string): readonly Route[] {
       method: "streaming",
     }),
     { method: "GET", path: "/v1/conversations" },
-    { method: "GET", path: `/v1/conversations/${conversation}` },
+    { method: "GET", path: `/v1/conversations/${CONVERSATION}` },
     { method: "DELETE", path: "/v1/conversations/conv_0" },
     post("/v1/conversations", { messages: messages.slice(0, 2), context }),
     post("/v1/conversations", { messages: messages.slice(0, 2) }),
-    post(`/v1/conversations/${conversation}/messages`, {
+    post(`/v1/conversations/${CONVERSATION}/messages`, {
       content: [{ type: "text", text: "a" }],
       max_tokens: 1,
       stream: false,
     }),
-    post(`/v1/conversations/${conversation}/compress`, { from: 0, to: 1, keep: "90%", method: "streaming", seed: 0 }),
+    post(`/v1/conversations/${CONVERSATION}/compress`, { from: 0, to: 1, keep: "90%", method: "streaming", seed: 0 }),
   ];
 }
 
@@ -203,7 +212,7 @@ function asking(
 ): Asked {
   const { method, path, body } = dice.pick(routes);
   const asked = {
-    method: dice.chance(0.97) ? method : dice.pick(["PUT", "PATCH", "OPTIONS", "HEAD", "DELETE", "POST", "GET"]),
+    method: dice.chance(0.97) ? method : otherMethod(path, dice),
     path: dice.chance(0.93) ? path : hostilePath(path, dice),
   };
   const headers: Record<string, string> = { "Content-Type": "application/json" };
@@ -225,6 +234,12 @@ function asking(
     };
   }
   return { ...asked, headers, body: body === undefined ? undefined : mutateJson(body, dice) };
+}
+
+/** The context that every case finds as it was is not deleted: that it is there afterwards would be the fault. */
+function otherMethod(path: string, dice: Dice): string {
+  const method = dice.pick(["PUT", "PATCH", "OPTIONS", "HEAD", "DELETE", "POST", "GET"]);
+  return method === "DELETE" && /\/ctx_(?!0{32})/.test(path) ? "PUT" : method;
 }
 
 function hostilePath(path: string, dice: Dice): string {
@@ -301,6 +316,13 @@ async function takeAway(app: App, { method, path }: Asked, text: string): Promis
   const kind = id.startsWith("ctx") ? "contexts" : "conversations";
   const response = await app.fetch(new Request(`${BASE}/v1/${kind}/${id}`, { method: "DELETE" }));
   must(response.status === 200, `${id} cannot be deleted`);
+}
+
+/** The same conversation again, whatever a case has said in it. */
+async function anew(app: App, id: string): Promise<string> {
+  const response = await app.fetch(new Request(`${BASE}/v1/conversations/${id}`, { method: "DELETE" }));
+  must(response.status === 200 || response.status === 404, `${id} cannot be ended: ${response.status}`);
+  return makeConversation(app);
 }
 
 async function checkWhole(
