@@ -103,14 +103,26 @@ describe("quality", () => {
   });
 
   test("the letter is the likeliest of the letters' tokens after the prompt", async () => {
-    const questions = Array.from({ length: 12 }, (_, i) => ({
-      question: `Which ship, ${"the mat ".repeat(i % 3)}${i * 3}?`,
-      question_unique_id: `q${i}`,
-      options: ["one", "two", "three", "four"],
-      gold_label: 1,
+    const texts = [
+      "the log",
+      "cat",
+      "2019 2020 2021",
+      "sat on it and went home",
+      "a dog, a dog, a dog!",
+      "Ships? 7 of 9.",
+      "é\n\nx",
+    ];
+    const articles = texts.map((text, i) => ({
+      article: `${text} `.repeat(1 + (i % 4)),
+      set_unique_id: `set${i}`,
+      questions: [0, 1].map((at) => ({
+        question: at === 0 ? text : `Which of them, ${i * 31}?`,
+        question_unique_id: `set${i}-q${at}`,
+        options: [text, "one", "two", "three"],
+        gold_label: 1,
+      })),
     }));
-    const row = { article: ARTICLE.slice(0, 150), set_unique_id: "set", questions };
-    const task = qualityTask([await file("letters.jsonl", `${JSON.stringify(row)}\n`)]);
+    const task = qualityTask([await file("letters.jsonl", articles.map((row) => JSON.stringify(row)).join("\n"))]);
     const { rows } = await run(task, { methods: ["full"] });
     const { files } = model();
     const prompt = createPassagePrompt({
