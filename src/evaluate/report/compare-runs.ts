@@ -2,7 +2,7 @@ import { KvDistillError } from "../../util/errors.ts";
 import { type Bootstrap, bootstrap, type Interval } from "../metrics/bootstrap.ts";
 import type { MetricName } from "../metrics/names.ts";
 import { type Condition, conditionMeasured, conditionName } from "../run/conditions.ts";
-import { conditionOf, type SampleRow } from "../run/sample-row.ts";
+import { conditionOf, failureOf, type SampleRow } from "../run/sample-row.ts";
 import { FEWEST_PASSAGES } from "../run/summary.ts";
 import type { StoredRun } from "./read-run.ts";
 
@@ -177,7 +177,7 @@ function compareCondition(
   metrics: readonly MetricName[],
   byPassage: boolean,
 ): ComparedCondition {
-  const failed = (side: 0 | 1): number => pairs.filter((pair) => pair[side].failure !== undefined).length;
+  const failed = (side: 0 | 1): number => pairs.filter((pair) => failureOf(pair[side]) !== undefined).length;
   const paired = (value: (row: SampleRow) => number | null | undefined): PairedMeasure | null => {
     const both = pairs.flatMap(([a, b]) => {
       const [first, second] = [value(a), value(b)];

@@ -3,7 +3,6 @@ import { contextLimit } from "../../models/config.ts";
 import { heldRows } from "../../models/host-layer.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { divergence, type Teacher, teacherOf } from "../metrics/divergence.ts";
-import { normalizeAnswer } from "../metrics/squad.ts";
 import type { Task } from "../tasks/task.ts";
 import { partsOf } from "./batches.ts";
 import type { Condition } from "./conditions.ts";
@@ -232,7 +231,7 @@ class PassageRun {
   }
 
   private emptiness(answer: string): Pick<SampleRow, "empty"> {
-    return this.maxNewTokens === 0 ? {} : { empty: normalizeAnswer(answer) === "" ? 1 : 0 };
+    return this.maxNewTokens === 0 ? {} : { empty: /[\p{L}\p{N}]/u.test(answer) ? 0 : 1 };
   }
 
   private rowStart(

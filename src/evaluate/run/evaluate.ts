@@ -24,7 +24,7 @@ import type { PassageTask } from "./question.ts";
 import type { RowFile } from "./row-file.ts";
 import { type Reused, reusableRows, reuseKept } from "./reuse.ts";
 import { openRunFolder, type RunStart } from "./run-folder.ts";
-import { conditionOf, rowKey, type SampleRow } from "./sample-row.ts";
+import { conditionOf, failureOf, rowKey, type SampleRow } from "./sample-row.ts";
 import { summarise, type Summary } from "./summary.ts";
 
 export interface EvaluateOptions {
@@ -173,9 +173,11 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
         rows: rows.reduce((sum, { seconds }) => sum + seconds, 0),
       },
       ...summary,
-      failures: rows.flatMap(({ sample, id, method, keep, failure }) =>
-        failure === undefined ? [] : [{ sample, id, method, keep, failure }],
-      ),
+      failures: rows.flatMap((row) => {
+        const { sample, id, method, keep } = row;
+        const failure = failureOf(row);
+        return failure === undefined ? [] : [{ sample, id, method, keep, failure }];
+      }),
     };
     if (out !== undefined) await writeReports(out, result, rows, questionTexts(tasks, task, config));
     return result;

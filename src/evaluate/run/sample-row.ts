@@ -54,6 +54,13 @@ export function rowKey(sample: number, condition: Condition): string {
   return `${sample} ${conditionName(condition)}`;
 }
 
+/** Why a question counts as failed: it could not be asked, or nothing was said. */
+export function failureOf({ failure, empty }: SampleRow): SampleRow["failure"] {
+  return (
+    failure ?? (empty === 1 ? { code: "empty-answer", message: "the answer has no letter and no digit" } : undefined)
+  );
+}
+
 export function conditionOf({ method, keep }: SampleRow): Condition {
   return { method, keep: keep ?? undefined };
 }

@@ -3,7 +3,7 @@ import { type Bootstrap, bootstrap, type Interval } from "../metrics/bootstrap.t
 import type { MetricName } from "../metrics/names.ts";
 import type { Facts } from "../tasks/task.ts";
 import { type Condition, conditionName } from "./conditions.ts";
-import { conditionOf, rowKey, type SampleRow } from "./sample-row.ts";
+import { conditionOf, failureOf, rowKey, type SampleRow } from "./sample-row.ts";
 
 /** Intervals of the task's measures, in per cent, and of KL, in nats. */
 export interface Intervals extends Readonly<Partial<Record<MetricName, Interval>>> {
@@ -162,7 +162,7 @@ function meansOf(rows: readonly SampleRow[], metrics: readonly MetricName[]): Me
   return {
     ...named(metrics, (name) => mean(percents(rows, name)) ?? 0),
     n: rows.length,
-    failures: rows.filter(({ failure }) => failure !== undefined).length,
+    failures: rows.filter((row) => failureOf(row) !== undefined).length,
     forwardKl: mean(compared.map(({ forwardKl }) => forwardKl)),
     klN: compared.length,
     top1Agreement: agreement === null ? null : 100 * agreement,
