@@ -89,7 +89,7 @@ describe.skipIf(!redisServer)("a run ends with the same bytes", () => {
 
     const sent = send("refused");
     await setting.workerProcess("alien", { package: other });
-    await setting.workerHere("stranger", { otherModel: true });
+    await setting.workerHere("stranger", { model: setting.otherModel() });
     await until(() => ["alien", "stranger"].every((name) => sent.notes.some((line) => line.startsWith(name))));
     expect(sent.notes.find((line) => line.startsWith("alien"))).toMatch(
       /refuses the run: package: the run has kv-distill/,

@@ -22,7 +22,7 @@ const DOCUMENTS: Readonly<Record<string, string>> = {
 };
 
 describe.skipIf(!redisServer)("commands and a password", () => {
-  const setting = useSetting(["--requirepass", "open sesame"]);
+  const setting = useSetting({ redis: ["--requirepass", "open sesame"] });
   let before: NodeJS.ProcessEnv;
   beforeAll(async () => {
     before = { ...process.env };
@@ -71,7 +71,7 @@ describe.skipIf(!redisServer)("commands and a password", () => {
     const again = await compress("queued", ...link(), "--resume");
     expect(JSON.parse(again.stdout)).toMatchObject({ documents: 8, compressed: 0, before: 6, failed: 2 });
     expect(await hashes(join(setting.work(), "queued"))).toEqual(await hashes(join(setting.work(), "alone")));
-    expect(await readdir(join(setting.store(), "runs"))).toEqual([]);
+    expect(await setting.storedRuns()).toEqual([]);
 
     const status = JSON.parse((await runCli(["jobs", "--queue", setting.redis().url, "--json"])).stdout) as {
       runs: readonly { run: string; jobs: object }[];
@@ -113,7 +113,7 @@ describe.skipIf(!redisServer)("commands and a password", () => {
     expect(await clean("0")).toEqual([]);
     expect((await readdir(folder, { recursive: true })).length).toBeGreaterThan(8);
     expect((await runCli(["jobs", run, ...link(), "--cancel"])).code).toBe(0);
-    expect(await readdir(join(setting.store(), "runs"))).toEqual([]);
+    expect(await setting.storedRuns()).toEqual([]);
     const { code, stderr } = await sent;
     expect(code).toBe(1);
     expect(stderr).toMatch(/the queue has forgotten the run/);

@@ -181,7 +181,7 @@ class Desk {
     try {
       const own = await this.scratchFolder();
       scratch = own;
-      const result = await kind.run(work, {
+      const working = kind.run(work, {
         model: calledAs(model, payload.identity.model.name),
         store,
         folder: runFolder(run),
@@ -191,6 +191,8 @@ class Desk {
         lastAttempt: job.attemptsMade + 1 >= (job.opts.attempts ?? 1),
         signal,
       });
+      // A worker that is told to stop gives its job back, however long the engine or the store still takes.
+      const result = await unlessAborted(working, this.options.signal);
       this.unable = 0;
       log.info(`${id} done in ${formatDuration((performance.now() - begun) / 1000)}`);
       return sealJson(token, "result", { id, result });
@@ -274,6 +276,20 @@ class Desk {
     this.options.log.warn(`${run}: ${line}`);
     await this.journal(run, line);
   }
+}
+
+/** @throws the signal's reason when it comes first; what the work then comes to is nobody's */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    void work.then(resolve, reject).finally(() => {
+      signal.removeEventListener("abort", stop);
+    });
+  });
 }
 
 /** BullMQ's keys end with the job's id. */
