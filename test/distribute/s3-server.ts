@@ -12,7 +12,11 @@ export interface S3Server {
    * The first request from now on for a key that fits, after `skip` others: what it asks is done at once, but it is told so when it is released.
    * @returns `came` resolves when it is there
    */
-  hold(method: "GET" | "PUT", key: RegExp, skip?: number): { readonly came: Promise<void>; release(): void };
+  hold(
+    method: "GET" | "PUT",
+    key: RegExp,
+    skip?: number,
+  ): { readonly came: Promise<void>; readonly release: () => void };
   /** So many readings of keys that fit give other bytes than were written. */
   spoil(key: RegExp, times: number): void;
   close(): void;

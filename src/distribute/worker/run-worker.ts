@@ -12,9 +12,11 @@ import { calledAs, identityFaults, identityOf, type WorkIdentity } from "../iden
 import { JOB_KINDS } from "../jobs/kinds.ts";
 import {
   checked,
+  type FailedPieces,
   failureOf,
   failureText,
   jobSchema,
+  MOST_NAMES,
   openSealed,
   RUN_NAME,
   type RunPayload,
@@ -22,7 +24,7 @@ import {
   sealJson,
 } from "../jobs/payload.ts";
 import { addToJournal } from "../run/journal.ts";
-import { orderedOutcomes } from "../run/outcomes.ts";
+import { byId, orderedOutcomes } from "../run/outcomes.ts";
 import { runFolder } from "../run/run-name.ts";
 import type { RedisAddress } from "../redis/address.ts";
 import { checkConnection, connectionOptions } from "../redis/connect.ts";
@@ -178,6 +180,7 @@ class Desk {
     const work = checked(kind.work, payload.work, `job ${id}`);
     log.debug(() => `${id} begins, attempt ${job.attemptsMade + 1}`);
     let scratch: string | undefined;
+    const failed: { count: number; first: FailedPieces["first"] } = { count: 0, first: [] };
     try {
       const own = await this.scratchFolder();
       scratch = own;
@@ -188,6 +191,10 @@ class Desk {
         scratch: own,
         adapter: (stored) => this.shelf.take(stored, own),
         training: () => this.bench,
+        pieceFailed: (piece, failure) => {
+          failed.count++;
+          if (failed.first.length < MOST_NAMES) failed.first.push({ name: piece, ...failure });
+        },
         lastAttempt: job.attemptsMade + 1 >= (job.opts.attempts ?? 1),
         signal,
       });
@@ -195,7 +202,7 @@ class Desk {
       const result = await unlessAborted(working, this.options.signal);
       this.unable = 0;
       log.info(`${id} done in ${formatDuration((performance.now() - begun) / 1000)}`);
-      return sealJson(token, "result", { id, result });
+      return sealJson(token, "result", { id, result, failed });
     } catch (error) {
       if (signal.aborted) {
         if (!this.options.signal.aborted) log.warn(`${id} was lost to another worker`);
@@ -290,11 +297,6 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
       signal.removeEventListener("abort", stop);
     });
   });
-}
-
-/** BullMQ's keys end with the job's id. */
-function byId<T>(values: Readonly<Record<string, T>>): Map<string, T> {
-  return new Map(Object.entries(values).map(([key, value]) => [key.slice(key.lastIndexOf(":") + 1), value]));
 }
 
 async function rest(worker: Worker, seconds: number, signal: AbortSignal): Promise<void> {
