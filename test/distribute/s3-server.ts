@@ -19,6 +19,8 @@ export interface S3Server {
   ): { readonly came: Promise<void>; readonly release: () => void };
   /** So many readings of keys that fit give other bytes than were written. */
   spoil(key: RegExp, times: number): void;
+  /** Nothing is spoiled any more. */
+  mend(): void;
   close(): void;
 }
 
@@ -36,7 +38,7 @@ const BUCKET = "bucket";
 export async function startS3(): Promise<S3Server> {
   const objects = new Map<string, Buffer>();
   const held: Held[] = [];
-  let spoiled: { readonly key: RegExp; left: number } | undefined;
+  const spoiled: { readonly key: RegExp; left: number }[] = [];
 
   const list = (prefix: string, from: number): string => {
     const all = [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
@@ -49,6 +51,11 @@ export async function startS3(): Promise<S3Server> {
       );
     const next = from + 2 < all.length ? `<NextContinuationToken>${from + 2}</NextContinuationToken>` : "";
     return `<?xml version="1.0"?><ListBucketResult>${entries.join("")}${next}</ListBucketResult>`;
+  };
+  const isSpoiled = (key: string): boolean => {
+    const fault = spoiled.find((own) => own.left > 0 && own.key.test(key));
+    if (fault !== undefined) fault.left--;
+    return fault !== undefined;
   };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { pathname, searchParams } = new URL(request.url ?? "", "http://x");
@@ -73,10 +80,7 @@ export async function startS3(): Promise<S3Server> {
       response.writeHead(204).end();
     } else if (found === undefined) {
       response.writeHead(404).end(`<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>`);
-    } else if (spoiled !== undefined && spoiled.left > 0 && spoiled.key.test(key)) {
-      spoiled.left--;
-      response.end(Buffer.from(found).fill("x"));
-    } else response.end(found);
+    } else response.end(isSpoiled(key) ? Buffer.alloc(found.length, "x") : found);
   };
   const server = createServer((request, response) => void answer(request, response));
   server.listen(0, "127.0.0.1");
@@ -96,7 +100,10 @@ export async function startS3(): Promise<S3Server> {
       return { came, release };
     },
     spoil: (key, times) => {
-      spoiled = { key, left: times };
+      spoiled.push({ key, left: times });
+    },
+    mend: () => {
+      spoiled.length = 0;
     },
     close: () => {
       server.close();
