@@ -74,14 +74,25 @@ describe.skipIf(!redisServer)("commands and a password", () => {
     expect(await setting.storedRuns()).toEqual([]);
 
     const status = JSON.parse((await runCli(["jobs", "--queue", setting.redis().url, "--json"])).stdout) as {
-      runs: readonly { run: string; jobs: object }[];
+      runs: readonly { run: string; jobs: object; failures: readonly object[] }[];
       workers: readonly { name: string }[];
     };
     expect(status.workers.map(({ name }) => name)).toEqual(["w1", "w2"]);
-    expect(status.runs).toMatchObject([
-      { kind: "compress", state: "done", unit: "documents", units: 2, failures: [] },
-      { kind: "compress", state: "done", unit: "documents", units: 8, failures: [] },
-    ]);
+    // The same two fail in both runs, each for good at its first attempt.
+    const failures = ["blank.txt", "too-long.txt"].map((name) => ({
+      names: [name],
+      units: 1,
+      attempts: 1,
+      again: false,
+    }));
+    const common = { kind: "compress", state: "done", unit: "documents" };
+    for (const [i, units] of [2, 8].entries()) {
+      expect(status.runs[i]).toMatchObject({ ...common, units });
+      expect(status.runs[i]?.failures).toHaveLength(2);
+      expect(status.runs[i]?.failures).toEqual(
+        expect.arrayContaining(failures.map((one) => expect.objectContaining(one) as object)),
+      );
+    }
     const run = status.runs[0]?.run ?? "";
     expect(run).toMatch(RUN_NAME);
     const shown = await runCli(["jobs", run, "--queue", setting.redis().url, "--follow"]);
