@@ -63,6 +63,8 @@ const MOST_STALLS = 5;
 const MOST_REFUSALS = 10;
 const REST_SECONDS = 5;
 const LONGEST_REST_SECONDS = 60;
+/** After an error in a worker's loop, such as a lost connection. */
+const LOOP_PAUSE_MILLISECONDS = 1000;
 /** For so many rests a job without a proof stays away. */
 const RESTS_AWAY = 12;
 
@@ -89,6 +91,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     lockDuration: lockMilliseconds,
     stalledInterval: lockMilliseconds,
     maxStalledCount: MOST_STALLS,
+    // BullMQ's own 15 seconds are slept through by a worker that is told to stop, too.
+    runRetryDelay: LOOP_PAUSE_MILLISECONDS,
     autorun: false,
   };
   const start = (queue: string, work: (job: Job, signal: AbortSignal) => Promise<Sealed>): Worker => {
