@@ -8,7 +8,7 @@ import { identityOf } from "./identity.ts";
 import { answeredPassagesSchema, ANSWERS_JOB, type AnswersWork } from "./jobs/answers.ts";
 import { checked } from "./jobs/payload.ts";
 import type { Link } from "./link.ts";
-import { distribute, type FollowOptions, forgetFiles } from "./run/distribute.ts";
+import { distribute, type FollowOptions, forgetFiles, type Shard } from "./run/distribute.ts";
 import type { RunMemory } from "./run/memory.ts";
 import { newRunName, runFolder } from "./run/run-name.ts";
 import { cutBySize, SHARD_SIZE } from "./shards.ts";
@@ -57,7 +57,7 @@ async function* answerRun(
     shards: cutBySize(passages, sizeOf, shardSize).map((own) => own.map(({ id }) => id)),
   };
   await memory.remember({ run, shards });
-  const work: { units: number; work: AnswersWork }[] = [];
+  const work: Shard<AnswersWork>[] = [];
   for (const names of shards) {
     const own = names.flatMap((name) => byId.get(name) ?? []);
     const sent = own.map(({ id, context, questions }) => ({
@@ -66,7 +66,7 @@ async function* answerRun(
       questions: questions.map(({ id: questionId, question }) => ({ id: questionId, question })),
     }));
     const file = await putJson(link.store, `${runFolder(run)}/work`, sent);
-    work.push({ units: own.length, work: { style, maxTokens, passages: file } });
+    work.push({ units: own.length, names: own.map(({ id }) => id), work: { style, maxTokens, passages: file } });
   }
   const identity = await identityOf(model);
   const distribution = { kind: ANSWERS_JOB, run, identity, title, unit: "passages", shards: work };

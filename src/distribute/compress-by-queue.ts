@@ -6,7 +6,7 @@ import { identityOf } from "./identity.ts";
 import { COMPRESS_JOB, compressedDocumentsSchema, type CompressWork } from "./jobs/compress.ts";
 import { checked, failureOf } from "./jobs/payload.ts";
 import type { Link } from "./link.ts";
-import { distribute, type FollowOptions, forgetFiles } from "./run/distribute.ts";
+import { distribute, type FollowOptions, forgetFiles, type Shard } from "./run/distribute.ts";
 import type { RunMemory } from "./run/memory.ts";
 import { newRunName, runFolder } from "./run/run-name.ts";
 import { cutBySize, SHARD_SIZE } from "./shards.ts";
@@ -118,20 +118,21 @@ async function sentShards(
   shards: readonly (readonly ReadDocument[])[],
   settings: DocumentSettings,
   adapter: LoadedAdapter | undefined,
-): Promise<{ readonly units: number; readonly work: CompressWork }[]> {
+): Promise<Shard<CompressWork>[]> {
   const folder = runFolder(run);
   const stored =
     settings.method === "kv-distill" && adapter !== undefined
       ? await putAdapter(store, `${folder}/adapter`, adapter.adapter, scratch)
       : null;
-  const sent: { units: number; work: CompressWork }[] = [];
+  const sent: Shard<CompressWork>[] = [];
   for (const own of shards) {
     const file = await putJson(
       store,
       `${folder}/work`,
       own.map(({ name, digest, content }) => ({ name, sha256: digest, text: content })),
     );
-    sent.push({ units: own.length, work: { settings, adapter: stored, documents: file } });
+    const names = own.map(({ name }) => name);
+    sent.push({ units: own.length, names, work: { settings, adapter: stored, documents: file } });
   }
   return sent;
 }

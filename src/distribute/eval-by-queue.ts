@@ -10,7 +10,7 @@ import { identityOf } from "./identity.ts";
 import { EVAL_JOB, evalMeasuredSchema, type EvalWork } from "./jobs/eval.ts";
 import { checked } from "./jobs/payload.ts";
 import type { Link } from "./link.ts";
-import { distribute, type FollowOptions, forgetFiles } from "./run/distribute.ts";
+import { distribute, type FollowOptions, forgetFiles, type Shard } from "./run/distribute.ts";
 import type { RememberedRun, RunMemory } from "./run/memory.ts";
 import { newRunName, runFolder } from "./run/run-name.ts";
 import { cutBySize, SHARD_SIZE } from "./shards.ts";
@@ -49,14 +49,15 @@ async function* measure(
   // A remembered run may have passages whose rows are all there by now.
   const passages = shards.map((names) => names.flatMap((name) => byIndex.get(name) ?? []));
   const stored = await storedAdapter(link, folder, setup, adapter);
-  const work: { units: number; work: EvalWork }[] = [];
+  const work: Shard<EvalWork>[] = [];
   for (const own of passages) {
     const file = await putJson(
       link.store,
       `${folder}/work`,
       own.map((task) => portablePassage(task, setup.task.style)),
     );
-    work.push({ units: own.length, work: { settings: settingsOf(setup), adapter: stored, passages: file } });
+    const names = own.map(({ index }) => String(index));
+    work.push({ units: own.length, names, work: { settings: settingsOf(setup), adapter: stored, passages: file } });
   }
   const identity = await identityOf(setup.model);
   const distribution = { kind: EVAL_JOB, run, identity, title, unit: "passages", shards: work };

@@ -56,7 +56,11 @@ describe("what came over the queue", () => {
 describe("outcomes of a run", () => {
   const run = "eval-0123456789ab";
   const value = (index: number, result: unknown = index): unknown =>
-    sealJson(token, "result", { id: `${run}-${index}`, result } satisfies z.infer<typeof jobResultSchema>);
+    sealJson(token, "result", {
+      id: `${run}-${index}`,
+      result,
+      failed: { count: 0, first: [] },
+    } satisfies z.infer<typeof jobResultSchema>);
 
   test("each job once, in order, whatever the order of their ends", () => {
     fc.assert(

@@ -1,9 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buffer } from "node:stream/consumers";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseRedisUrl } from "../../src/distribute/redis/address.ts";
@@ -12,63 +10,22 @@ import { fetchFile, getBytes, getJson, putFile, putJson } from "../../src/distri
 import { isStoreKey } from "../../src/distribute/store/key.ts";
 import { openStore } from "../../src/distribute/store/open-store.ts";
 import { type Store } from "../../src/distribute/store/store.ts";
+import { type S3Server, startS3 } from "./s3-server.ts";
 
 let root = "";
-let server: Server;
-/** Objects of the stand-in, by path. */
-const objects = new Map<string, Buffer>();
+let s3: S3Server;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "kv-distill-stores-"));
-  // The four requests of S3's REST interface that the store makes, in path style.
-  server = createServer((request, response) => {
-    void (async () => {
-      const url = new URL(request.url ?? "", "http://x");
-      const body = await buffer(request);
-      const list = url.searchParams.get("list-type") === "2";
-      const held = objects.get(url.pathname);
-      if (list) {
-        const prefix = `${url.pathname.replace(/\/$/, "")}/${url.searchParams.get("prefix") ?? ""}`;
-        const bucket = url.pathname.split("/")[1] ?? "";
-        const all = [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
-        const from = Number(url.searchParams.get("continuation-token") ?? 0);
-        const keys = all.slice(from, from + 2);
-        const next = from + 2 < all.length ? `<NextContinuationToken>${from + 2}</NextContinuationToken>` : "";
-        const contents = keys.map(
-          (key) =>
-            `<Contents><Key>${key.slice(bucket.length + 2)}</Key><Size>${objects.get(key)?.length ?? 0}</Size>` +
-            `<LastModified>2026-01-02T03:04:05.000Z</LastModified></Contents>`,
-        );
-        response.end(`<?xml version="1.0"?><ListBucketResult>${contents.join("")}${next}</ListBucketResult>`);
-      } else if (request.method === "PUT") {
-        objects.set(url.pathname, body);
-        response.end();
-      } else if (request.method === "DELETE") {
-        objects.delete(url.pathname);
-        response.writeHead(204).end();
-      } else if (held === undefined) {
-        response.writeHead(404).end(`<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>`);
-      } else response.end(held);
-    })();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  process.env.AWS_ACCESS_KEY_ID = "someone";
-  process.env.AWS_SECRET_ACCESS_KEY = "secret";
+  s3 = await startS3();
 });
 afterAll(async () => {
-  server.close();
+  s3.close();
   await rm(root, { recursive: true });
 });
 
 const kinds: readonly (readonly [string, () => Promise<Store>])[] = [
   ["folder", () => openStore(join(root, "store"))],
-  [
-    "S3",
-    () => {
-      const address = server.address();
-      const port = typeof address === "object" ? (address?.port ?? 0) : 0;
-      return openStore(`s3://bucket/pre/fix?endpoint=http://127.0.0.1:${port}&region=nowhere`);
-    },
-  ],
+  ["S3", () => openStore(s3.place)],
 ];
 
 describe.each(kinds)("a store: %s", (_, open) => {

@@ -1,4 +1,3 @@
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { beforeAll, expect } from "vitest";
@@ -80,7 +79,7 @@ export function useDocuments(setting: Setting, count: number): DocumentsRun {
       const { lines } = await end;
       expect(lines.map((line) => line.document)).toEqual(names);
       expect(await hashes(folder(name))).toEqual(expected);
-      expect(await readdir(join(setting.store(), "runs"))).toEqual([]);
+      expect(await setting.storedRuns()).toEqual([]);
     },
   };
 }

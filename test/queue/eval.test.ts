@@ -71,7 +71,7 @@ describe.skipIf(!redisServer)("by a queue comes out what one machine gives", () 
       expect(await read("queued", name)).toBe(await read("alone", name));
     }
     expect(await readdir(folder("queued"))).toEqual(await readdir(folder("alone")));
-    expect(await readdir(join(setting.store(), "runs"))).toEqual([]);
+    expect(await setting.storedRuns()).toEqual([]);
     adapter.release();
   });
 

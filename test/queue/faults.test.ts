@@ -49,6 +49,22 @@ describe.skipIf(!redisServer)("a run ends with the same bytes", () => {
     await same("restarted", sent);
   });
 
+  test("workers stopped by SIGTERM while Redis is gone, one of them at work: they end, and the run goes on when it is there", async () => {
+    const [idle, busy] = await Promise.all([setting.workerProcess("idle"), setting.workerProcess("busy")]);
+    const sent = send("stopped");
+    await busy.tells(/-\d+ begins/);
+    await setting.redis().kill();
+    idle.child.kill("SIGTERM");
+    expect((await idle.end).code).toBe(0);
+    // Its connections wait for their next try by now.
+    await pause(1000);
+    busy.child.kill("SIGTERM");
+    expect((await busy.end).code).toBe(0);
+    await setting.redis().restart();
+    await setting.workerHere("other");
+    await same("stopped", sent);
+  });
+
   test("the network cut for longer than a lock lasts: another takes the job, and nothing is counted twice", async () => {
     const proxy = await startProxy(setting.redis().port);
     await setting.workerHere("far", { queue: proxy.url });
@@ -89,7 +105,7 @@ describe.skipIf(!redisServer)("a run ends with the same bytes", () => {
 
     const sent = send("refused");
     await setting.workerProcess("alien", { package: other });
-    await setting.workerHere("stranger", { otherModel: true });
+    await setting.workerHere("stranger", { model: setting.otherModel() });
     await until(() => ["alien", "stranger"].every((name) => sent.notes.some((line) => line.startsWith(name))));
     expect(sent.notes.find((line) => line.startsWith("alien"))).toMatch(
       /refuses the run: package: the run has kv-distill/,

@@ -22,7 +22,7 @@ const DOCUMENTS: Readonly<Record<string, string>> = {
 };
 
 describe.skipIf(!redisServer)("commands and a password", () => {
-  const setting = useSetting(["--requirepass", "open sesame"]);
+  const setting = useSetting({ redis: ["--requirepass", "open sesame"] });
   let before: NodeJS.ProcessEnv;
   beforeAll(async () => {
     before = { ...process.env };
@@ -71,17 +71,28 @@ describe.skipIf(!redisServer)("commands and a password", () => {
     const again = await compress("queued", ...link(), "--resume");
     expect(JSON.parse(again.stdout)).toMatchObject({ documents: 8, compressed: 0, before: 6, failed: 2 });
     expect(await hashes(join(setting.work(), "queued"))).toEqual(await hashes(join(setting.work(), "alone")));
-    expect(await readdir(join(setting.store(), "runs"))).toEqual([]);
+    expect(await setting.storedRuns()).toEqual([]);
 
     const status = JSON.parse((await runCli(["jobs", "--queue", setting.redis().url, "--json"])).stdout) as {
-      runs: readonly { run: string; jobs: object }[];
+      runs: readonly { run: string; jobs: object; failures: readonly object[] }[];
       workers: readonly { name: string }[];
     };
     expect(status.workers.map(({ name }) => name)).toEqual(["w1", "w2"]);
-    expect(status.runs).toMatchObject([
-      { kind: "compress", state: "done", unit: "documents", units: 2, failures: [] },
-      { kind: "compress", state: "done", unit: "documents", units: 8, failures: [] },
-    ]);
+    // The same two fail in both runs, each for good at its first attempt.
+    const failures = ["blank.txt", "too-long.txt"].map((name) => ({
+      names: [name],
+      units: 1,
+      attempts: 1,
+      again: false,
+    }));
+    const common = { kind: "compress", state: "done", unit: "documents" };
+    for (const [i, units] of [2, 8].entries()) {
+      expect(status.runs[i]).toMatchObject({ ...common, units });
+      expect(status.runs[i]?.failures).toHaveLength(2);
+      expect(status.runs[i]?.failures).toEqual(
+        expect.arrayContaining(failures.map((one) => expect.objectContaining(one) as object)),
+      );
+    }
     const run = status.runs[0]?.run ?? "";
     expect(run).toMatch(RUN_NAME);
     const shown = await runCli(["jobs", run, "--queue", setting.redis().url, "--follow"]);
@@ -113,7 +124,7 @@ describe.skipIf(!redisServer)("commands and a password", () => {
     expect(await clean("0")).toEqual([]);
     expect((await readdir(folder, { recursive: true })).length).toBeGreaterThan(8);
     expect((await runCli(["jobs", run, ...link(), "--cancel"])).code).toBe(0);
-    expect(await readdir(join(setting.store(), "runs"))).toEqual([]);
+    expect(await setting.storedRuns()).toEqual([]);
     const { code, stderr } = await sent;
     expect(code).toBe(1);
     expect(stderr).toMatch(/the queue has forgotten the run/);

@@ -17,7 +17,7 @@ if (why !== undefined) console.warn(`without far hosts: ${why}`);
 
 describe.skipIf(!redisServer || why !== undefined)("workers as hosts in network namespaces", () => {
   // A server that others may reach wants a password.
-  const setting = useSetting(["--requirepass", "open-sesame"]);
+  const setting = useSetting({ redis: ["--requirepass", "open-sesame"] });
   const { send, same } = useDocuments(setting, COUNT);
   let hosts: FarHost[] = [];
   beforeEach(async () => {

@@ -14,6 +14,7 @@ import { LanguageModel } from "../../src/models/language-model.ts";
 import { openModel } from "../../src/models/open.ts";
 import { createRuntime } from "../../src/runtime/runtime.ts";
 import { createLogger } from "../../src/util/log.ts";
+import { type S3Server, startS3 } from "../distribute/s3-server.ts";
 import { editJson, rewrite, tinyModel } from "../models/tiny-models.ts";
 import { startRedis, type TestRedis } from "./redis-server.ts";
 
@@ -39,8 +40,14 @@ export interface Setting {
   readonly work: () => string;
   /** A tiny random model, in this process. */
   readonly model: () => LanguageModel;
+  /** One with other weights. */
+  readonly otherModel: () => LanguageModel;
   readonly modelFolder: () => string;
+  /** What `--store` names: a folder, or a stand-in for S3 where the tests of a file ask for one. */
   readonly store: () => string;
+  readonly s3: () => S3Server;
+  /** Folders of runs that are in the store. */
+  readonly storedRuns: () => Promise<string[]>;
   /** Starts a command in a process of its own; what still runs after a test is killed. */
   readonly command: (args: readonly string[], options?: StartOptions) => Command;
   /** Starts a worker in a process of its own and waits until it is ready. */
@@ -54,7 +61,9 @@ export interface WorkerHere {
   readonly token?: string;
   readonly scratch?: string;
   /** Another model than the one that jobs name. */
-  readonly otherModel?: boolean;
+  readonly model?: LanguageModel;
+  /** What it tells, as people read it at the level `debug`. */
+  readonly onLog?: (text: string) => void;
 }
 
 export interface StartOptions {
@@ -65,14 +74,22 @@ export interface StartOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
+export interface SettingOptions {
+  /** Arguments for Redis. */
+  readonly redis?: readonly string[];
+  /** Files go to a stand-in for S3, not to a folder. */
+  readonly s3?: boolean;
+}
+
 export interface WorkerStart extends StartOptions {
   readonly queue?: string;
 }
 
 /** A tiny random model, a Redis server and a store for all tests of a file; the workers of a test end with it. */
-export function useSetting(redisExtra: readonly string[] = []): Setting {
+export function useSetting({ redis: redisExtra = [], s3: withS3 = false }: SettingOptions = {}): Setting {
   let work = "";
   let redis: TestRedis | undefined;
+  let s3: S3Server | undefined;
   let model: LanguageModel | undefined;
   let other: LanguageModel | undefined;
   const here: { readonly stop: AbortController; readonly end: Promise<void> }[] = [];
@@ -94,11 +111,13 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
     // A process that starts after the sources were edited is of another package: it would refuse.
     await packageHash();
     redis = await startRedis(join(work, "redis"), redisExtra);
+    if (withS3) s3 = await startS3();
   });
   afterAll(async () => {
     await model?.close();
     await other?.close();
     await redis?.stop();
+    s3?.close();
     await rm(work, { recursive: true, force: true });
   });
   afterEach(async () => {
@@ -170,8 +189,16 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
     redis: () => there(redis),
     work: () => work,
     model: () => there(model),
+    otherModel: () => there(other),
     modelFolder: () => join(work, "model"),
-    store: () => join(work, "store"),
+    store: () => s3?.place ?? join(work, "store"),
+    s3: () => there(s3),
+    storedRuns: async () => {
+      const store = await openStore(setting.store());
+      const entries = await store.list("runs");
+      store.close();
+      return [...new Set(entries.map(({ key }) => key.split("/")[1] ?? ""))].sort();
+    },
     command: start,
     workerProcess: async (name, { queue = there(redis).url, ...options } = {}) => {
       const link = ["--queue", queue, "--store", setting.store(), "--lock", "4", "--rest", "1"];
@@ -180,7 +207,8 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
       await command.tells(new RegExp(`${name} works for`));
       return command;
     },
-    workerHere: async (name, { queue = there(redis).url, token = TOKEN, scratch, otherModel = false } = {}) => {
+    workerHere: async (name, options = {}) => {
+      const { queue = there(redis).url, token = TOKEN, scratch = join(work, "scratch"), onLog } = options;
       const stop = new AbortController();
       const store = await openStore(setting.store());
       await new Promise<void>((ready, failed) => {
@@ -188,12 +216,12 @@ export function useSetting(redisExtra: readonly string[] = []): Setting {
           address: parseRedisUrl(queue),
           token: new QueueToken(token),
           store,
-          model: otherModel ? there(other) : there(model),
+          model: options.model ?? there(model),
           name,
-          scratch: scratch ?? join(work, "scratch"),
+          scratch,
           lockSeconds: 4,
           restSeconds: 0.2,
-          log: createLogger("silent", () => undefined),
+          log: onLog === undefined ? createLogger("silent", () => undefined) : createLogger("debug", onLog),
           signal: stop.signal,
           onReady: ready,
         });

@@ -33,7 +33,9 @@ const made = isHere ? certificates() : undefined;
 const port = await freePort();
 
 describe.skipIf(!isHere)("a queue with TLS and a password", () => {
-  const setting = useSetting(["--requirepass", "open-sesame", "--tls-port", String(port), ...(made?.server ?? [])]);
+  const setting = useSetting({
+    redis: ["--requirepass", "open-sesame", "--tls-port", String(port), ...(made?.server ?? [])],
+  });
   afterAll(() => {
     if (made !== undefined) rmSync(made.folder, { recursive: true });
   });

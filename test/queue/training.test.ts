@@ -73,7 +73,7 @@ describe.skipIf(!redisServer)("training by a queue", () => {
       expect(y?.equals(x ?? Buffer.alloc(0)), name).toBe(true);
     }
     // Nothing is left behind.
-    expect(await readdir(join(setting.store(), "runs"))).toEqual([]);
+    expect(await setting.storedRuns()).toEqual([]);
     expect(await readdir(at(b))).not.toContain("queue.json");
   }
 
@@ -113,6 +113,29 @@ describe.skipIf(!redisServer)("training by a queue", () => {
     await Promise.all([setting.workerHere("g1"), setting.workerHere("g2")]);
     await byQueue("two", config);
     await expectSame("one", "two", 3);
+  });
+
+  test("Redis killed -9 in the middle of a step, twice, and started again: the run of one machine, bit for bit", async () => {
+    const config = tinyConfig({ microBatch: 1, steps: 6 });
+    await runTraining(options("calm", config));
+    await Promise.all([setting.workerHere("g1"), setting.workerHere("g2")]);
+    const killed: Promise<void>[] = [];
+    const steps: number[] = [];
+    const killRedis = async (): Promise<void> => {
+      await setting.redis().kill();
+      await pause(1000);
+      await setting.redis().restart();
+    };
+    await byQueue("restarted", config, {
+      onStep: ({ step }) => {
+        steps.push(step);
+        // The next step's jobs are sent, or being sent, when it goes.
+        if (step === 2 || step === 4) killed.push(pause(step * 20).then(killRedis));
+      },
+    });
+    await Promise.all(killed);
+    expect(steps).toEqual([1, 2, 3, 4, 5, 6]);
+    await expectSame("calm", "restarted", 6);
   });
 
   test("rounds of two workers, one killed with -9 while it computes: the run of one machine", async () => {

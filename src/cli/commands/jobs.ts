@@ -6,13 +6,15 @@ import { followTraining } from "../../distribute/run/follow-training.ts";
 import { removeLeftovers } from "../../distribute/run/leftovers.ts";
 import { Journal } from "../../distribute/run/journal.ts";
 import { runFolder } from "../../distribute/run/run-name.ts";
+import { readFailures } from "../../distribute/status/read-failures.ts";
 import { readStatus } from "../../distribute/status/read-status.ts";
 import { openStore } from "../../distribute/store/open-store.ts";
 import type { Store } from "../../distribute/store/store.ts";
 import { KvDistillError } from "../../util/errors.ts";
+import { formatCount } from "../../util/format.ts";
 import type { CommandContext } from "../context.ts";
 import { defineCommand } from "../define-command.ts";
-import { leftoverRows, runRows, workerRows } from "../jobs/rows.ts";
+import { failureRows, leftoverRows, runRows, type ToldRun, workerRows } from "../jobs/rows.ts";
 import { printTable } from "../print-table.ts";
 import { linkOptions, STORE_VARIABLE, storePlace } from "../queue-options.ts";
 import { withRunProgress } from "../run-progress.ts";
@@ -27,8 +29,9 @@ export const jobs = defineCommand({
   name: "jobs",
   summary: "runs of a queue: how far, how fast, what failed, who works",
   description:
-    "Shows the runs that a queue remembers, for seven days after their end, and the workers that are connected. With the name of a run " +
-    "it tells what its workers had to say. --follow shows how far a run is until it ends; the run does not need it. Training comes as one " +
+    "Shows the runs that a queue remembers, for seven days after their end, the workers that are connected, and what failed: which " +
+    "documents or passages, how often they were tried, and why. With the name of a run it tells all that failed, and what its workers had " +
+    "to say. --follow shows how far a run is until it ends; the run does not need it. Training comes as one " +
     "run after the other, a round each, and is named and followed as a whole. --clean removes from the " +
     "store what no run of the queue asks for.",
   arguments: { run: optionalArgument("run", "name of a run; with --follow by default the newest that has not ended") },
@@ -78,18 +81,29 @@ async function show(queues: Queues, run: string | undefined, json: boolean, cont
   const runs = status.runs.filter((own) => run === undefined || own.run === run || own.round?.training === run);
   if (run !== undefined && runs.length === 0) throw unknownRun(run);
   const journal = run === undefined ? [] : await new Journal(queues.runs, run).news();
+  const told: ToldRun[] = await Promise.all(
+    runs.map(async (own) => ({ ...own, failures: await readFailures(queues, own.run) })),
+  );
   if (json) {
-    out.json({ ...status, runs, ...(run === undefined ? {} : { journal }) });
+    out.json({ ...status, runs: told, ...(run === undefined ? {} : { journal }) });
     return;
   }
   if (status.foreign > 0) log.warn(`${status.foreign} entries of the queue are no runs of this program`);
-  if (runs.length === 0) out.line("no runs");
-  else printTable(out, ["run", "what", "state", "jobs", "rate", "time", "failed"], runs.map(runRows));
+  if (told.length === 0) out.line("no runs");
+  else printTable(out, ["run", "what", "state", "jobs", "rate", "time", "failed"], told.map(runRows));
   if (status.workers.length === 0) out.line("no workers");
   else printTable(out, ["worker", "address", "since", "does"], status.workers.map(workerRows));
-  for (const { failures } of runs) {
-    for (const { job, message } of failures.slice(0, FAILURES_SHOWN)) log.warn(`${job}: ${message}`);
-    if (failures.length > FAILURES_SHOWN) log.warn(`… and ${failures.length - FAILURES_SHOWN} more failed`);
+  for (const { run: own, unit, failures } of told) {
+    if (failures.length === 0) continue;
+    const shown = run === undefined ? failures.slice(0, FAILURES_SHOWN) : failures;
+    printTable(
+      out,
+      [`failed in ${own}`, "tried", "why"],
+      shown.map((failed) => failureRows(failed, unit)),
+    );
+    if (shown.length < failures.length) {
+      out.line(`… and ${formatCount(failures.length - shown.length)} more: kv-distill jobs ${own}`);
+    }
   }
   for (const line of journal) log.info(line);
 }

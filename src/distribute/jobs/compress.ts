@@ -8,7 +8,7 @@ import { isJobFault, isMachineFault } from "../worker/faults.ts";
 import type { JobKind } from "./kind.ts";
 import { checked, failureOf, failureSchema } from "./payload.ts";
 import { boundedList } from "../../util/bounded-list.ts";
-import { messageOf } from "../../util/errors.ts";
+import { isKvDistillError, KvDistillError, messageOf } from "../../util/errors.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "not a sha256");
 
@@ -47,7 +47,7 @@ export const COMPRESS_JOB: JobKind<CompressWork, z.infer<typeof resultSchema>> =
     const documents = checked(sentDocumentsSchema, await getJson(store, file), file.key);
     const adapter = stored === null ? undefined : await context.adapter(stored);
     const done: CompressedDocuments[number][] = [];
-    let passing: Error | undefined;
+    let passing: KvDistillError | undefined;
     for (const { name, sha256, text } of documents) {
       const path = join(scratch, "document.kvd");
       try {
@@ -55,11 +55,15 @@ export const COMPRESS_JOB: JobKind<CompressWork, z.infer<typeof resultSchema>> =
         done.push({ name, sha256, file: await putFile(store, `${folder}/caches`, "kvd", path), facts });
       } catch (error) {
         if (signal.aborted || isMachineFault(error)) throw error;
-        if (!isJobFault(error)) passing = error instanceof Error ? error : new Error(messageOf(error));
+        if (!isJobFault(error)) {
+          const code = isKvDistillError(error) ? error.code : "engine";
+          passing ??= new KvDistillError(code, messageOf(error), { where: name, cause: error });
+        }
         done.push({ name, sha256, failure: failureOf(error) });
       }
     }
     if (passing !== undefined && !context.lastAttempt) throw passing;
+    for (const ended of done) if ("failure" in ended) context.pieceFailed(ended.name, ended.failure);
     return { documents: await putJson(store, `${folder}/results`, done) };
   },
 };

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { LoadedAdapter } from "../../compress/loaded-adapter.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
 import type { Store } from "../store/store.ts";
+import type { Failure } from "./payload.ts";
 import type { StoredAdapter } from "../store/adapter.ts";
 import type { TrainingBench } from "./training-bench.ts";
 
@@ -17,6 +18,8 @@ export interface JobContext {
   readonly adapter: (stored: StoredAdapter) => Promise<LoadedAdapter>;
   /** Graphs, weights and parameters for jobs of training. They stay the worker's. */
   readonly training: () => TrainingBench;
+  /** Tells of a piece of the work that failed for good, when the job goes on with the others. */
+  readonly pieceFailed: (name: string, failure: Failure) => void;
   /** The job is not tried again when it fails now. */
   readonly lastAttempt: boolean;
   /** Aborted when the worker stops, or has lost the job to another. */

@@ -3,11 +3,15 @@ import { isKvDistillError, KvDistillError } from "../../util/errors.ts";
 import { faultList } from "../../util/fault-list.ts";
 import { quote } from "../../util/quote.ts";
 import { parseJson } from "../carried-json.ts";
+import { boundedList } from "../../util/bounded-list.ts";
 import { identitySchema } from "../identity.ts";
 import { storedFileSchema } from "../store/key.ts";
 import type { Purpose, QueueToken, Sealed } from "../token.ts";
 
 const MAX_PAYLOAD = 2 ** 22;
+
+/** Of a job's pieces of work so many are told by name to who looks at the queue; the others are counted. */
+export const MOST_NAMES = 100;
 
 /** Of a run and, with its place behind, of its jobs. */
 export const RUN_NAME = /^[a-z]{2,20}-[0-9a-f]{12,32}$/;
@@ -29,6 +33,8 @@ export const jobSchema = z.strictObject({
   ...common,
   /** Place among the run's jobs, from 0. */
   index: z.int().min(0),
+  /** Documents or passages, for people: the first of all `units`. */
+  names: boundedList(z.string(), { most: MOST_NAMES }),
   /** Data for the job's kind, which checks it. */
   work: z.unknown(),
 });
@@ -56,8 +62,21 @@ export const runSchema = z.strictObject({
 });
 export type RunPayload = Readonly<z.infer<typeof runSchema>>;
 
+/** How work ended that did not succeed. */
+export const failureSchema = z.strictObject({ code: z.string(), message: z.string() });
+export type Failure = Readonly<z.infer<typeof failureSchema>>;
+
 /** What a job leaves behind. */
-export const jobResultSchema = z.strictObject({ id: z.string(), result: z.unknown() });
+export const jobResultSchema = z.strictObject({
+  id: z.string(),
+  result: z.unknown(),
+  /** Pieces of its work that failed for good while it went on with the others, for people: how many, and the first of them. */
+  failed: z.strictObject({
+    count: z.int().min(0),
+    first: boundedList(z.strictObject({ name: z.string(), ...failureSchema.shape }), { most: MOST_NAMES }),
+  }),
+});
+export type FailedPieces = Readonly<z.infer<typeof jobResultSchema>["failed"]>;
 
 /** What a run leaves behind: how each of its jobs ended, in order, in a file. */
 export const runResultSchema = z.strictObject({
@@ -96,6 +115,17 @@ export function openSealed<T extends { readonly id: string }>(
   throw new KvDistillError("bad-argument", `the ${purpose} is another's`, { where: quote(id), got: quote(value.id) });
 }
 
+/** What came over the queue for people to look at, who need no token for that; undefined when it is nothing of this program's. */
+export function unproven<T>(schema: z.ZodType<T>, data: unknown): T | undefined {
+  const sealed = z.object({ payload: z.string().max(MAX_PAYLOAD) }).safeParse(data);
+  if (!sealed.success) return undefined;
+  try {
+    return schema.parse(JSON.parse(sealed.data.payload));
+  } catch {
+    return undefined;
+  }
+}
+
 /** @throws KvDistillError `bad-argument` with all faults at once */
 export function checked<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
   const result = schema.safeParse(value);
@@ -103,10 +133,6 @@ export function checked<T>(schema: z.ZodType<T>, value: unknown, where: string):
   const faults = faultList(result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`));
   throw new KvDistillError("bad-argument", "not what a queue of this version carries", { where, faults });
 }
-
-/** How a job ended when it did not succeed. */
-export const failureSchema = z.strictObject({ code: z.string(), message: z.string() });
-export type Failure = Readonly<z.infer<typeof failureSchema>>;
 
 export function failureOf(error: unknown): Failure {
   const message = error instanceof Error ? error.message : String(error);

@@ -2,7 +2,15 @@ import { setTimeout as pause } from "node:timers/promises";
 import { KvDistillError } from "../../util/errors.ts";
 import type { WorkIdentity } from "../identity.ts";
 import type { JobKind } from "../jobs/kind.ts";
-import { checked, type Failure, openSealed, type RoundPlace, runResultSchema, sealJson } from "../jobs/payload.ts";
+import {
+  checked,
+  type Failure,
+  MOST_NAMES,
+  openSealed,
+  type RoundPlace,
+  runResultSchema,
+  sealJson,
+} from "../jobs/payload.ts";
 import type { Link } from "../link.ts";
 import { JOBS_QUEUE, KEPT_SECONDS, type Queues, RUNS_QUEUE } from "../redis/queues.ts";
 import { getJson } from "../store/checked-file.ts";
@@ -23,7 +31,15 @@ export interface Distribution<W, R> {
   /** Of a training run. */
   readonly round?: RoundPlace;
   /** In the order of their results; at least one. */
-  readonly shards: readonly { readonly units: number; readonly work: W }[];
+  readonly shards: readonly Shard<W>[];
+}
+
+/** The work of one job. */
+export interface Shard<W> {
+  readonly units: number;
+  /** Of the units, for people; where they have some. */
+  readonly names?: readonly string[];
+  readonly work: W;
 }
 
 export interface FollowOptions {
@@ -100,12 +116,12 @@ async function send<W, R>(
     queueName: RUNS_QUEUE,
     data: sealJson(token, "job", payload),
     opts: { jobId: run, attempts: RUN_ATTEMPTS, backoff, ...kept },
-    children: shards.map(({ units: own, work }, index) => {
+    children: shards.map(({ units: own, names = [], work }, index) => {
       const id = jobId(run, index);
       return {
         name: kind.name,
         queueName: JOBS_QUEUE,
-        data: sealJson(token, "job", { ...common, id, index, units: own, work }),
+        data: sealJson(token, "job", { ...common, id, index, units: own, names: names.slice(0, MOST_NAMES), work }),
         // A job that fails for good is told in the result; the others go on.
         opts: { jobId: id, attempts: ATTEMPTS, backoff, ignoreDependencyOnFailure: true, ...kept },
       };

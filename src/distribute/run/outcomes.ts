@@ -48,7 +48,13 @@ export function orderedOutcomes(
   throw new KvDistillError("bad-argument", "the queue has results of jobs that the run has not", { where: run });
 }
 
-function toldFailure(reason: string): Failure {
+/** BullMQ's keys end with the job's id. */
+export function byId<T>(values: Readonly<Record<string, T>>): Map<string, T> {
+  return new Map(Object.entries(values).map(([key, value]) => [key.slice(key.lastIndexOf(":") + 1), value]));
+}
+
+/** Why BullMQ says that a job failed, as a person is told. */
+export function toldFailure(reason: string): Failure {
   if (!reason.startsWith(STALLED)) return parseFailure(reason);
   return { code: "out-of-memory", message: "its workers died, one after the other, while they did it" };
 }

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { JobKind } from "../jobs/kind.ts";
-import { checked, type Failure, jobResultSchema, openSealed, parseFailure } from "../jobs/payload.ts";
+import { checked, type Failure, jobResultSchema, openSealed } from "../jobs/payload.ts";
 import type { Link } from "../link.ts";
-import { jobId } from "./outcomes.ts";
+import { byId, jobId, toldFailure } from "./outcomes.ts";
 import { KvDistillError } from "../../util/errors.ts";
 
 /**
@@ -27,7 +27,7 @@ export async function takeWhatCame<R>(
       return Array.from({ length: jobs }, (_, index) => {
         const id = jobId(run, index);
         const failure = failures.get(id);
-        if (failure !== undefined) return { failure: parseFailure(failure) };
+        if (failure !== undefined) return { failure: toldFailure(failure) };
         if (!values.has(id)) return { failure: late };
         const { result } = openSealed(token, "result", jobResultSchema, id, values.get(id));
         return { result: checked(kind.result, result, `result of ${id}`) };
@@ -37,9 +37,4 @@ export async function takeWhatCame<R>(
       throw new KvDistillError("cancelled", "the run is no longer followed", { where: run });
     await pause(pollMilliseconds);
   }
-}
-
-/** BullMQ's keys end with the job's id. */
-function byId<T>(values: Readonly<Record<string, T>>): Map<string, T> {
-  return new Map(Object.entries(values).map(([key, value]) => [key.slice(key.lastIndexOf(":") + 1), value]));
 }

@@ -1,6 +1,5 @@
 import type { Job } from "bullmq";
-import { z } from "zod";
-import { type RoundPlace, type RunPayload, runSchema } from "../jobs/payload.ts";
+import { type RoundPlace, runSchema, unproven } from "../jobs/payload.ts";
 import type { Queues } from "../redis/queues.ts";
 
 /** A run as the queue knows it. Nothing of it is proven: who can write to the queue can write this. */
@@ -18,7 +17,6 @@ export interface RunStatus {
   readonly seconds: number;
   /** Units a second, as if all jobs were of one size; 0 before the first is done. */
   readonly perSecond: number;
-  readonly failures: readonly { readonly job: string; readonly message: string }[];
   /** Of a round of a training run: which, and how far that is. */
   readonly round?: RoundPlace;
 }
@@ -68,13 +66,9 @@ function workerName(rawName: string, fallback: string): string {
 }
 
 async function runStatus(job: Job): Promise<RunStatus | undefined> {
-  const payload = runPayload(job.data);
+  const payload = unproven(runSchema, job.data);
   if (payload === undefined) return undefined;
-  const [{ processed = 0, ignored = 0 }, state, reasons] = await Promise.all([
-    job.getDependenciesCount(),
-    job.getState(),
-    job.getIgnoredChildrenFailures(),
-  ]);
+  const [{ processed = 0, ignored = 0 }, state] = await Promise.all([job.getDependenciesCount(), job.getState()]);
   const { run, kind, title, unit, units, jobs: total, round } = payload;
   const seconds = ((job.finishedOn ?? Date.now()) - job.timestamp) / 1000;
   const shares = (processed + ignored) / total;
@@ -96,20 +90,6 @@ async function runStatus(job: Job): Promise<RunStatus | undefined> {
     begun: new Date(job.timestamp).toISOString(),
     seconds,
     perSecond: seconds === 0 ? 0 : (shares * units) / seconds,
-    failures: Object.entries(reasons).map(([key, message]) => ({
-      job: key.slice(key.lastIndexOf(":") + 1),
-      message,
-    })),
     ...(round === undefined ? {} : { round }),
   };
-}
-
-function runPayload(data: unknown): RunPayload | undefined {
-  const sealed = z.object({ payload: z.string() }).safeParse(data);
-  if (!sealed.success) return undefined;
-  try {
-    return runSchema.parse(JSON.parse(sealed.data.payload));
-  } catch {
-    return undefined;
-  }
 }

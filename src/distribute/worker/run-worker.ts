@@ -12,9 +12,11 @@ import { calledAs, identityFaults, identityOf, type WorkIdentity } from "../iden
 import { JOB_KINDS } from "../jobs/kinds.ts";
 import {
   checked,
+  type FailedPieces,
   failureOf,
   failureText,
   jobSchema,
+  MOST_NAMES,
   openSealed,
   RUN_NAME,
   type RunPayload,
@@ -22,10 +24,10 @@ import {
   sealJson,
 } from "../jobs/payload.ts";
 import { addToJournal } from "../run/journal.ts";
-import { orderedOutcomes } from "../run/outcomes.ts";
+import { byId, orderedOutcomes } from "../run/outcomes.ts";
 import { runFolder } from "../run/run-name.ts";
 import type { RedisAddress } from "../redis/address.ts";
-import { checkConnection, connectionOptions } from "../redis/connect.ts";
+import { checkConnection, leavableConnection } from "../redis/connect.ts";
 import { JOBS_QUEUE, RUNS_QUEUE } from "../redis/queues.ts";
 import { putJson } from "../store/checked-file.ts";
 import type { Store } from "../store/store.ts";
@@ -59,8 +61,12 @@ export interface WorkerOptions {
 const MOST_STALLS = 5;
 /** A job that workers refused so often for want of a proof is given up. */
 const MOST_REFUSALS = 10;
+const REST_SECONDS = 5;
 const LONGEST_REST_SECONDS = 60;
-const CLOSING_SECONDS = 5;
+/** After an error in a worker's loop, such as a lost connection. */
+const LOOP_PAUSE_MILLISECONDS = 1000;
+/** For so many rests a job without a proof stays away. */
+const RESTS_AWAY = 12;
 
 /**
  * Works on a queue until the signal. Jobs without the token's proof fail; jobs of another package, model or tokenizer go back to the queue,
@@ -71,8 +77,9 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const { address, model, signal, log, onReady } = options;
   await checkConnection(address);
   const { Queue, Worker: BullWorker } = await import("bullmq");
-  const { Job: BullJob, UnrecoverableError, WaitingError } = await import("bullmq");
-  const connection = connectionOptions(address);
+  const { DelayedError, Job: BullJob, UnrecoverableError, WaitingError } = await import("bullmq");
+  const leavable = leavableConnection(address, signal);
+  const connection = leavable.options;
   const runs = new Queue(RUNS_QUEUE, { connection });
   const desk = new Desk(options, await identityOf(model), (run, line) => addToJournal(BullJob, runs, run, line));
 
@@ -84,6 +91,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     lockDuration: lockMilliseconds,
     stalledInterval: lockMilliseconds,
     maxStalledCount: MOST_STALLS,
+    // BullMQ's own 15 seconds are slept through by a worker that is told to stop, too.
+    runRetryDelay: LOOP_PAUSE_MILLISECONDS,
     autorun: false,
   };
   const start = (queue: string, work: (job: Job, signal: AbortSignal) => Promise<Sealed>): Worker => {
@@ -95,6 +104,10 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
         } catch (error) {
           if (error instanceof Unable && lost?.aborted !== true) {
             void rest(worker, error.restSeconds, signal);
+            if (error instanceof Unproven) {
+              await job.moveToDelayed(Date.now() + error.awaySeconds * 1000, lock);
+              throw new DelayedError();
+            }
             await job.moveToWait(lock);
             throw new WaitingError();
           }
@@ -123,10 +136,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     onReady?.();
     await aborted(signal);
   } finally {
-    // A server that is gone must not keep a worker that is told to stop.
-    const closing = Promise.all([...workers.map((worker) => worker.close()), runs.close()]);
-    const inTime = await Promise.race([closing.then(() => true), pause(CLOSING_SECONDS * 1000, false, { ref: false })]);
-    if (!inTime) await Promise.all([...workers.map((worker) => worker.close(true)), runs.disconnect()]);
+    await leavable.settled();
+    await Promise.all([...workers.map((worker) => worker.close()), runs.close()]);
     desk.close();
   }
 }
@@ -141,6 +152,16 @@ class Unable extends Error {
   }
 }
 
+/** The job has no proof that fits the worker's token. At the head of the queue it would be the next again: it stays away while others go first. */
+class Unproven extends Unable {
+  readonly awaySeconds: number;
+
+  constructor(why: string, restSeconds: number, awaySeconds: number) {
+    super(why, restSeconds);
+    this.awaySeconds = awaySeconds;
+  }
+}
+
 /** What a worker does with the jobs that it is given. */
 class Desk {
   private readonly options: WorkerOptions;
@@ -150,6 +171,8 @@ class Desk {
   private readonly bench: HeldBench;
   /** Jobs in a row that it could not do. */
   private unable = 0;
+  /** It has had a job that was made with its token. */
+  private proven = false;
 
   constructor(options: WorkerOptions, identity: WorkIdentity, journal: (run: string, line: string) => Promise<void>) {
     this.options = options;
@@ -178,22 +201,29 @@ class Desk {
     const work = checked(kind.work, payload.work, `job ${id}`);
     log.debug(() => `${id} begins, attempt ${job.attemptsMade + 1}`);
     let scratch: string | undefined;
+    const failed: { count: number; first: FailedPieces["first"] } = { count: 0, first: [] };
     try {
       const own = await this.scratchFolder();
       scratch = own;
-      const result = await kind.run(work, {
+      const working = kind.run(work, {
         model: calledAs(model, payload.identity.model.name),
         store,
         folder: runFolder(run),
         scratch: own,
         adapter: (stored) => this.shelf.take(stored, own),
         training: () => this.bench,
+        pieceFailed: (piece, failure) => {
+          failed.count++;
+          if (failed.first.length < MOST_NAMES) failed.first.push({ name: piece, ...failure });
+        },
         lastAttempt: job.attemptsMade + 1 >= (job.opts.attempts ?? 1),
         signal,
       });
+      // A worker that is told to stop gives its job back, however long the engine or the store still takes.
+      const result = await unlessAborted(working, this.options.signal);
       this.unable = 0;
       log.info(`${id} done in ${formatDuration((performance.now() - begun) / 1000)}`);
-      return sealJson(token, "result", { id, result });
+      return sealJson(token, "result", { id, result, failed });
     } catch (error) {
       if (signal.aborted) {
         if (!this.options.signal.aborted) log.warn(`${id} was lost to another worker`);
@@ -224,10 +254,11 @@ class Desk {
       ]);
       const outcomes = orderedOutcomes(payload.run, payload.jobs, byId(values), byId(failures), token);
       const failed = outcomes.filter((outcome) => "failure" in outcome).length;
-      const file = await putJson(store, runFolder(payload.run), outcomes);
+      const file = await unlessAborted(putJson(store, runFolder(payload.run), outcomes), this.options.signal);
       log.info(`${id}: all ${payload.jobs} jobs have ended, ${failed} failed`);
       return sealJson(token, "result", { id, outcomes: file, failed });
     } catch (error) {
+      if (this.options.signal.aborted) throw new Unable("the worker stops", 0);
       if (!isMachineFault(error)) throw error;
       await this.tell(payload.run, `${name} cannot put its results together: ${messageOf(error)}`);
       throw this.unableNow(messageOf(error));
@@ -237,14 +268,19 @@ class Desk {
   /** What is no job of ours goes back, since it may be this worker that has a wrong token; after some rounds it is nobody's and fails. */
   private async open<T>(job: Job, read: () => T): Promise<T> {
     try {
-      return read();
+      const value = read();
+      this.proven = true;
+      return value;
     } catch (error) {
       const why = `${this.options.name} refuses ${job.id ?? "a job"}: ${messageOf(error)}`;
       // Nothing in such a job can be believed but which run BullMQ counts it to.
       const run = job.parent?.id ?? job.id ?? "";
       if (RUN_NAME.test(run)) await this.tell(run, why);
       else this.options.log.warn(why);
-      throw job.attemptsStarted > MOST_REFUSALS ? error : this.unableNow(why);
+      if (job.attemptsStarted > MOST_REFUSALS) throw error;
+      const { restSeconds = REST_SECONDS } = this.options;
+      // A worker whose token has fitted rests no longer for the next: forged jobs are to cost it little.
+      throw new Unproven(why, this.proven ? restSeconds : this.nextRest(), restSeconds * RESTS_AWAY);
     }
   }
 
@@ -257,8 +293,12 @@ class Desk {
   }
 
   private unableNow(why: string): Unable {
-    const { restSeconds = 5 } = this.options;
-    return new Unable(why, Math.min(restSeconds * 2 ** this.unable++, LONGEST_REST_SECONDS));
+    return new Unable(why, this.nextRest());
+  }
+
+  private nextRest(): number {
+    const { restSeconds = REST_SECONDS } = this.options;
+    return Math.min(restSeconds * 2 ** this.unable++, LONGEST_REST_SECONDS);
   }
 
   private async scratchFolder(): Promise<string> {
@@ -276,9 +316,18 @@ class Desk {
   }
 }
 
-/** BullMQ's keys end with the job's id. */
-function byId<T>(values: Readonly<Record<string, T>>): Map<string, T> {
-  return new Map(Object.entries(values).map(([key, value]) => [key.slice(key.lastIndexOf(":") + 1), value]));
+/** @throws the signal's reason when it comes first; what the work then comes to is nobody's */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    void work.then(resolve, reject).finally(() => {
+      signal.removeEventListener("abort", stop);
+    });
+  });
 }
 
 async function rest(worker: Worker, seconds: number, signal: AbortSignal): Promise<void> {
