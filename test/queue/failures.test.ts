@@ -6,6 +6,7 @@ import { identityOf } from "../../src/distribute/identity.ts";
 import { sealJson } from "../../src/distribute/jobs/payload.ts";
 import { type Link, withLink } from "../../src/distribute/link.ts";
 import { QueueToken } from "../../src/distribute/token.ts";
+import type { SampleRow } from "../../src/evaluate/run/sample-row.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
 import { KvDistillError } from "../../src/util/errors.ts";
 import { createLogger } from "../../src/util/log.ts";
@@ -104,6 +105,37 @@ describe.skipIf(!redisServer)("what fails, and what should", () => {
     expect(shown.stdout).toMatch(/│ failed +│/);
     expect(shown.stdout).toMatch(/always\.txt +│ 3 times +│ the test says no/);
     expect(shown.stdout).toMatch(/blank\.txt +│ 3 times +│ .*the text is empty/);
+  });
+
+  test("a passage whose reading fails once is measured at the next try; one that always fails is a failure as on one machine, and listed by jobs", async () => {
+    const asked = [
+      "eval",
+      "squad",
+      "--data",
+      at("questions.jsonl"),
+      "--methods",
+      "full,none",
+      "--model",
+      setting.modelFolder(),
+    ];
+    const measure = async (out: string, model: LanguageModel): Promise<SampleRow[]> => {
+      await setting.workerHere(out, { model });
+      expect(await runCli([...asked, "--threads", "1", "--out", at(out), ...link()])).toMatchObject({ code: 0 });
+      await setting.dismiss();
+      const lines = (await readFile(join(at(out), "samples.jsonl"), "utf8")).trimEnd().split("\n");
+      return lines.map((line) => ({ ...(JSON.parse(line) as SampleRow), seconds: 0 }));
+    };
+    const model = setting.model();
+    const whole = await measure("eval-whole", model);
+    expect(whole.filter(({ failure }) => failure !== undefined)).toEqual([]);
+    expect(await measure("eval-once", unreadable(model, "Ann sells", 1))).toEqual(whole);
+
+    const lost = await measure("eval-always", unreadable(model, "Ann sells", Infinity));
+    const others = (rows: readonly SampleRow[]): SampleRow[] => rows.filter(({ passage }) => passage !== 1);
+    expect(others(lost)).toEqual(others(whole));
+    expect(lost.filter(({ failure }) => failure?.code === "engine").map(({ passage }) => passage)).toContain(1);
+    const [ended] = await jobs();
+    expect(ended?.failures).toMatchObject([{ names: ["1"], units: 1, attempts: 3, again: false, code: "engine" }]);
   });
 
   test("a job whose input is damaged once is done; one whose input stays damaged is listed, and done by the same command later", async () => {
@@ -210,4 +242,17 @@ function failing(model: LanguageModel, words: Readonly<Record<string, number>>):
   };
   const files = { ...model.files, tokenizer: { ...tokenizer, encodeParts } };
   return Object.create(model, { files: { value: files } }) as LanguageModel;
+}
+
+/** A model whose reading of a text fails so many times. */
+function unreadable(model: LanguageModel, text: string, times: number): LanguageModel {
+  let left = times;
+  const forward: LanguageModel["forward"] = async (request) => {
+    if (left > 0 && model.files.tokenizer.decode(request.ids, { skipSpecial: true }).includes(text)) {
+      left--;
+      throw new KvDistillError("engine", "the test says no");
+    }
+    return model.forward(request);
+  };
+  return Object.create(model, { forward: { value: forward } }) as LanguageModel;
 }

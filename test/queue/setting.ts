@@ -54,6 +54,8 @@ export interface Setting {
   readonly workerProcess: (name: string, options?: WorkerStart) => Promise<Command>;
   /** Starts a worker in this process and waits until it is ready. */
   readonly workerHere: (name: string, options?: WorkerHere) => Promise<void>;
+  /** Stops the workers of this process; so does the end of a test. */
+  readonly dismiss: () => Promise<void>;
 }
 
 export interface WorkerHere {
@@ -207,6 +209,7 @@ export function useSetting({ redis: redisExtra = [], s3: withS3 = false }: Setti
       await command.tells(new RegExp(`${name} works for`));
       return command;
     },
+    dismiss,
     workerHere: async (name, options = {}) => {
       const { queue = there(redis).url, token = TOKEN, scratch = join(work, "scratch"), onLog } = options;
       const stop = new AbortController();

@@ -2,11 +2,13 @@ import { mkdir, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { type ExampleSet, examplesInMemory } from "../../src/data/example-set.ts";
 import { openSafetensors } from "../../src/formats/safetensors/open.ts";
 import { writeSafetensors } from "../../src/formats/safetensors/write.ts";
 import { floats } from "../../src/tensor/tensor.ts";
 import { DELTA_FORMATS, type DeltaFormat } from "../../src/train/config.ts";
 import { encodeDelta, readDelta } from "../../src/train/diloco/delta.ts";
+import { nextBatches } from "../../src/train/diloco/part-data.ts";
 import { DeltaSum, outerStep } from "../../src/train/diloco/outer-step.ts";
 import type { Parameters } from "../../src/train/parameters.ts";
 import { loadCheckpoint, saveCheckpoint, type TrainingState } from "../../src/train/checkpoint.ts";
@@ -120,4 +122,41 @@ test("a checkpoint has the files of the parts; one with a damaged file is passed
   await truncate(file(4), 20);
   expect(await load()).toMatchObject({ step: 2, parts: [{ steps: 2, file: file(2) }, { steps: 0 }] });
   expect(told).toEqual(["checksum-mismatch"]);
+});
+
+test("the parts of a corpus are disjoint and complete, and a part goes through all of its own before it begins anew", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 6 }), async (count, parts) => {
+      fc.pre(parts <= count);
+      const config = tinyConfig({ parts, batch: 1, microBatch: 1 });
+      const read: number[] = [];
+      const memory = examplesInMemory(
+        Array.from({ length: count }, (_, i) => ({
+          id: String(i),
+          source: "made",
+          contextIds: [i],
+          turns: [{ questionIds: [1], answerIds: [2], kind: "question" }],
+        })),
+      );
+      const examples: ExampleSet = {
+        ...memory,
+        read: (index) => {
+          read.push(index);
+          return memory.read(index);
+        },
+      };
+      const all: number[] = [];
+      for (let part = 0; part < parts; part++) {
+        const own = Math.ceil((count - part) / parts);
+        // Steps of one passage, in two calls: the second goes on where the first ended.
+        const first = await nextBatches(examples, config, part, undefined, Math.floor(own / 2));
+        await nextBatches(examples, config, part, first.cursor, own - Math.floor(own / 2));
+        const indices = read.splice(0);
+        expect(new Set(indices).size).toBe(own);
+        all.push(...indices);
+      }
+      expect(all.sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, i) => i));
+    }),
+    { numRuns: 30 },
+  );
 });

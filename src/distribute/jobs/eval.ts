@@ -16,11 +16,13 @@ import {
 } from "../../evaluate/run/portable-passage.ts";
 import { SHORT_ANSWER } from "../../evaluate/tasks/squad.ts";
 import { boundedList } from "../../util/bounded-list.ts";
+import { type ErrorCode, KvDistillError } from "../../util/errors.ts";
 import { storedAdapterSchema } from "../store/adapter.ts";
 import { getJson, putJson } from "../store/checked-file.ts";
 import { storedFileSchema } from "../store/key.ts";
+import { mayPass } from "../worker/faults.ts";
 import type { JobKind } from "./kind.ts";
-import { checked } from "./payload.ts";
+import { checked, type Failure } from "./payload.ts";
 
 const count = z.int().min(0);
 
@@ -56,17 +58,21 @@ export const evalMeasuredSchema = z.strictObject({
   kept: boundedList(z.string()),
 });
 
+/** Questions that fail are told in their rows, as on one machine. A failure that may pass fails the job, to be tried again. */
 export const EVAL_JOB: JobKind<EvalWork, z.infer<typeof resultSchema>> = {
   name: "eval",
   work: workSchema,
   result: resultSchema,
-  run: async ({ settings, adapter: stored, passages: file }, { model, store, folder, scratch, adapter, signal }) => {
+  run: async ({ settings, adapter: stored, passages: file }, context) => {
+    const { model, store, folder, scratch, adapter, signal } = context;
     const passages = checked(sentTasksSchema, await getJson(store, file), file.key);
     const { methods: names, keeps, metrics, fold, taskMaxNewTokens, ...rest } = settings;
     const loaded = stored === null ? undefined : await adapter(stored);
     const keptPath = join(scratch, "kept.jsonl");
     const kept = await openKeptFile(keptPath);
     const rows: UnscoredRow[] = [];
+    /** By passage. */
+    const passing = new Map<string, Failure>();
     try {
       const setup = {
         model,
@@ -81,10 +87,20 @@ export const EVAL_JOB: JobKind<EvalWork, z.infer<typeof resultSchema>> = {
       };
       for (const passage of passages) {
         const task = unscoredTask(passage, metrics);
-        for await (const batch of evaluatePassage(setup, task, () => true)) rows.push(...batch.map(unscoredRow));
+        for await (const batch of evaluatePassage(setup, task, () => true)) {
+          rows.push(...batch.map(unscoredRow));
+          for (const { passage: index, failure } of batch) {
+            if (failure !== undefined && mayPass(failure)) passing.set(String(index), failure);
+          }
+        }
       }
     } finally {
       await kept.close();
+    }
+    for (const [name, { code, message }] of passing) {
+      // Rows have the codes of this program's errors.
+      if (!context.lastAttempt) throw new KvDistillError(code as ErrorCode, message, { where: `passage ${name}` });
+      context.pieceFailed(name, { code, message });
     }
     const lines = (await readFile(keptPath, "utf8")).split("\n").slice(0, -1);
     return { measured: await putJson(store, `${folder}/results`, { rows, kept: lines }) };
