@@ -1,14 +1,13 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type Link, withLink } from "../../src/distribute/link.ts";
-import { createLogger } from "../../src/util/log.ts";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { runCli } from "../cli/run-cli.ts";
 import { jsonLines, ROWS } from "../evaluate/tiny-run.ts";
 import { readRun, tinyConfig, writeTinyData } from "../train/tiny-run.ts";
+import { useCommandsHere } from "./commands-here.ts";
 import { hashes, writeDocuments } from "./files.ts";
 import { redisServer } from "./redis-server.ts";
-import { type Command, TOKEN, useSetting } from "./setting.ts";
+import { type Command, useSetting } from "./setting.ts";
 
 // A busy machine takes minutes to start a process.
 vi.setConfig({ testTimeout: 900_000, hookTimeout: 300_000 });
@@ -18,26 +17,10 @@ const NO_RESULTS = ["seconds", "secondsPerQuestion", "machine", "command", "fini
 
 describe.skipIf(!redisServer)("commands, their workers as commands, and files in S3: the result of one machine", () => {
   const setting = useSetting({ s3: true });
-  const at = (name: string): string => join(setting.work(), name);
-  let before: NodeJS.ProcessEnv;
+  const { at, link, withQueues } = useCommandsHere(setting);
   beforeAll(async () => {
-    before = { ...process.env };
-    process.env.KV_DISTILL_HOME = at("home");
-    process.env.KV_DISTILL_QUEUE_TOKEN = TOKEN;
     await writeFile(at("questions.jsonl"), jsonLines(ROWS));
   });
-  afterAll(() => {
-    process.env = before;
-  });
-  const link = (): string[] => ["--queue", setting.redis().url, "--store", setting.store()];
-  const withQueues = <T>(work: (queues: Link["queues"]) => Promise<T>): Promise<T> => {
-    const settings = { queue: setting.redis().url, token: TOKEN, store: setting.store() };
-    return withLink(
-      settings,
-      createLogger("silent", () => undefined),
-      ({ queues }) => work(queues),
-    );
-  };
   const here = async (args: readonly string[]): Promise<void> => {
     expect(await runCli(args)).toMatchObject({ code: 0 });
   };

@@ -1,18 +1,17 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { ToldRun } from "../../src/cli/jobs/rows.ts";
 import { identityOf } from "../../src/distribute/identity.ts";
 import { sealJson } from "../../src/distribute/jobs/payload.ts";
-import { type Link, withLink } from "../../src/distribute/link.ts";
 import { QueueToken } from "../../src/distribute/token.ts";
 import type { SampleRow } from "../../src/evaluate/run/sample-row.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
 import { KvDistillError } from "../../src/util/errors.ts";
-import { createLogger } from "../../src/util/log.ts";
 import { type CliRun, runCli } from "../cli/run-cli.ts";
 import { jsonLines, ROWS } from "../evaluate/tiny-run.ts";
 import { until } from "./documents-run.ts";
+import { useCommandsHere } from "./commands-here.ts";
 import { hashes, writeDocuments } from "./files.ts";
 import { redisServer } from "./redis-server.ts";
 import { TOKEN, useSetting } from "./setting.ts";
@@ -29,28 +28,14 @@ const DOCUMENTS: Readonly<Record<string, string>> = {
 
 describe.skipIf(!redisServer)("what fails, and what should", () => {
   const setting = useSetting({ s3: true });
-  const at = (name: string): string => join(setting.work(), name);
-  let before: NodeJS.ProcessEnv;
+  const { at, link, withQueues } = useCommandsHere(setting);
   beforeAll(async () => {
-    before = { ...process.env };
-    process.env.KV_DISTILL_HOME = at("home");
-    process.env.KV_DISTILL_QUEUE_TOKEN = TOKEN;
     await writeDocuments(at("documents"), DOCUMENTS);
     await writeFile(at("questions.jsonl"), jsonLines(ROWS));
   });
-  afterAll(() => {
-    process.env = before;
-  });
-  const link = (): string[] => ["--queue", setting.redis().url, "--store", setting.store()];
   const compress = (out: string, ...extra: string[]): Promise<CliRun> => {
     const own = ["--keep", "25%", "--method", "h2o", "--model", setting.modelFolder(), "--threads", "1", "--json"];
     return runCli(["compress", at("documents"), "-o", at(out), ...own, ...extra]);
-  };
-  const withQueues = <T>(work: (queues: Link["queues"]) => Promise<T>): Promise<T> => {
-    const log = createLogger("silent", () => undefined);
-    return withLink({ queue: setting.redis().url, token: TOKEN, store: setting.store() }, log, ({ queues }) =>
-      work(queues),
-    );
   };
   async function jobs(...words: string[]): Promise<readonly ToldRun[]> {
     const { stdout } = await runCli(["jobs", ...words, "--queue", setting.redis().url, "--json"]);
