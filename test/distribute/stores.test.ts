@@ -49,6 +49,22 @@ describe.each(kinds)("a store: %s", (_, open) => {
     store.close();
   });
 
+  test("a folder into which another machine still writes goes when it is done, at the latest", async () => {
+    const [store, other] = [await open(), await open()];
+    for (let round = 0; round < 20; round++) {
+      const late = async (): Promise<void> => {
+        // A folder that is taken away under a file fails that file's machine, which tries again.
+        for (let i = 0; i < 20; i++) await other.put(`runs/late/${i}`, Buffer.of(i)).catch(() => undefined);
+      };
+      await store.put("runs/late/early", Buffer.of(1));
+      await Promise.all([late(), store.removeAll("runs/late")]);
+    }
+    await store.removeAll("runs/late");
+    expect(await store.list("runs/late")).toEqual([]);
+    store.close();
+    other.close();
+  });
+
   test("all files below a folder are listed, with their sizes and when they were written", async () => {
     const store = await open();
     expect(await store.list("lists")).toEqual([]);

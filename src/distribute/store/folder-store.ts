@@ -47,7 +47,9 @@ export async function openFolderStore(folder: string): Promise<Store> {
     },
     removeAll: async (key) => {
       const path = await pathOf(key);
-      await attempt(path, "cannot delete", () => rm(path, { recursive: true, force: true }));
+      // A machine that is late may write into a folder while it is being deleted.
+      const again = { maxRetries: 10, retryDelay: 50 };
+      await attempt(path, "cannot delete", () => rm(path, { recursive: true, force: true, ...again }));
     },
     close: () => undefined,
   };

@@ -23,7 +23,7 @@ export interface Store {
   fetch(key: string, path: string): Promise<void>;
   /** Every file below `folder/`, half-written ones too, in no order. */
   list(folder: string): Promise<StoredEntry[]>;
-  /** Deletes everything below `folder/`. What is not there is no fault. */
+  /** Deletes everything below `folder/`. What is not there is no fault; what others write there meanwhile may stay. */
   removeAll(folder: string): Promise<void>;
   close(): void;
 }
