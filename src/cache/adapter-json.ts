@@ -5,6 +5,7 @@ import {
   ADAPTER_ROUTINGS,
   ADAPTER_SELECTIONS,
   type AdapterConfig,
+  FOLD_CUTS,
   FOLD_POSITIONS,
   SCORER_ACTIVATIONS,
   SCORER_NORMS,
@@ -37,6 +38,7 @@ export const kvDistillSchema = z.strictObject({
   sink_gate: z.enum(SINK_GATES).optional(),
   routing: z.enum(ADAPTER_ROUTINGS).optional(),
   fold_positions: z.enum(FOLD_POSITIONS).optional(),
+  fold_cut: z.enum(FOLD_CUTS).optional(),
   scorer_norm: z.enum(SCORER_NORMS).optional(),
   scorer_activation: z.enum(SCORER_ACTIVATIONS).optional(),
   scorer_width: count.optional(),
@@ -101,6 +103,7 @@ type LaterSettings = Pick<
   | "sink_gate"
   | "routing"
   | "fold_positions"
+  | "fold_cut"
   | "scorer_norm"
   | "scorer_activation"
   | "scorer_width"
@@ -116,6 +119,7 @@ export function laterSettings(config: AdapterConfig): LaterSettings {
     ...own("sink_gate", "sinkGate"),
     ...own("routing", "routing"),
     ...own("fold_positions", "foldPositions"),
+    ...own("fold_cut", "foldCut"),
     ...own("scorer_norm", "scorerNorm"),
     ...own("scorer_activation", "scorerActivation"),
     ...own("scorer_width", "scorerWidth"),
@@ -163,6 +167,7 @@ export function decodeKvDistillJson(json: KvDistillJson): AdapterConfig {
     sinkGate: json.sink_gate ?? USUAL_CHOICES.sinkGate,
     routing: json.routing ?? USUAL_CHOICES.routing,
     foldPositions: json.fold_positions ?? USUAL_CHOICES.foldPositions,
+    foldCut: json.fold_cut ?? USUAL_CHOICES.foldCut,
     scorerNorm: json.scorer_norm ?? USUAL_CHOICES.scorerNorm,
     scorerActivation: json.scorer_activation ?? USUAL_CHOICES.scorerActivation,
     scorerWidth: json.scorer_width ?? json.hidden_size,

@@ -50,6 +50,14 @@ export const SINK_GATES: readonly SinkGate[] = ["one", "score"];
 export type FoldPositions = "context" | "fold";
 export const FOLD_POSITIONS: readonly FoldPositions[] = ["context", "fold"];
 
+/**
+ * Where a context is cut into folds.
+ * - "even": into as few as can be, all equally long.
+ * - "full": each as long as may be, the last with what is left; the paper's, which pads it.
+ */
+export type FoldCut = "even" | "full";
+export const FOLD_CUTS: readonly FoldCut[] = ["even", "full"];
+
 export const SCORER_NORMS = ["layer", "none"] as const;
 export const SCORER_ACTIVATIONS = ["gelu", "gelu-tanh", "silu"] as const;
 
@@ -78,6 +86,7 @@ export interface AdapterConfig extends ScorerForm {
   readonly selection: AdapterSelection;
   readonly routing: AdapterRouting;
   readonly foldPositions: FoldPositions;
+  readonly foldCut: FoldCut;
   /** What updates are multiplied by: (1 − kept part) to this power; 0, the paper's, for 1 whatever is kept. */
   readonly strengthExponent: number;
   /** The hash is that of the model's configuration and weights, sha256 in lower-case hex. */
@@ -93,6 +102,7 @@ export const USUAL_CHOICES = {
   sinkGate: "one",
   routing: "kept",
   foldPositions: "context",
+  foldCut: "even",
   scorerNorm: "layer",
   scorerActivation: "gelu",
 } as const satisfies Partial<AdapterConfig>;

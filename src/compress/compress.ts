@@ -5,7 +5,7 @@ import type { LanguageModel } from "../models/language-model.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { PACKAGE_NAME_AND_VERSION } from "../util/version.ts";
 import { CompressionContext } from "./context.ts";
-import { FOLD_TOKENS } from "./fold.ts";
+import { foldingOf } from "./fold.ts";
 import { joinRows, type PlacedRows, placeRows } from "./join-rows.ts";
 import type { LoadedAdapter } from "./loaded-adapter.ts";
 import type { CompressedRows, CompressionMethod } from "./method.ts";
@@ -62,9 +62,9 @@ export async function compressIds(
   const span = options.span ?? { start: 0, end: ids.length };
   checkSavable(method);
   const sinks = adapter?.adapter.config.sinks ?? options.sinks ?? DEFAULT_SINKS;
-  const foldTokens = fold === true ? FOLD_TOKENS : fold === false ? undefined : fold;
+  const folding = foldingOf(fold, adapter?.adapter.config.foldCut);
   const { pieces, beyondTraining } = planCompression(
-    { tokens: ids.length, span, keep, sinks, foldTokens },
+    { tokens: ids.length, span, keep, sinks, folding },
     config,
     files.name,
   );

@@ -1,3 +1,4 @@
+import { type FoldCut, USUAL_CHOICES } from "../cache/adapter.ts";
 import { KvDistillError } from "../util/errors.ts";
 
 /** A stretch of a context that is compressed by itself, at its true positions (METHOD section 6). */
@@ -13,13 +14,29 @@ export interface Fold {
 /** Tokens of a fold. Paper: 1,536. */
 export const FOLD_TOKENS = 1536;
 
+/** How a context is cut. */
+export interface Folding {
+  /** Most tokens of a fold. */
+  readonly foldTokens: number;
+  readonly foldCut: FoldCut;
+}
+
+/** What a person asks for, who may leave the length to us, and an adapter's cut; undefined: in one piece. */
+export function foldingOf(
+  fold: boolean | number | undefined,
+  foldCut: FoldCut = USUAL_CHOICES.foldCut,
+): Folding | undefined {
+  if (fold === false || fold === undefined) return undefined;
+  return { foldTokens: fold === true ? FOLD_TOKENS : fold, foldCut };
+}
+
 /**
- * Cuts `tokens` tokens into folds of at most `foldTokens`, as equal as can be, and shares `count` rows among them: the
- * sinks go to the first, the others by length. A fold of a small budget may keep nothing.
+ * Cuts `tokens` tokens into folds and shares `count` rows among them: the sinks go to the first, the others by length. A fold of a small
+ * budget may keep nothing.
  * @throws KvDistillError `bad-argument` for folds of which the sinks would be half
  */
-export function folds(tokens: number, count: number, sinks: number, foldTokens = FOLD_TOKENS): Fold[] {
-  // Folds are at least half as long as asked for, and the first must hold the sinks.
+export function folds(tokens: number, count: number, sinks: number, { foldTokens, foldCut }: Folding): Fold[] {
+  // Even folds are at least half as long as asked for, and the first must hold the sinks.
   if (!Number.isInteger(foldTokens) || foldTokens <= 2 * sinks) {
     throw new KvDistillError("bad-argument", "the folds are too short", {
       where: "fold",
@@ -28,7 +45,8 @@ export function folds(tokens: number, count: number, sinks: number, foldTokens =
     });
   }
   const pieces = Math.ceil(tokens / foldTokens);
-  const border = (piece: number): number => Math.round((piece * tokens) / pieces);
+  const border = (piece: number): number =>
+    foldCut === "full" ? Math.min(piece * foldTokens, tokens) : Math.round((piece * tokens) / pieces);
   const first = Math.min(sinks, count, tokens);
   const free = tokens - first;
   // Rows given out when the first `done` tokens are through. Rounded as one running sum, so that the shares add up exactly.

@@ -2,7 +2,7 @@ import type { AskedKeep } from "../cache/kv-cache.ts";
 import { contextLimit, type ModelConfig } from "../models/config.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { rowsFor } from "./budget.ts";
-import { type Fold, FOLD_TOKENS, folds } from "./fold.ts";
+import { type Fold, FOLD_TOKENS, type Folding, folds } from "./fold.ts";
 
 /** The compressed part of a context, in token positions, `end` not included. */
 export interface Span {
@@ -17,8 +17,8 @@ export interface PlanRequest {
   readonly keep: AskedKeep;
   /** Leading tokens of the context that are always kept. */
   readonly sinks: number;
-  /** Tokens of a fold; undefined to compress in one piece. */
-  readonly foldTokens: number | undefined;
+  /** Undefined to compress in one piece. */
+  readonly folding: Folding | undefined;
 }
 
 /** A stretch to compress. */
@@ -46,10 +46,10 @@ export interface Plan {
  * model cannot read; `unsupported` for positions that it does not have
  */
 export function planCompression(request: PlanRequest, config: ModelConfig, where: string): Plan {
-  const { tokens, span, keep, sinks, foldTokens } = request;
+  const { tokens, span, keep, sinks, folding } = request;
   const limit = contextLimit(config);
   checkSpan(span, tokens);
-  if (foldTokens === undefined) checkLength(tokens, limit, where);
+  if (folding === undefined) checkLength(tokens, limit, where);
   if (config.positions === "learned" && tokens > config.maxPositions) {
     throw new KvDistillError("unsupported", "the model has learned positions and none beyond its limit", {
       where,
@@ -62,7 +62,7 @@ export function planCompression(request: PlanRequest, config: ModelConfig, where
   const spanSinks = Math.max(0, sinks - span.start);
   const count = rowsFor(keep, length, spanSinks, config);
   const whole = { start: 0, end: length, count, sinks: Math.min(spanSinks, length) };
-  const cut = foldTokens === undefined ? [whole] : folds(length, count, whole.sinks, foldTokens);
+  const cut = folding === undefined ? [whole] : folds(length, count, whole.sinks, folding);
   const pieces = cut.map((fold, i) => {
     const [start, end] = [span.start + fold.start, span.start + fold.end];
     if (i > 0) return { ...fold, start, end };

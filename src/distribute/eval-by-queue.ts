@@ -109,7 +109,7 @@ async function storedAdapter(
 }
 
 function settingsOf(setup: EvaluationSetup): EvalWork["settings"] {
-  const { methods, conditions, task, sinks, seed, maxNewTokens, goldTokens, fold = null } = setup;
+  const { methods, conditions, task, sinks, seed, maxNewTokens, goldTokens, fold = null, foldCut } = setup;
   const keeps = [...new Set(conditions.flatMap(({ keep }) => keep ?? []))];
   return {
     methods: [...methods.keys()],
@@ -122,6 +122,7 @@ function settingsOf(setup: EvaluationSetup): EvalWork["settings"] {
     maxNewTokens,
     goldTokens,
     fold,
+    foldCut,
   };
 }
 

@@ -24,6 +24,7 @@ const TAKEN_OVER = [
   "routing",
   "sinkGate",
   "foldPositions",
+  "foldCut",
   "strengthExponent",
 ] as const satisfies readonly SharedSetting[];
 

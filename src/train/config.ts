@@ -2,6 +2,7 @@ import { z } from "zod";
 import {
   ADAPTER_ROUTINGS,
   ADAPTER_SELECTIONS,
+  FOLD_CUTS,
   FOLD_POSITIONS,
   SCORER_ACTIVATIONS,
   SCORER_NORMS,
@@ -158,6 +159,10 @@ const TrainConfigSchema = z.strictObject({
     .enum(FOLD_POSITIONS)
     .default("context")
     .describe("positions of a fold's tokens: those in the whole context, or each fold's own from 0 (paper: open)"),
+  foldCut: z
+    .enum(FOLD_CUTS)
+    .default("even")
+    .describe("where folds end: all equally long, or each full and the last with what is left (paper: full)"),
   maxQuestion: count.default(256).describe("most tokens of a question; longer ones are left out"),
   maxAnswer: count.default(128).describe("most tokens of an answer; longer ones are left out"),
   sync: z

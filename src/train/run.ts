@@ -208,6 +208,7 @@ function adapterConfig({ name, hash, config: model }: ModelFiles, config: TrainC
     selection: config.selection,
     routing: config.routing,
     foldPositions: config.foldPositions,
+    foldCut: config.foldCut,
     strengthExponent: config.strengthExponent,
     scorerNorm: config.scorerNorm,
     scorerActivation: config.scorerActivation,

@@ -23,6 +23,7 @@ const UNUSUAL = {
   sinkGate: "score",
   routing: "all",
   foldPositions: "fold",
+  foldCut: "full",
   scorerNorm: "none",
   scorerActivation: "silu",
   scorerWidth: 5,

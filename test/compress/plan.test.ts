@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type AskedKeep, keyValueBytes } from "../../src/cache/kv-cache.ts";
 import { rowsFor } from "../../src/compress/budget.ts";
-import { folds } from "../../src/compress/fold.ts";
+import { FOLD_CUTS } from "../../src/cache/adapter.ts";
+import { type Folding, folds } from "../../src/compress/fold.ts";
 import { planCompression, type PlanRequest } from "../../src/compress/plan.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 
@@ -66,24 +67,34 @@ describe("budget", () => {
   });
 });
 
+const even = (foldTokens: number): Folding => ({ foldTokens, foldCut: "even" });
+
 describe("folds", () => {
   const request = fc
-    .record({ length: tokens, first: sinks, foldTokens: fc.integer({ min: 19, max: 2000 }) })
-    .chain(({ length, first, foldTokens }) =>
-      fc
-        .integer({ min: Math.min(length, first + 1), max: length })
-        .map((count) => ({ length, first, foldTokens, count })),
+    .record({
+      length: tokens,
+      first: sinks,
+      foldTokens: fc.integer({ min: 19, max: 2000 }),
+      foldCut: fc.constantFrom(...FOLD_CUTS),
+    })
+    .chain(({ length, first, ...folding }) =>
+      fc.integer({ min: Math.min(length, first + 1), max: length }).map((count) => ({ length, first, folding, count })),
     );
 
-  test("cover the text in order, none longer than asked, none half as short", () => {
+  test("cover the text in order, none longer than asked, as few as can be: none half as short, or all but the last full", () => {
     fc.assert(
-      fc.property(request, ({ length, first, foldTokens, count }) => {
-        const cut = folds(length, count, first, foldTokens);
+      fc.property(request, ({ length, first, folding, count }) => {
+        const { foldTokens, foldCut } = folding;
+        const cut = folds(length, count, first, folding);
+        expect(cut).toHaveLength(Math.ceil(length / foldTokens));
         let reached = 0;
-        for (const { start, end } of cut) {
+        for (const [i, { start, end }] of cut.entries()) {
           expect(start).toBe(reached);
+          expect(end).toBeGreaterThan(start);
           expect(end - start).toBeLessThanOrEqual(foldTokens);
-          if (cut.length > 1) expect(end - start).toBeGreaterThanOrEqual(Math.floor(foldTokens / 2));
+          if (foldCut === "full" && i + 1 < cut.length) expect(end - start).toBe(foldTokens);
+          if (foldCut === "even" && cut.length > 1)
+            expect(end - start).toBeGreaterThanOrEqual(Math.floor(foldTokens / 2));
           reached = end;
         }
         expect(reached).toBe(length);
@@ -93,8 +104,8 @@ describe("folds", () => {
 
   test("share the rows exactly: the sinks in the first, none with more rows than tokens", () => {
     fc.assert(
-      fc.property(request, ({ length, first, foldTokens, count }) => {
-        const cut = folds(length, count, first, foldTokens);
+      fc.property(request, ({ length, first, folding, count }) => {
+        const cut = folds(length, count, first, folding);
         expect(cut.reduce((sum, fold) => sum + fold.count, 0)).toBe(count);
         expect(cut[0]?.sinks).toBe(Math.min(first, length));
         expect(cut[0]?.count).toBeGreaterThanOrEqual(cut[0]?.sinks ?? NaN);
@@ -107,7 +118,7 @@ describe("folds", () => {
   });
 
   test.each([0, 8, 19.5, NaN])("refused: folds of %s tokens for four sinks", (foldTokens) => {
-    expect(() => folds(100, 50, 4, foldTokens)).toThrow(code("bad-argument"));
+    expect(() => folds(100, 50, 4, even(foldTokens))).toThrow(code("bad-argument"));
   });
 });
 
@@ -118,7 +129,7 @@ describe("plan", () => {
         span: { start: 0, end: changes.tokens },
         keep: { kind: "fraction", value: 0.25 },
         sinks: 4,
-        foldTokens: undefined,
+        folding: undefined,
         ...changes,
       },
       model,
@@ -146,32 +157,32 @@ describe("plan", () => {
 
   test("a context that is too long is refused with a way out, and folded when asked", () => {
     expect(() => plan({ tokens: 1001 })).toThrow(/--fold/);
-    const { pieces, beyondTraining } = plan({ tokens: 3000, foldTokens: 400 });
+    const { pieces, beyondTraining } = plan({ tokens: 3000, folding: even(400) });
     expect(pieces).toHaveLength(8);
     expect(beyondTraining).toBe(true);
-    expect(plan({ tokens: 900, foldTokens: 400 }).beyondTraining).toBe(false);
+    expect(plan({ tokens: 900, folding: even(400) }).beyondTraining).toBe(false);
   });
 
   test("heads that keep different numbers of rows may fill the model, and no more", () => {
     const texts = fc.record({ tokens: fc.integer({ min: 100, max: 3900 }), fold: fc.integer({ min: 20, max: 900 }) });
     fc.assert(
       fc.property(texts, ({ tokens, fold }) => {
-        const { pieces } = plan({ tokens, foldTokens: fold });
+        const { pieces } = plan({ tokens, folding: even(fold) });
         expect(pieces.reduce((sum, { most }) => sum + most, 0)).toBe(999);
         for (const { most, count } of pieces) expect(most).toBeGreaterThanOrEqual(count);
       }),
     );
     const span = { start: 20, end: 900 };
-    const { pieces, rows } = plan({ tokens: 950, span, foldTokens: 100 });
+    const { pieces, rows } = plan({ tokens: 950, span, folding: even(100) });
     expect(pieces.reduce((sum, { most }) => sum + most, 0)).toBe(999 - 50);
     expect(rows).toBe(pieces.reduce((sum, { count }) => sum + count, 0) + 50);
   });
 
   test("refused: what the model could not read afterwards", () => {
-    expect(() => plan({ tokens: 5000, foldTokens: 400 })).toThrow(/alone would fill/);
-    expect(() => plan({ tokens: 1500, span: { start: 800, end: 1500 }, foldTokens: 400 })).toThrow(/in front of/);
+    expect(() => plan({ tokens: 5000, folding: even(400) })).toThrow(/alone would fill/);
+    expect(() => plan({ tokens: 1500, span: { start: 800, end: 1500 }, folding: even(400) })).toThrow(/in front of/);
     expect(() =>
-      plan({ tokens: 1001, foldTokens: 400 }, { ...config, family: "gpt2", positions: "learned" } as ModelConfig),
+      plan({ tokens: 1001, folding: even(400) }, { ...config, family: "gpt2", positions: "learned" } as ModelConfig),
     ).toThrow(code("unsupported"));
   });
 

@@ -59,6 +59,7 @@ await withLink({ queue: redis.url, token, store: join(work, "store") }, log, asy
     maxNewTokens: 0,
     goldTokens: 1,
     fold: null,
+    foldCut: "even" as const,
   };
   const identity = await identityOf(model);
   for (const [run, jobs] of [["eval-000000000000", 5] as const, ["eval-000000000001", count] as const]) {

@@ -242,6 +242,7 @@ test("choices that the paper leaves open are those of the adapter, and of a run 
     routing: "all",
     sinkGate: "score",
     foldPositions: "fold",
+    foldCut: "full",
     scorerNorm: "none",
     scorerActivation: "gelu-tanh",
     scorerWidth: 3,

@@ -13,7 +13,7 @@ import { randomFromSeed } from "../../src/util/random.ts";
 import { sampleConfig } from "../cache/sample-adapter.ts";
 import { tinyModel } from "../models/tiny-models.ts";
 
-const WHOLE = { sinks: 2, foldTokens: 1536 };
+const WHOLE = { sinks: 2, foldTokens: 1536, foldCut: "even" } as const;
 
 let model: LanguageModel;
 beforeAll(async () => {

@@ -68,6 +68,7 @@ describe.each(["llama", "gpt2"])("training %s with", (name) => {
     { selection, routing: "all" },
     { selection, gate: "sigmoid", sinkGate: "score" },
     { selection, foldTokens: 12, foldPositions: "fold" },
+    { selection, foldTokens: 12, foldCut: "full" },
     { selection, gate: "sigmoid", scorerNorm: "none" },
     { selection, gate: "sigmoid", scorerActivation: "silu", scorerWidth: 5 },
     { selection, useRslora: false },
@@ -76,7 +77,7 @@ describe.each(["llama", "gpt2"])("training %s with", (name) => {
     "%s: the loss is what compressing and asking measures, and falls along its gradient",
     async (_, { foldTokens = FOLD_TOKENS, gate = "straight-through", selection, ...choices }) => {
       const adapter = tinyAdapter(model(), { gate, selection, ...choices });
-      const { sinks, strengthExponent } = adapter.config;
+      const { sinks, strengthExponent, foldCut } = adapter.config;
       const settings: StepSettings = { ...adapter.config, scorerLoss: 0, scorerProbes: "questions", foldTokens };
       const step = await stepsOf(settings, adapter.config);
       const parameters = parametersOf(adapter);
@@ -98,7 +99,7 @@ describe.each(["llama", "gpt2"])("training %s with", (name) => {
         const context = new CompressionContext(model(), contextIds);
         const count = keptCount(contextIds.length, KEEP[i] ?? 1, sinks);
         const parts: CompressedRows[] = [];
-        for (const fold of folds(contextIds.length, count, sinks, foldTokens)) {
+        for (const fold of folds(contextIds.length, count, sinks, { foldTokens, foldCut })) {
           const own = new CompressionContext(model(), contextIds.slice(fold.start, fold.end), { position: fold.start });
           const rows = await method.compress({ context: own, count: fold.count, sinks: fold.sinks, seed: 0 });
           parts.push(placeRows(rows, fold.start));

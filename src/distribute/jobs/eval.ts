@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { FOLD_CUTS } from "../../cache/adapter.ts";
 import { methodNamed } from "../../compress/methods/index.ts";
 import { METRIC_NAMES } from "../../evaluate/metrics/names.ts";
 import { conditionsOf } from "../../evaluate/run/conditions.ts";
@@ -38,6 +39,7 @@ export const evalSettingsSchema = z.strictObject({
   maxNewTokens: count.nullable(),
   goldTokens: z.int().min(1),
   fold: z.int().min(1).nullable(),
+  foldCut: z.enum(FOLD_CUTS),
 });
 
 /** Passages in the store. */

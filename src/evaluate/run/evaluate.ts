@@ -1,5 +1,6 @@
 import { basename, join } from "node:path";
 import { createHash } from "node:crypto";
+import { USUAL_CHOICES } from "../../cache/adapter.ts";
 import type { LoadedAdapter } from "../../compress/loaded-adapter.ts";
 import type { CompressionMethod } from "../../compress/method.ts";
 import { methodNamed } from "../../compress/methods/index.ts";
@@ -85,7 +86,7 @@ export interface EvaluationResult extends Summary {
   readonly failures: readonly Pick<SampleRow, "sample" | "id" | "method" | "keep" | "failure">[];
 }
 
-const SINKS = 4;
+const WITHOUT_ADAPTER = { sinks: 4, foldCut: USUAL_CHOICES.foldCut } as const;
 
 /**
  * Runs an evaluation: every method at every budget answers the same questions with the same prompt, greedily, and is compared with the full
@@ -109,7 +110,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
   checkCount(tasks, config.limit, task, onNote);
   tellCutGolds(tasks, task, model, goldTokens, onNote);
 
-  const sinks = methods.has("kv-distill") ? (adapter?.adapter.config.sinks ?? SINKS) : SINKS;
+  const { sinks, foldCut } = (methods.has("kv-distill") ? adapter?.adapter.config : undefined) ?? WITHOUT_ADAPTER;
   const identity: RunIdentity = {
     task: task.name,
     version: 1,
@@ -133,6 +134,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       methods,
       conditions,
       sinks,
+      foldCut,
       seed: config.seed,
       maxNewTokens: config.maxNewTokens,
       goldTokens,

@@ -1,3 +1,4 @@
+import type { FoldCut } from "../../cache/adapter.ts";
 import type { CompressionMethod } from "../../compress/method.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
 import type { Task } from "../tasks/task.ts";
@@ -18,6 +19,8 @@ export interface EvaluationSetup {
   readonly goldTokens: number;
   /** Tokens of a fold; undefined: in one piece. */
   readonly fold?: number;
+  /** Of all methods alike, as the adapter that is measured has it. */
+  readonly foldCut: FoldCut;
   /** Where it is written what was kept. */
   readonly kept?: KeptFile;
   readonly signal?: AbortSignal;

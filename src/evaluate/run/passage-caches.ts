@@ -1,4 +1,5 @@
 import { CompressionContext } from "../../compress/context.ts";
+import { foldingOf } from "../../compress/fold.ts";
 import { joinParts, placeRows } from "../../compress/join-rows.ts";
 import { keptCount } from "../../compress/kept-count.ts";
 import type { CompressedRows } from "../../compress/method.ts";
@@ -145,14 +146,14 @@ export class PassageCaches {
   }
 
   private plan(fraction: number | undefined): ReturnType<typeof planCompression> {
-    const { model, sinks, fold } = this.setup;
+    const { model, sinks, fold, foldCut } = this.setup;
     const tokens = this.contextIds.length;
     const keep =
       fraction === undefined
         ? ({ kind: "tokens", value: Math.min(tokens, sinks + 1) } as const)
         : ({ kind: "fraction", value: fraction } as const);
     return planCompression(
-      { tokens, span: { start: 0, end: tokens }, keep, sinks, foldTokens: fold },
+      { tokens, span: { start: 0, end: tokens }, keep, sinks, folding: foldingOf(fold, foldCut) },
       model.config,
       model.files.name,
     );

@@ -2,7 +2,7 @@ import type { AskedKeep } from "../../cache/kv-cache.ts";
 import { keyValueBytes } from "../../cache/kv-cache.ts";
 import { saveKvd } from "../../cache/save-kvd.ts";
 import { compressIds, type CompressProgress } from "../../compress/compress.ts";
-import { FOLD_TOKENS } from "../../compress/fold.ts";
+import { foldingOf } from "../../compress/fold.ts";
 import { planCompression } from "../../compress/plan.ts";
 import type { ModelConfig } from "../../models/config.ts";
 import type { ContextTokens } from "../../models/marked-span.ts";
@@ -75,7 +75,7 @@ export function plannedRows(
       span,
       keep,
       sinks: adapter?.adapter.config.sinks ?? DEFAULT_SINKS,
-      foldTokens: fold === true ? FOLD_TOKENS : fold === false ? undefined : fold,
+      folding: foldingOf(fold, adapter?.adapter.config.foldCut),
     },
     config,
     where,

@@ -1,5 +1,5 @@
 import type { AdapterSelection } from "../../cache/adapter.ts";
-import { folds } from "../../compress/fold.ts";
+import { type Folding, folds } from "../../compress/fold.ts";
 import { probeAttention } from "../../compress/probe-attention.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
 import { attentionTargets } from "../attention-targets.ts";
@@ -12,14 +12,13 @@ export interface ScorerSample {
   readonly targets: Float32Array;
 }
 
-export interface ScorerSampleRequest {
+export interface ScorerSampleRequest extends Folding {
   readonly contextIds: readonly number[];
   /** Texts that are read after the context, each on its own. */
   readonly probes: readonly (readonly number[])[];
   readonly eta: number;
   readonly selection: AdapterSelection;
   readonly sinks: number;
-  readonly foldTokens: number;
 }
 
 /**
@@ -28,12 +27,12 @@ export interface ScorerSampleRequest {
  */
 export async function scorerSample(
   model: LanguageModel,
-  { contextIds, probes, eta, selection, sinks, foldTokens }: ScorerSampleRequest,
+  { contextIds, probes, eta, selection, sinks, ...folding }: ScorerSampleRequest,
 ): Promise<ScorerSample> {
   const { hiddenSize } = model.config;
   const hidden = new Float32Array(contextIds.length * hiddenSize);
   // The scorer sees a fold by itself, the probes all of the context.
-  for (const { start, end } of folds(contextIds.length, contextIds.length, sinks, foldTokens)) {
+  for (const { start, end } of folds(contextIds.length, contextIds.length, sinks, folding)) {
     const { data } = await model.hiddenAfter(eta, contextIds.slice(start, end), { position: start });
     hidden.set(data, start * hiddenSize);
   }

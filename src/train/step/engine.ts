@@ -8,7 +8,7 @@ import type { TrainingWeights } from "./weights.ts";
 /** The method's choices that a step depends on. Those that an adapter keeps are explained there. */
 export interface StepSettings extends Pick<
   AdapterConfig,
-  "eta" | "sinks" | "gate" | "sinkGate" | "selection" | "routing" | "foldPositions" | "strengthExponent"
+  "eta" | "sinks" | "gate" | "sinkGate" | "selection" | "routing" | "foldPositions" | "foldCut" | "strengthExponent"
 > {
   /** Tokens of a context that are encoded in one piece; longer ones are folded (METHOD section 6). */
   readonly foldTokens: number;

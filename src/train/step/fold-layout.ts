@@ -22,10 +22,10 @@ export class FoldLayout {
   /** [B · S]: where a context's token lies in [E · F]; -1 for padding. */
   private readonly places: Int32Array;
 
-  constructor({ contextLengths, contextWidth }: TrainingBatch, { sinks, foldTokens }: StepSettings) {
+  constructor({ contextLengths, contextWidth }: TrainingBatch, settings: StepSettings) {
     this.folds = contextLengths.flatMap((length, passage) =>
       // Where folds end does not depend on what is kept.
-      folds(length, length, sinks, foldTokens).map(({ start, end }) => ({ passage, start, end })),
+      folds(length, length, settings.sinks, settings).map(({ start, end }) => ({ passage, start, end })),
     );
     this.isWhole = this.folds.length === contextLengths.length;
     this.width = Math.max(...this.folds.map(({ start, end }) => end - start));

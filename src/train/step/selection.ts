@@ -50,8 +50,8 @@ export function select(
   const { contextWidth, contextLengths } = batch;
   const columns = scoreColumnsOf(settings, config);
   const counts = contextLengths.map((length, b) => keptCount(length, keep[b] ?? 1, settings.sinks));
-  const { selection, routing, sinks, foldTokens } = settings;
-  const pieces = contextLengths.map((length, b) => folds(length, counts[b] ?? 0, sinks, foldTokens));
+  const { selection, routing, sinks } = settings;
+  const pieces = contextLengths.map((length, b) => folds(length, counts[b] ?? 0, sinks, settings));
   const passages = pieces.map((own, b) =>
     joined(
       own.map(({ start, end, count, sinks: firsts }) => {
