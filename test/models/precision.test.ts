@@ -15,6 +15,7 @@ import { LayerCache } from "../../src/models/layer-cache.ts";
 import { loadModel } from "../../src/models/load-model.ts";
 import { SHORT_STEP } from "../../src/models/precision/precision.ts";
 import { eightBitMatrix } from "../../src/models/precision/eight-bit.ts";
+import { ROTATED_TOGETHER, rotateRows } from "../../src/models/precision/rotation.ts";
 import { eightBitGraph, eightBitNames } from "../../src/models/precision/eight-bit-graph.ts";
 import { BLOCK_SIZE, quantise } from "../../src/models/precision/quantise.ts";
 import { quantisableMatrices } from "../../src/models/precision/products.ts";
@@ -145,7 +146,7 @@ describe("matrices of 8 bits a number", () => {
     fc.assert(
       fc.property(matrices, fc.constantFrom("int8" as const, "uint8" as const), ({ matrix, kept }, type) => {
         const width = matrix.length / rows;
-        const { values, scales, kept: exact } = eightBitMatrix(matrix, rows, kept, type);
+        const { values, scales, kept: exact } = eightBitMatrix(matrix, rows, kept, type, false);
         const numbers = type === "int8" ? new Int8Array(values.buffer) : values.map((value) => value - 128);
         const signed = Int8Array.from(numbers);
         for (let row = 0; row < rows; row++) {
@@ -161,7 +162,37 @@ describe("matrices of 8 bits a number", () => {
     );
   });
 
-  test.each(["int8", "uint8"] as const)("multiply as the numbers that they stand for: %s", (type) => {
+  test("are rotated but for what is kept: turned back they are what they were", () => {
+    const width = 3 * ROTATED_TOGETHER;
+    const random = randomFromSeed(15);
+    const matrix = Float32Array.from({ length: width }, () => random.normal());
+    // One large number alone would take all steps of a row for itself.
+    matrix[40] = 60;
+    const kept = [5, 70];
+    const { values, scales, kept: exact } = eightBitMatrix(matrix, 1, kept, "int8", true);
+    const back = Float32Array.from(new Int8Array(values.buffer), (value) => value * (scales[0] ?? NaN));
+    rotateRows(back);
+    matrix.forEach((value, i) => {
+      // 32 errors of half a step at most, each over the root of 32.
+      const bound = 0.5 * (scales[0] ?? NaN) * Math.sqrt(ROTATED_TOGETHER);
+      expect(Math.abs((back[i] ?? NaN) - (kept.includes(i) ? 0 : value))).toBeLessThan(bound);
+    });
+    expect([...exact]).toEqual(kept.map((place) => matrix[place]));
+    expect(scales[0]).toBeLessThan(60 / 127 / 4);
+    const twice = matrix.slice();
+    rotateRows(twice);
+    expect(twice.reduce((sum, value) => sum + value ** 2, 0)).toBeCloseTo(
+      matrix.reduce((sum, value) => sum + value ** 2, 0),
+      1,
+    );
+    rotateRows(twice);
+    twice.forEach((value, i) => {
+      expect(value).toBeCloseTo(matrix[i] ?? NaN, 4);
+    });
+  });
+
+  const ways = (["int8", "uint8"] as const).flatMap((type) => [[type, false] as const, [type, true] as const]);
+  test.each(ways)("multiply as the numbers that they stand for: %s, rotated: %s", (type, rotated) => {
     const random = randomFromSeed(9);
     const [width, outputs, tokens] = [64, 5, 4];
     const kept = [3, 17, 40, 63];
@@ -191,7 +222,7 @@ describe("matrices of 8 bits a number", () => {
       values,
       scales,
       kept: columns,
-    } = eightBitMatrix(Float32Array.from(feeds.m?.data ?? []), outputs, kept, type);
+    } = eightBitMatrix(Float32Array.from(feeds.m?.data ?? []), outputs, kept, type, rotated);
     feeds[names.values] = array64([width, outputs], type === "int8" ? new Int8Array(values.buffer) : values);
     feeds[names.scales] = array64([outputs], scales);
     feeds[names.kept] = array64([outputs, kept.length], columns);
@@ -200,7 +231,11 @@ describe("matrices of 8 bits a number", () => {
       [width],
       Array.from({ length: width }, (_, i) => (kept.includes(i) ? 0 : 1)),
     );
-    const rounded = eightBitGraph(graph, ({ name }) => (name === "m" ? { name, kept: kept.length } : undefined), type);
+    const rounded = eightBitGraph(
+      graph,
+      ({ name }) => (name === "m" ? { name, kept: kept.length, rotated } : undefined),
+      type,
+    );
     const [got, wanted] = [interpret(rounded, feeds), interpret(graph, feeds)];
     expect(got.z).toEqual(wanted.z);
     wanted.y?.data.forEach((value, i) => {

@@ -42,12 +42,12 @@ beforeAll(async () => {
   const files = await smollm2();
   runtime = await createRuntime();
   parameters = adapter(llamaLike(files.config), wanted.rank);
-  result = await oneStep(files);
+  result = await oneStep(files, wanted.keep);
 });
 afterAll(() => runtime.close());
 
-async function oneStep(files: ModelFiles, eightBits?: EightBitLayers): Promise<StepResult> {
-  const { rank, alpha, eta, sinks, lambda, keep, passages } = wanted;
+async function oneStep(files: ModelFiles, keep: number, eightBits?: EightBitLayers): Promise<StepResult> {
+  const { rank, alpha, eta, sinks, lambda, passages } = wanted;
   const shape = { rank, scale: alpha / Math.sqrt(rank) };
   const weights = await loadTrainingWeights(runtime, files, eightBits);
   const engine = {
@@ -161,9 +161,11 @@ describe("one training step of SmolLM2 against the PyTorch reference in float32"
 
 test("a step of SmolLM2 in 8 bits has nearly the loss and the gradient of float32", async () => {
   const files = await smollm2();
-  const rounded = await oneStep(files, eightBitLayers(files.config, await exactEightBits(runtime)));
+  // All is kept: which of two tokens with nearly the same score is kept hangs on any rounding.
+  const exact = await oneStep(files, 1);
+  const rounded = await oneStep(files, 1, eightBitLayers(files.config, await exactEightBits(runtime)));
   let [product, left, right] = [0, 0, 0];
-  for (const [name, { data }] of result.gradients) {
+  for (const [name, { data }] of exact.gradients) {
     const other = rounded.gradients.get(name)?.data ?? new Float32Array();
     data.forEach((value, i) => {
       product += value * (other[i] ?? NaN);
@@ -172,10 +174,10 @@ test("a step of SmolLM2 in 8 bits has nearly the loss and the gradient of float3
     });
   }
   const cosine = product / Math.sqrt(left * right);
-  const kls = [rounded, result].map(({ forwardKl }) => forwardKl.toFixed(4)).join(" and ");
+  const kls = [rounded, exact].map(({ forwardKl }) => forwardKl.toFixed(4)).join(" and ");
   console.info(`8 bits: cosine of the gradients ${cosine.toFixed(4)}, forward KL ${kls}`);
-  expect(cosine).toBeGreaterThan(0.98);
+  expect(cosine).toBeGreaterThan(0.99);
   // What the teacher's own forward pass is off by is tested in precision.test.ts: its products are the same.
-  expect(Math.abs(rounded.forwardKl / result.forwardKl - 1)).toBeLessThan(0.02);
-  expect(rounded.loss).not.toBe(result.loss);
+  expect(Math.abs(rounded.forwardKl / exact.forwardKl - 1)).toBeLessThan(0.02);
+  expect(rounded.loss).not.toBe(exact.loss);
 });

@@ -3,6 +3,7 @@ import {
   constant,
   gather,
   gemm,
+  matMul,
   matMulIntegerToFloat,
   mul,
   quantizeLinear,
@@ -16,6 +17,7 @@ import type { Graph } from "../../graph/graph-type.ts";
 import { apply, type Node } from "../../graph/node.ts";
 import { type EightBits, zeroPointOf } from "./eight-bit.ts";
 import { type MatrixSpec, replaceProducts } from "./products.ts";
+import { ROTATED_TOGETHER, rotation } from "./rotation.ts";
 
 /** Names of the parts of a matrix in 8 bits, as the graph and the file have them. */
 export interface EightBitNames {
@@ -39,11 +41,13 @@ export interface EightBitPlan {
   readonly name: string;
   /** How many inputs stay float32: those that are largest by calibration. */
   readonly kept: number;
+  /** Whether the others are rotated among one another before they are rounded, and the matrix with them. */
+  readonly rotated: boolean;
 }
 
 /**
  * The same graph with products of 8 bits: every row of activations has one scale, every output of the matrix one, and the inputs that are
- * kept are multiplied in float32 and added.
+ * kept are multiplied in float32 and added. A plan may have the others rotated.
  * @param planOf undefined for a product that stays as it is
  */
 export function eightBitGraph(
@@ -70,18 +74,27 @@ interface RoundedRows {
   readonly kept: Node | undefined;
 }
 
-/** 127 steps to the largest of a row; what is kept passes the ends, and meets zeros of the matrix there. */
-function roundRows(x: Node, { columns }: MatrixSpec, { name, kept }: EightBitPlan): RoundedRows {
+/** 127 steps to the largest of a row; what is kept passes the ends, if it is there, and meets zeros of the matrix. */
+function roundRows(x: Node, { columns }: MatrixSpec, { name, kept, rotated }: EightBitPlan): RoundedRows {
   const names = eightBitNames(name);
-  const others = kept === 0 ? x : mul(x, weight(names.others, [columns]));
+  const masked = kept === 0 ? x : mul(x, weight(names.others, [columns]));
+  const others = rotated ? rotate(masked, columns) : masked;
   // Never zero: rows of zeros are divided by it.
   const scales = add(mul(sqrt(reduceMax(mul(others, others), [1])), 1 / 127), 1e-30);
   const [tokens = 1] = x.shape;
   return {
-    values: quantizeLinear(x, scales, bytes([tokens]), 0),
+    values: quantizeLinear(rotated ? others : x, scales, bytes([tokens]), 0),
     scales: reshape(scales, [tokens, 1]),
     kept: kept === 0 ? undefined : gather(x, weight(names.places, [kept], "int64"), 1),
   };
+}
+
+/** As `rotateRows`. */
+function rotate(x: Node, columns: number): Node {
+  const [tokens = 1] = x.shape;
+  const size = ROTATED_TOGETHER;
+  const matrix = apply("Constant", [], { dtype: "float32", dims: [size, size], values: [...rotation()] });
+  return reshape(matMul(reshape(x, [tokens, columns / size, size]), matrix), [tokens, columns]);
 }
 
 const bytes = (shape: readonly Dim[]): Node => apply("ConstantOfShape", [], { dtype: "uint8", shape, value: 128 });

@@ -15,7 +15,7 @@ import { stepGraph } from "../step-graph.ts";
 import type { RoundedPrecision } from "./precision.ts";
 import { BLOCK_SIZE, quantise, type QuantisedMatrix } from "./quantise.ts";
 import { largestInputs } from "./calibrate.ts";
-import { type EightBitMatrix, eightBitMatrix, type EightBits, keptInputs } from "./eight-bit.ts";
+import { type EightBitMatrix, eightBitMatrix, type EightBits } from "./eight-bit.ts";
 import { eightBitGraph, eightBitNames, type EightBitPlan } from "./eight-bit-graph.ts";
 import { exactEightBits } from "./probe-products.ts";
 import { readMatrix, readWeight } from "./read-matrix.ts";
@@ -42,7 +42,7 @@ export interface LongSteps {
 }
 
 /** Parts of the copies' names: raised when they are made in another way. */
-const VERSIONS = { int8: 2, int4: 1 } as const;
+const VERSIONS = { int8: 3, int4: 1 } as const;
 const FILE = "weights.safetensors";
 
 /**
@@ -98,9 +98,11 @@ async function writeCopy(
   const tensors = [
     ...plain.map((name) => plainTensor(files, name)),
     ...[...specs.values()].flatMap((spec) => quantisedTensors(files, spec, bitsOf(spec))),
-    ...[...specs.values()].flatMap((spec) =>
-      long?.planOf(spec) === undefined ? [] : eightBitTensors(files, spec, kept?.get(spec.name) ?? [], long.type),
-    ),
+    ...[...specs.values()].flatMap((spec) => {
+      const plan = long?.planOf(spec);
+      if (long === undefined || plan === undefined) return [];
+      return eightBitTensors(files, spec, plan, kept?.get(spec.name) ?? [], long.type);
+    }),
   ];
   const total = tensors.reduce((sum, tensor) => sum + tensor.size, 0);
   await requireRoom(dirname(folder), total, "the quantised weights");
@@ -152,12 +154,17 @@ function quantisedTensors(files: ModelFiles, spec: MatrixSpec, bits: 4 | 8): Siz
 }
 
 /** The parts of a matrix of 8 bits a number, likewise. */
-function eightBitTensors(files: ModelFiles, spec: MatrixSpec, kept: readonly number[], type: EightBits): SizedTensor[] {
-  const { name, rows, columns } = spec;
+function eightBitTensors(
+  files: ModelFiles,
+  spec: MatrixSpec,
+  { name, kept: count, rotated }: EightBitPlan,
+  kept: readonly number[],
+  type: EightBits,
+): SizedTensor[] {
+  const { rows, columns } = spec;
   const names = eightBitNames(name);
   const part = (pick: (matrix: EightBitMatrix) => Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>) => async () =>
-    new Uint8Array(pick(eightBitMatrix(await readMatrix(files, spec), rows, kept, type)).buffer);
-  const count = keptInputs(columns);
+    new Uint8Array(pick(eightBitMatrix(await readMatrix(files, spec), rows, kept, type, rotated)).buffer);
   const places = BigInt64Array.from(kept, BigInt);
   const others = Float32Array.from({ length: columns }, (_, i) => (kept.includes(i) ? 0 : 1));
   const dtype = type === "int8" ? "I8" : "U8";

@@ -3,14 +3,8 @@ import { keptInputs } from "./eight-bit.ts";
 import type { EightBitPlan } from "./eight-bit-graph.ts";
 import type { MatrixSpec } from "./products.ts";
 
-/**
- * Which products of reading are computed in 8 bits. The output matrix stays float32, as few rows meet it, and so do matrices behind a block's inner
- * activations, whose rounding does more than that of all others (experiments, E16).
- */
-export function readingPlan({
-  vocabSize,
-  intermediateSize,
-}: ModelConfig): (spec: MatrixSpec) => EightBitPlan | undefined {
+/** Which products of reading are computed in 8 bits, and how. The output matrix stays float32: few rows meet it (docs/decisions/0200). */
+export function readingPlan({ vocabSize }: ModelConfig): (spec: MatrixSpec) => EightBitPlan | undefined {
   return ({ name, rows, columns }) =>
-    rows === vocabSize || columns === intermediateSize ? undefined : { name, kept: keptInputs(columns) };
+    rows === vocabSize ? undefined : { name, kept: keptInputs(columns), rotated: true };
 }

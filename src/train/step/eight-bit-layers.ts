@@ -29,23 +29,21 @@ export interface EightBitLayers {
 
 /** Whether the product backward, which adds over a matrix's rows, is one that can be had in 8 bits. */
 const dividesBackward = ({ rows }: MatrixSpec): boolean => rows % BLOCK_SIZE === 0;
-const backwardName = (name: string): string => `${name}.backward`;
+const backwardPlan = ({ name }: MatrixSpec): EightBitPlan => ({ name: `${name}.backward`, kept: 0, rotated: false });
 
 export function eightBitLayers(config: ModelConfig, type: EightBits): EightBitLayers {
   const matrices = quantisableMatrices(encodeFrozenGraph(config));
   const forwardPlan = readingPlan(config);
   const planOf = (spec: MatrixSpec): EightBitPlan | undefined =>
-    matrices.get(spec.name)?.transposed === spec.transposed
-      ? forwardPlan(spec)
-      : { name: backwardName(spec.name), kept: 0 };
+    matrices.get(spec.name)?.transposed === spec.transposed ? forwardPlan(spec) : backwardPlan(spec);
   const parts = (
-    name: string,
+    { name, rotated }: EightBitPlan,
     matrix: Float32Array,
     [rows, columns]: readonly [number, number],
     kept: readonly number[],
   ): Record<string, Tensor> => {
     const names = eightBitNames(name);
-    const own = eightBitMatrix(matrix, rows, kept, type);
+    const own = eightBitMatrix(matrix, rows, kept, type, rotated);
     const values =
       type === "int8"
         ? tensor("int8", [columns, rows], new Int8Array(own.values.buffer))
@@ -68,12 +66,12 @@ export function eightBitLayers(config: ModelConfig, type: EightBits): EightBitLa
     matrices,
     replaces: (spec) => forwardPlan(spec) !== undefined && dividesBackward(spec),
     parts: (spec, matrix, kept) => {
-      const { name, rows, columns } = spec;
+      const { rows, columns } = spec;
       const plan = forwardPlan(spec);
       return {
-        ...(plan === undefined ? {} : parts(plan.name, matrix, [rows, columns], kept)),
+        ...(plan === undefined ? {} : parts(plan, matrix, [rows, columns], kept)),
         ...(dividesBackward(spec)
-          ? parts(backwardName(name), transposed(matrix, rows, columns), [columns, rows], [])
+          ? parts(backwardPlan(spec), transposed(matrix, rows, columns), [columns, rows], [])
           : {}),
       };
     },
