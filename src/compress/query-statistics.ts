@@ -28,7 +28,7 @@ export async function queryStatistics(context: CompressionContext, skip: number)
     const program = await model.stepProgram({
       result: "none",
       queryStatistics: true,
-      ...model.fused(ids.length, cache),
+      ...(await model.fusedFor(ids.length, cache)),
     });
     for (const { start, chunk } of model.chunksOf(ids, signal)) {
       const counted = Float32Array.from(chunk, (_, i) => (start + i < skip ? 0 : 1));

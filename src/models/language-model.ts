@@ -101,6 +101,7 @@ export class LanguageModel {
     this.checkReading(ids, cache);
     const { vocabSize, numLayers } = this.config;
     const logits = new Float32Array(logitRows.length * vocabSize);
+    const fused = await this.fusedFor(ids.length, cache);
     for (const { start, chunk } of this.chunksOf(ids, signal, cache.base)) {
       const wanted = logitRows.flatMap((row, slot) => {
         const local = row - start;
@@ -109,7 +110,7 @@ export class LanguageModel {
       const shape = {
         ...(adapter === undefined ? {} : { adapter: adapter.lora.shape }),
         ...(cache.base === undefined ? {} : { ragged: true }),
-        ...this.fused(ids.length, cache),
+        ...fused,
       };
       const outputs = await this.step({
         program: await this.readingProgram({ result: wanted.length > 0 ? "logits" : "none", ...shape }, ids.length),
@@ -147,10 +148,11 @@ export class LanguageModel {
   ): Promise<Tensor<"float32">> {
     const { hiddenSize } = this.config;
     const hidden = new Float32Array(ids.length * hiddenSize);
-    const cache = await this.newCache(position);
+    // Blocks that are not computed need no rows.
+    const cache = await LayerCache.empty(this.runtime, { ...this.config, numLayers: layers }, position);
     this.checkReading(ids, cache);
     try {
-      const program = await this.stepProgram({ layers, result: "hidden", ...this.fused(ids.length, cache) });
+      const program = await this.stepProgram({ layers, result: "hidden", ...(await this.fusedFor(ids.length, cache)) });
       for (const { start, chunk } of this.chunksOf(ids, signal)) {
         const outputs = await this.step({ program, config: this.config, ids: chunk, cache, layers, extra: {} });
         const rows = outputs.hidden;
@@ -232,11 +234,16 @@ export class LanguageModel {
     }
   }
 
-  /** The option of step graphs by which so many tokens are best read on top of a cache. */
-  fused(tokens: number, cache: LayerCache): Pick<StepGraphOptions, "fused"> {
+  /**
+   * The option of step graphs by which so many tokens are best read on top of a cache. Where it is the fused kernel there is room for all of them
+   * then: the kernel passes over rows that are only reserved, and growing would copy those before.
+   */
+  async fusedFor(tokens: number, cache: LayerCache): Promise<Pick<StepGraphOptions, "fused">> {
     const isForOne = cache.base === undefined && cache.sequences === 1;
     const hasKernel = hasFusedAttention(this.config, this.runtime.device);
-    return isForOne && hasKernel && tokens >= FUSED_FROM ? { fused: true } : {};
+    if (!isForOne || !hasKernel || tokens < FUSED_FROM) return {};
+    await cache.reserve(cache.length + tokens);
+    return { fused: true };
   }
 
   /** One engine call of a step graph, as `runStep`, when it is its turn. */

@@ -1,7 +1,7 @@
 import type { Resident, RowCopy, RowPiece, Runtime } from "../runtime/runtime.ts";
-import { type Tensor, tensor } from "../tensor/tensor.ts";
+import { asDType, type Tensor, tensor } from "../tensor/tensor.ts";
 import type { ModelConfig } from "./config.ts";
-import { heldRows, type HeadRows, type HostLayer, isRagged, layerOf } from "./host-layer.ts";
+import { countedLayer, heldRows, type HeadRows, type HostLayer, isRagged, layerOf } from "./host-layer.ts";
 import { RaggedBase } from "./ragged-base.ts";
 
 /**
@@ -269,6 +269,26 @@ export class LayerCache {
     return this.newestLayers(this.length, before);
   }
 
+  /**
+   * Copies of some rows of the only sequence of a cache without a base: nothing else leaves the engine.
+   * @param rowsOf a layer's heads, sorted
+   */
+  downloadRows(rowsOf: (layer: number) => readonly Int32Array[]): Promise<HostLayer[]> {
+    return Promise.all(
+      this.layers.map(async (own, layer) => {
+        const heads = rowsOf(layer);
+        const take = async (from: Resident): Promise<Float32Array<ArrayBuffer>> =>
+          asDType(await this.runtime.download(from, rowsThrough(heads, this.reserved)), "float32").data;
+        const [keys, values] = await Promise.all([take(own.keys), take(own.values)]);
+        return countedLayer(
+          keys,
+          values,
+          heads.map(({ length }) => length),
+        );
+      }),
+    );
+  }
+
   /** Copies of the newest `count` rows of the only sequence: rows that were read, not of a ragged cache's base. */
   async downloadNewest(count: number): Promise<HostLayer[]> {
     return this.newestLayers(count);
@@ -311,6 +331,16 @@ function stackRows(
     for (let head = 0; head < heads; head++) {
       all.set(own.subarray(head * width, (head + 1) * width), (sequence * heads + head) * rows * headDim);
     }
+  });
+  return all;
+}
+
+/** Rows of every head of an array [kvHeads, reserved, headDim], numbered through all of it. */
+function rowsThrough(heads: readonly Int32Array[], reserved: number): Int32Array<ArrayBuffer> {
+  const all = new Int32Array(heads.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  heads.forEach((rows, head) => {
+    for (const row of rows) all[at++] = head * reserved + row;
   });
   return all;
 }

@@ -4,7 +4,7 @@ import { type Tensor, zeros } from "../tensor/tensor.ts";
 import type { Feed, Kind, RequestOf, ResultOf, Signature, TensorType, ValueType } from "./messages.ts";
 import type { Settings } from "./options.ts";
 import { fromOrt, toOrt } from "./ort-tensor.ts";
-import { copyRows } from "./row-copy.ts";
+import { copyRows, takeRows } from "./row-copy.ts";
 import { copySlice } from "./slice.ts";
 
 type Handlers = { readonly [K in Kind]: (request: RequestOf<K>) => ResultOf<K> | Promise<ResultOf<K>> };
@@ -88,7 +88,10 @@ export function createEngine({ profile }: Pick<Settings, "profile">, ort: OrtBui
       }
     },
 
-    download: ({ residentId }) => copyOf(present(residents, residentId)),
+    download: ({ residentId, rows }) => {
+      const tensor = present(residents, residentId);
+      return rows === undefined ? copyOf(tensor) : takeRows(tensor, rows);
+    },
 
     release: ({ residentId }) => {
       residents.delete(residentId);

@@ -47,7 +47,14 @@ export interface Calls {
     };
     result: undefined;
   };
-  download: { request: { readonly residentId: number }; result: Tensor };
+  download: {
+    request: {
+      readonly residentId: number;
+      /** Rows to copy; all of the tensor when left out. */
+      readonly rows: Int32Array<ArrayBuffer> | undefined;
+    };
+    result: Tensor;
+  };
   release: { request: { readonly residentId: number }; result: undefined };
 }
 

@@ -1,5 +1,5 @@
-import { bytesOf } from "../tensor/bytes.ts";
-import { bytesPerElement, type Tensor } from "../tensor/tensor.ts";
+import { bytesOf, tensorOverBytes } from "../tensor/bytes.ts";
+import { bytesPerElement, elementCount, type Tensor } from "../tensor/tensor.ts";
 import { KvDistillError } from "../util/errors.ts";
 import type { RowPiece, TensorType } from "./messages.ts";
 import { typeText } from "./type-text.ts";
@@ -51,4 +51,37 @@ export function copyRows(target: Tensor, source: Tensor, pieces: readonly RowPie
       into.set(from.subarray(start, start + piece.rows * rowBytes), end);
     }
   }
+}
+
+/**
+ * Checks that rows are rows of an array [..., rows, width], numbered through all of it.
+ * @throws KvDistillError `bad-argument`
+ */
+export function checkTaken(source: TensorType, rows: Int32Array): void {
+  const count = elementCount(source.dims.slice(0, -1));
+  const outside = rows.find((row) => row < 0 || row >= count);
+  if (source.dims.length > 0 && outside === undefined) return;
+  throw new KvDistillError("bad-argument", "no such row to download", {
+    where: "download",
+    expected: `rows of ${typeText(source)}`,
+    got: String(outside),
+  });
+}
+
+/** Copies of rows, checked before by `checkTaken`: [how many, width]. */
+export function takeRows(source: Tensor, rows: Int32Array): Tensor {
+  const width = source.dims.at(-1) ?? 0;
+  const rowBytes = width * bytesPerElement(source.dtype);
+  const from = bytesOf(source);
+  const taken = new Uint8Array(rows.length * rowBytes);
+  let at = 0;
+  while (at < rows.length) {
+    // Rows that follow each other are copied at once.
+    const first = rows[at] ?? 0;
+    let count = 1;
+    while (rows[at + count] === first + count) count++;
+    taken.set(from.subarray(first * rowBytes, (first + count) * rowBytes), at * rowBytes);
+    at += count;
+  }
+  return tensorOverBytes(source.dtype, [rows.length, width], taken.buffer);
 }

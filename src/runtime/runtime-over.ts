@@ -8,7 +8,7 @@ import { createProgram, type Program } from "./program.ts";
 import type { FileSource } from "./read-tensor.ts";
 import type { RowPiece } from "./messages.ts";
 import { createResidents, type Resident } from "./residents.ts";
-import { checkRows } from "./row-copy.ts";
+import { checkRows, checkTaken } from "./row-copy.ts";
 import { checkSignature } from "./signature.ts";
 import { checkSlice } from "./slice.ts";
 
@@ -61,8 +61,12 @@ export interface Runtime {
    * @throws KvDistillError `bad-argument` for a piece outside an array, `shape-mismatch`
    */
   copyRows(copies: readonly RowCopy[]): Promise<void>;
-  /** A copy. */
-  download(resident: Resident): Promise<Tensor>;
+  /**
+   * A copy.
+   * @param rows of an array [..., rows, width] those to copy, numbered through all of it: the copy is [how many, width]. Their array is handed over.
+   * @throws KvDistillError `bad-argument` for a row outside the array
+   */
+  download(resident: Resident, rows?: Int32Array<ArrayBuffer>): Promise<Tensor>;
   /** Frees everything and ends the thread, after the run in progress. Pending calls fail with `cancelled` at once. */
   close(): Promise<void>;
 }
@@ -155,6 +159,13 @@ export function runtimeOver(channel: Channel, settings: Settings, disk: Disk): R
     await channel.call(where, { copies: sent }, { where });
   }
 
+  async function download(resident: Resident, rows?: Int32Array<ArrayBuffer>): Promise<Tensor> {
+    const where = "download";
+    if (rows !== undefined) checkTaken(resident, rows);
+    const transfer = rows === undefined ? [] : [rows.buffer];
+    return channel.call(where, { residentId: table.idOf(resident, where), rows }, { where, transfer });
+  }
+
   return {
     ...settings,
     load,
@@ -163,8 +174,7 @@ export function runtimeOver(channel: Channel, settings: Settings, disk: Disk): R
     allocate,
     writeSlice,
     copyRows,
-    download: async (resident) =>
-      channel.call("download", { residentId: table.idOf(resident, "download") }, { where: "download" }),
+    download,
     close: () => channel.close(),
   };
 }

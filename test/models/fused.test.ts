@@ -59,7 +59,7 @@ async function readBy(
   const fused: boolean[] = [];
   for (let start = 0; start < ids.length; start += step) {
     const part = ids.slice(start, start + step);
-    fused.push(model.fused(part.length, cache).fused === true);
+    fused.push((await model.fusedFor(part.length, cache)).fused === true);
     const adapter = adapterFor?.(start, part.length);
     const read = await model.forward({
       ids: part,

@@ -54,7 +54,7 @@ describe("a worker that crashes", () => {
     ["throws", "parentPort.on('message', () => { throw new Error('broken'); });", "broken"],
   ])("fails every pending and later call when it %s", async (_, script, got) => {
     const channel = channelTo(script);
-    const pending = [1, 2, 3].map((residentId) => channel.call("download", { residentId }, facts));
+    const pending = [1, 2, 3].map((residentId) => channel.call("download", { residentId, rows: undefined }, facts));
     for (const call of pending) expect((await errorOf(call, "engine")).facts.got).toBe(got);
     expect((await errorOf(channel.call("devices", undefined, facts), "engine")).facts.got).toBe(got);
     await channel.free("release", { residentId: 1 });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RowPiece } from "../../src/runtime/messages.ts";
-import { copyRows } from "../../src/runtime/row-copy.ts";
+import { copyRows, takeRows } from "../../src/runtime/row-copy.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import { asDType, elementCount, floats, type Tensor } from "../../src/tensor/tensor.ts";
 import { errorOf } from "./expect-error.ts";
@@ -64,6 +64,24 @@ test("copyRows equals a loop over elements", () => {
   );
 });
 
+const taken = fc
+  .record({ rows: size(9), width: size(3) })
+  .chain((shape) =>
+    fc.record({ shape: fc.constant(shape), rows: fc.array(fc.integer({ min: 0, max: shape.rows - 1 }), { maxLength: 12 }) }),
+  );
+
+test("takeRows equals a loop over elements, in any order and as often as a row is named", () => {
+  fc.assert(
+    fc.property(taken, ({ shape: { rows: all, width }, rows }) => {
+      const source = counted([all, width], 0);
+      const expected = rows.flatMap((row) => Array.from({ length: width }, (_, i) => row * width + i));
+      const copy = takeRows(source, Int32Array.from(rows));
+      expect(copy.dims).toEqual([rows.length, width]);
+      expect(Array.from(copy.data)).toEqual(expected);
+    }),
+  );
+});
+
 let runtime: Runtime;
 beforeAll(async () => {
   runtime = await createRuntime({ threads: 1 });
@@ -99,4 +117,16 @@ test("copyRows copies every pair where the engine runs, and refuses what does no
   ).toContain("float32[sequences, 1, rows, 2]");
   source.release();
   await errorOf(runtime.copyRows([{ target, source, pieces: [piece] }]), "bad-argument");
+});
+
+test("rows alone are downloaded, and none that is not there", async () => {
+  const source = await runtime.upload(counted([1, 2, 3, 2], 0));
+  expect(await runtime.download(source, Int32Array.of(1, 2, 5))).toEqual(floats([3, 2], [2, 3, 4, 5, 10, 11]));
+  expect(await runtime.download(source, new Int32Array())).toEqual(floats([0, 2], []));
+  for (const row of [-1, 6]) {
+    const error = await errorOf(runtime.download(source, Int32Array.of(0, row)), "bad-argument");
+    expect(error.message).toContain("no such row");
+    expect(error.facts.got).toBe(String(row));
+  }
+  await errorOf(runtime.download(await runtime.upload(floats([], [1])), Int32Array.of(0)), "bad-argument");
 });

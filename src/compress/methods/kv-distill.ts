@@ -4,7 +4,7 @@ import { strengthOf } from "../strength.ts";
 import type { LoadedAdapter } from "../loaded-adapter.ts";
 import type { CompressionMethod } from "../method.ts";
 import { scoreColumns } from "../../cache/adapter.ts";
-import { headEntries, takeKept } from "../rows.ts";
+import { headEntries } from "../rows.ts";
 import { scorerShapeOf } from "../scorer.ts";
 import { scorerGraph, scorerKey } from "../scorer-graph.ts";
 import { selectTokens } from "../select.ts";
@@ -35,7 +35,8 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
           adapter: { lora: loaded.lora, routed, strength: strengthOf(config, count, ids.length) },
           ...(signal === undefined ? {} : { signal }),
         });
-        const layers = takeKept(await cache.download(), model.config, selection.kept);
+        const { numKvHeads, headDim } = model.config;
+        const layers = await cache.downloadRows((layer) => headEntries(selection.kept, layer, numKvHeads));
         const keptScores = selection.kept.map((positions, column) =>
           Float32Array.from(positions, (position) => scores[position * columns + column] ?? 0),
         );
@@ -44,7 +45,7 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
           own.map((score, slot) => ((selection.kept[column]?.[slot] ?? 0) < gated ? 1 : gateValue(config.gate, score))),
         );
         layers.forEach(({ keys }, layer) => {
-          scaleRows(keys, headEntries(gates, layer, model.config.numKvHeads), model.config.headDim);
+          scaleRows(keys, headEntries(gates, layer, numKvHeads), headDim);
         });
         return { layers, positions: selection.kept, scores: keptScores };
       } finally {
