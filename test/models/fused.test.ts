@@ -94,6 +94,19 @@ describe.each(["llama", "gpt2", "qwen3", "llama3"])("fused attention of %s", (na
   });
 });
 
+test("a read with the kernel has room for all of it from the start, another grows", async () => {
+  const model = await load(wide.llama ?? "");
+  for (const [tokens, capacity] of [
+    [FEW, 128],
+    [200, 256],
+  ] as const) {
+    const cache = await model.newCache();
+    await model.fusedFor(tokens, cache);
+    expect(cache.capacity).toBe(capacity);
+    cache.release();
+  }
+});
+
 test.each(["llama", "gpt2"])("fused attention of %s with an adapter", async (name) => {
   const model = await load(wide[name] ?? "");
   const attached = await attachAdapter(model, randomAdapter(model));

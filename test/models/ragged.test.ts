@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { takeKept } from "../../src/compress/rows.ts";
+import { headEntries, takeKept } from "../../src/compress/rows.ts";
 import { Sequences } from "../../src/generate/sequences.ts";
 import { input } from "../../src/graph/build.ts";
 import { addDims } from "../../src/graph/dims.ts";
@@ -41,6 +41,19 @@ describe.each(["llama", "gpt2"])("heads with different numbers of rows: %s", (na
   }
 
   const rowsAt = (kept: readonly Int32Array[]): readonly HostLayer[] => takeKept(full, tiny.model().config, kept);
+
+  test("rows that are taken where they lie are those of the whole cache", async () => {
+    const { numKvHeads } = tiny.model().config;
+    const cache = await tiny.model().newCache();
+    await tiny.model().forward({ ids: someIds(TOKENS), cache });
+    await fc.assert(
+      fc.asyncProperty(anyKept(), async (kept) => {
+        const taken = await cache.downloadRows((layer) => headEntries(kept, layer, numKvHeads));
+        expect(taken).toEqual(rowsAt(kept));
+      }),
+    );
+    cache.release();
+  });
 
   async function read(layers: readonly HostLayer[], steps: readonly (readonly number[])[]): Promise<Float32Array> {
     const model = tiny.model();

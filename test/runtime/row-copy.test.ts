@@ -64,14 +64,12 @@ test("copyRows equals a loop over elements", () => {
   );
 });
 
-const taken = fc
-  .record({ rows: size(9), width: size(3) })
-  .chain((shape) =>
-    fc.record({
-      shape: fc.constant(shape),
-      rows: fc.array(fc.integer({ min: 0, max: shape.rows - 1 }), { maxLength: 12 }),
-    }),
-  );
+const taken = fc.record({ rows: size(9), width: size(3) }).chain((shape) =>
+  fc.record({
+    shape: fc.constant(shape),
+    rows: fc.array(fc.integer({ min: 0, max: shape.rows - 1 }), { maxLength: 12 }),
+  }),
+);
 
 test("takeRows equals a loop over elements, in any order and as often as a row is named", () => {
   fc.assert(
