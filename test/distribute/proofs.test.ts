@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { jobResultSchema, openSealed, parseFailure, failureText, sealJson } from "../../src/distribute/jobs/payload.ts";
+import {
+  failureText,
+  jobResultSchema,
+  LATE,
+  openSealed,
+  parseFailure,
+  sealJson,
+} from "../../src/distribute/jobs/payload.ts";
 import { orderedOutcomes } from "../../src/distribute/run/outcomes.ts";
 import { QueueToken } from "../../src/distribute/token.ts";
 
@@ -62,22 +69,26 @@ describe("outcomes of a run", () => {
       failed: { count: 0, first: [] },
     } satisfies z.infer<typeof jobResultSchema>);
 
-  test("each job once, in order, whatever the order of their ends", () => {
+  test("each job once, in order, whatever the order of their ends; those that have none are late where a run may end early", () => {
+    const told = (end: string, i: number): object => {
+      if (end === "open") return { failure: LATE };
+      return end === "failed" ? { failure: { code: "engine", message: `e${i}` } } : { result: i };
+    };
     fc.assert(
       fc.property(
-        fc.array(fc.boolean(), { minLength: 1, maxLength: 30 }),
+        fc.array(fc.constantFrom("done", "failed", "open"), { minLength: 1, maxLength: 30 }),
         fc.infiniteStream(fc.nat()),
-        (failed, lots) => {
-          const order = failed.map((_, i) => ({ i, lot: Number(lots.next().value) })).sort((a, b) => a.lot - b.lot);
-          const values = new Map(
-            order.flatMap(({ i }) => (failed[i] === true ? [] : [[`${run}-${i}`, value(i)] as const])),
-          );
-          const failures = new Map(
-            order.flatMap(({ i }) => (failed[i] === true ? [[`${run}-${i}`, `engine: e${i}`] as const] : [])),
-          );
-          expect(orderedOutcomes(run, failed.length, values, failures, token)).toEqual(
-            failed.map((own, i) => (own ? { failure: { code: "engine", message: `e${i}` } } : { result: i })),
-          );
+        (ends, lots) => {
+          const order = ends.map((_, i) => ({ i, lot: Number(lots.next().value) })).sort((a, b) => a.lot - b.lot);
+          const those = (end: string) =>
+            order.filter(({ i }) => ends[i] === end).map(({ i }) => [`${run}-${i}`, i] as const);
+          const values = new Map(those("done").map(([id, i]) => [id, value(i)]));
+          const failures = new Map(those("failed").map(([id, i]) => [id, `engine: e${i}`]));
+          const put = (endsEarly: object): object[] =>
+            orderedOutcomes({ run, jobs: ends.length, ...endsEarly }, values, failures, token);
+          expect(put({ endsEarly: true })).toEqual(ends.map(told));
+          if (ends.includes("open")) expect(() => put({})).toThrow(/does not know how a job ended/);
+          else expect(put({})).toEqual(ends.map(told));
         },
       ),
     );
@@ -85,11 +96,14 @@ describe("outcomes of a run", () => {
 
   test("a job that is missing, there twice or too many is told; a result without proof is a failure", () => {
     const two = new Map([0, 1].map((i) => [`${run}-${i}`, value(i)] as const));
-    expect(() => orderedOutcomes(run, 3, two, new Map(), token)).toThrow(/does not know how a job ended/);
-    expect(() => orderedOutcomes(run, 2, two, new Map([[`${run}-1`, "x"]]), token)).toThrow(/does not know/);
-    expect(() => orderedOutcomes(run, 1, two, new Map(), token)).toThrow(/jobs that the run has not/);
+    const put = (jobs: number, values: ReadonlyMap<string, unknown>, failures = new Map<string, string>()) =>
+      orderedOutcomes({ run, jobs }, values, failures, token);
+    expect(() => put(3, two)).toThrow(/does not know how a job ended/);
+    expect(() => put(2, two, new Map([[`${run}-1`, "x"]]))).toThrow(/does not know/);
+    expect(() => put(1, two)).toThrow(/jobs that the run has not/);
+    expect(() => orderedOutcomes({ run, jobs: 1, endsEarly: true }, two, new Map(), token)).toThrow(/has not/);
     const forged = new Map([[`${run}-0`, sealJson(other, "result", { id: `${run}-0`, result: 1 })]]);
-    expect(orderedOutcomes(run, 1, forged, new Map(), token)).toMatchObject([{ failure: { code: "bad-argument" } }]);
+    expect(put(1, forged)).toMatchObject([{ failure: { code: "bad-argument" } }]);
   });
 
   test("failures survive BullMQ's texts", () => {

@@ -12,23 +12,26 @@ export interface S3Server {
    * The first request from now on for a key that fits, after `skip` others: what it asks is done at once, but it is told so when it is released.
    * @returns `came` resolves when it is there
    */
-  hold(
-    method: "GET" | "PUT",
-    key: RegExp,
-    skip?: number,
-  ): { readonly came: Promise<void>; readonly release: () => void };
+  hold(method: "GET" | "PUT", key: RegExp, skip?: number): Held;
   /** So many readings of keys that fit give other bytes than were written. */
   spoil(key: RegExp, times: number): void;
-  /** Nothing is spoiled any more. */
+  /** Nothing is spoiled or kept back any more. */
   mend(): void;
   close(): void;
 }
 
-interface Held {
+/** A request whose answer is kept back. */
+export interface Held {
+  readonly came: Promise<void>;
+  readonly release: () => void;
+}
+
+interface Awaited {
   readonly method: string;
   readonly key: RegExp;
   skip: number;
   readonly come: () => void;
+  readonly release: () => void;
   readonly released: Promise<void>;
 }
 
@@ -37,7 +40,8 @@ const BUCKET = "bucket";
 /** Answers the four requests of S3's REST interface that the store makes, in path style. */
 export async function startS3(): Promise<S3Server> {
   const objects = new Map<string, Buffer>();
-  const held: Held[] = [];
+  const held: Awaited[] = [];
+  const keptBack = new Set<Awaited>();
   const spoiled: { readonly key: RegExp; left: number }[] = [];
 
   const list = (prefix: string, from: number): string => {
@@ -71,8 +75,10 @@ export async function startS3(): Promise<S3Server> {
     const one = held.find((own) => own.method === method && own.key.test(key) && own.skip-- === 0);
     if (one !== undefined) {
       held.splice(held.indexOf(one), 1);
+      keptBack.add(one);
       one.come();
       await one.released;
+      keptBack.delete(one);
     }
     if (method === "PUT") response.end();
     else if (method === "DELETE") {
@@ -96,7 +102,7 @@ export async function startS3(): Promise<S3Server> {
       let [come, release] = [(): void => undefined, (): void => undefined];
       const came = new Promise<void>((resolve) => (come = resolve));
       const released = new Promise<void>((resolve) => (release = resolve));
-      held.push({ method, key, skip, come, released });
+      held.push({ method, key, skip, come, release, released });
       return { came, release };
     },
     spoil: (key, times) => {
@@ -104,6 +110,8 @@ export async function startS3(): Promise<S3Server> {
     },
     mend: () => {
       spoiled.length = 0;
+      held.length = 0;
+      for (const { release } of keptBack) release();
     },
     close: () => {
       server.close();

@@ -47,8 +47,11 @@ describe.skipIf(!redisServer)("what fails, and what should", () => {
     await setting.workerHere("w", { model: failing(setting.model(), { cursed: Infinity, grey: 1 }) });
     const sent = compress("queued", ...link());
     // While it is tried again, jobs says so.
-    await until(async () => (await jobs()).some(({ failures }) => failures.length > 0));
-    const [running] = await jobs();
+    let running: ToldRun | undefined;
+    await until(async () => {
+      [running] = await jobs();
+      return (running?.failures.length ?? 0) > 0;
+    });
     expect(running?.failures).toMatchObject([
       {
         names: Object.keys(DOCUMENTS),
@@ -186,16 +189,15 @@ describe.skipIf(!redisServer)("what fails, and what should", () => {
       const client = setting.redis().client();
       await client.hset(queues.jobs.toKey("given-up"), { ats: 10 });
       client.disconnect();
-      let told = "";
-      await setting.workerHere("w", { onLog: (text) => (told += text) });
+      const { told } = await setting.workerHere("w");
       expect((await compress("with-forged", ...link(), "--shard", "1")).code).toBe(1);
       expect(await hashes(at("with-forged"))).toEqual(await hashes(at("alone-again")));
       const refused = ["wrong-token", "no-proof", "another-name", "no-job"];
       for (const id of refused) {
-        await until(() => told.includes(`w refuses ${id}`));
+        await until(() => told().includes(`w refuses ${id}`));
         expect(await (await queues.jobs.getJob(id))?.getState()).toMatch(/^(delayed|waiting|active)$/);
       }
-      await until(() => told.includes(`w refuses ${run}`));
+      await until(() => told().includes(`w refuses ${run}`));
       for (const [id, why] of [
         ["given-up", /no proof made with this token/],
         ["unknown-kind", /there is no such kind of job; got shell/],

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { packageHash } from "../../src/distribute/identity.ts";
 import { parseRedisUrl } from "../../src/distribute/redis/address.ts";
 import { openStore } from "../../src/distribute/store/open-store.ts";
@@ -21,6 +21,7 @@ import { startRedis, type TestRedis } from "./redis-server.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const tsx = import.meta.resolve("tsx");
 
+const LOCK_SECONDS = 4;
 export const TOKEN = "0123456789abcdef0123456789abcdef";
 
 /** A command in a process of its own. */
@@ -43,7 +44,10 @@ export interface Setting {
   /** One with other weights. */
   readonly otherModel: () => LanguageModel;
   readonly modelFolder: () => string;
-  /** What `--store` names: a folder, or a stand-in for S3 where the tests of a file ask for one. */
+  /**
+   * What `--store` names: a folder, or a stand-in for S3 where the tests of a file ask for one. Each test has its own, so that what workers that
+   * were stopped still write after its end is no other's.
+   */
   readonly store: () => string;
   readonly s3: () => S3Server;
   /** Folders of runs that are in the store. */
@@ -53,9 +57,19 @@ export interface Setting {
   /** Starts a worker in a process of its own and waits until it is ready. */
   readonly workerProcess: (name: string, options?: WorkerStart) => Promise<Command>;
   /** Starts a worker in this process and waits until it is ready. */
-  readonly workerHere: (name: string, options?: WorkerHere) => Promise<void>;
+  readonly workerHere: (name: string, options?: WorkerHere) => Promise<HereWorker>;
   /** Stops the workers of this process; so does the end of a test. */
   readonly dismiss: () => Promise<void>;
+}
+
+/** A worker of this process. */
+export interface HereWorker {
+  /** What it has told so far, as people read it at the level `debug`. */
+  readonly told: () => string;
+  /** Names of the jobs that it has done. */
+  readonly done: () => string[];
+  /** Stops it: the job in progress goes back. */
+  readonly leave: () => Promise<void>;
 }
 
 export interface WorkerHere {
@@ -64,8 +78,8 @@ export interface WorkerHere {
   readonly scratch?: string;
   /** Another model than the one that jobs name. */
   readonly model?: LanguageModel;
-  /** What it tells, as people read it at the level `debug`. */
-  readonly onLog?: (text: string) => void;
+  /** As of `WorkerStart`. */
+  readonly lockSeconds?: number;
 }
 
 export interface StartOptions {
@@ -85,6 +99,8 @@ export interface SettingOptions {
 
 export interface WorkerStart extends StartOptions {
   readonly queue?: string;
+  /** Of silence after which its job goes to another; default 4. Longer where a busy machine must not take a worker for dead. */
+  readonly lockSeconds?: number;
 }
 
 /** A tiny random model, a Redis server and a store for all tests of a file; the workers of a test end with it. */
@@ -96,6 +112,10 @@ export function useSetting({ redis: redisExtra = [], s3: withS3 = false }: Setti
   let other: LanguageModel | undefined;
   const here: { readonly stop: AbortController; readonly end: Promise<void> }[] = [];
   const started: Command[] = [];
+  let tests = 0;
+  beforeEach(() => {
+    tests++;
+  });
   beforeAll(async () => {
     work = await mkdtemp(join(tmpdir(), "kv-distill-queue-"));
     const folder = await rewrite(tinyModel("llama"), join(work, "model"), (weights) => {
@@ -126,6 +146,7 @@ export function useSetting({ redis: redisExtra = [], s3: withS3 = false }: Setti
     for (const { child } of started) child.kill("SIGKILL");
     await Promise.all(started.splice(0).map(({ end }) => end));
     await dismiss();
+    s3?.mend();
     const client = there(redis).client();
     await client.flushall();
     client.disconnect();
@@ -193,7 +214,7 @@ export function useSetting({ redis: redisExtra = [], s3: withS3 = false }: Setti
     model: () => there(model),
     otherModel: () => there(other),
     modelFolder: () => join(work, "model"),
-    store: () => s3?.place ?? join(work, "store"),
+    store: () => s3?.place.replace("?", `/test-${tests}?`) ?? join(work, "stores", `test-${tests}`),
     s3: () => there(s3),
     storedRuns: async () => {
       const store = await openStore(setting.store());
@@ -202,8 +223,8 @@ export function useSetting({ redis: redisExtra = [], s3: withS3 = false }: Setti
       return [...new Set(entries.map(({ key }) => key.split("/")[1] ?? ""))].sort();
     },
     command: start,
-    workerProcess: async (name, { queue = there(redis).url, ...options } = {}) => {
-      const link = ["--queue", queue, "--store", setting.store(), "--lock", "4", "--rest", "1"];
+    workerProcess: async (name, { queue = there(redis).url, lockSeconds = LOCK_SECONDS, ...options } = {}) => {
+      const link = ["--queue", queue, "--store", setting.store(), "--lock", String(lockSeconds), "--rest", "1"];
       const own = ["--name", name, "--model", setting.modelFolder(), "--threads", "1"];
       const command = start(["worker", ...link, ...own], options);
       await command.tells(new RegExp(`${name} works for`));
@@ -211,8 +232,10 @@ export function useSetting({ redis: redisExtra = [], s3: withS3 = false }: Setti
     },
     dismiss,
     workerHere: async (name, options = {}) => {
-      const { queue = there(redis).url, token = TOKEN, scratch = join(work, "scratch"), onLog } = options;
+      const { queue = there(redis).url, token = TOKEN, scratch = join(work, "scratch") } = options;
+      let told = "";
       const stop = new AbortController();
+      let leave: HereWorker["leave"] = () => Promise.resolve();
       const store = await openStore(setting.store());
       await new Promise<void>((ready, failed) => {
         const end = runWorker({
@@ -222,15 +245,24 @@ export function useSetting({ redis: redisExtra = [], s3: withS3 = false }: Setti
           model: options.model ?? there(model),
           name,
           scratch,
-          lockSeconds: 4,
+          lockSeconds: options.lockSeconds ?? LOCK_SECONDS,
           restSeconds: 0.2,
-          log: onLog === undefined ? createLogger("silent", () => undefined) : createLogger("debug", onLog),
+          log: createLogger("debug", (text) => (told += text)),
           signal: stop.signal,
           onReady: ready,
         });
         end.catch(failed);
         here.push({ stop, end });
+        leave = async () => {
+          stop.abort();
+          await end;
+        };
       });
+      return {
+        told: () => told,
+        done: () => [...told.matchAll(/(\S+-\d+) done in/g)].map(([, job = ""]) => job),
+        leave,
+      };
     },
   };
   return setting;

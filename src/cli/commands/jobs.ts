@@ -1,11 +1,12 @@
 import { parseRedisUrl } from "../../distribute/redis/address.ts";
 import { lossTeller } from "../../distribute/redis/loss-teller.ts";
 import { openQueues, type Queues } from "../../distribute/redis/queues.ts";
-import { abandon, follow } from "../../distribute/run/distribute.ts";
+import { follow } from "../../distribute/run/distribute.ts";
 import { followTraining } from "../../distribute/run/follow-training.ts";
 import { removeLeftovers } from "../../distribute/run/leftovers.ts";
 import { Journal } from "../../distribute/run/journal.ts";
 import { runFolder } from "../../distribute/run/run-name.ts";
+import { takeFromQueue } from "../../distribute/run/take-from-queue.ts";
 import { readFailures } from "../../distribute/status/read-failures.ts";
 import { readStatus } from "../../distribute/status/read-status.ts";
 import { openStore } from "../../distribute/store/open-store.ts";
@@ -137,7 +138,7 @@ async function followRun(
 
 async function cancel(queues: Queues, run: string, place: string | undefined, { log }: CommandContext): Promise<void> {
   if ((await queues.runs.getJob(run)) === undefined) throw unknownRun(run);
-  const left = await abandon(queues, run);
+  const left = await takeFromQueue(queues, run);
   log.info(`${run} is no longer in the queue`);
   if (place === undefined) {
     log.warn(`its files stay in the store: with --store or ${STORE_VARIABLE}, jobs --clean removes them in some days`);

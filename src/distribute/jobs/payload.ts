@@ -59,12 +59,17 @@ export const runSchema = z.strictObject({
   /** For people. */
   title: z.string(),
   round: roundSchema.optional(),
+  /** Its sender may end it while some of its jobs are not done. */
+  endsEarly: z.literal(true).optional(),
 });
 export type RunPayload = Readonly<z.infer<typeof runSchema>>;
 
 /** How work ended that did not succeed. */
 export const failureSchema = z.strictObject({ code: z.string(), message: z.string() });
 export type Failure = Readonly<z.infer<typeof failureSchema>>;
+
+/** How a job ended that was not done when its run ended. */
+export const LATE: Failure = { code: "late", message: "it did not come in time" };
 
 /** What a job leaves behind. */
 export const jobResultSchema = z.strictObject({

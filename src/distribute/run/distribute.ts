@@ -12,11 +12,13 @@ import {
   sealJson,
 } from "../jobs/payload.ts";
 import type { Link } from "../link.ts";
-import { JOBS_QUEUE, KEPT_SECONDS, type Queues, RUNS_QUEUE } from "../redis/queues.ts";
+import { JOBS_QUEUE, KEPT_SECONDS, RUNS_QUEUE } from "../redis/queues.ts";
 import { getJson } from "../store/checked-file.ts";
+import { endEarly } from "./end-early.ts";
 import { Journal } from "./journal.ts";
 import { jobId, outcomesSchema } from "./outcomes.ts";
 import { runFolder } from "./run-name.ts";
+import { takeFromQueue } from "./take-from-queue.ts";
 
 /** Work to be spread, cut into shards. */
 export interface Distribution<W, R> {
@@ -32,6 +34,8 @@ export interface Distribution<W, R> {
   readonly round?: RoundPlace;
   /** In the order of their results; at least one. */
   readonly shards: readonly Shard<W>[];
+  /** Seconds after which the run ends with the jobs that have ended, one with a result at least; the others have the failure `late`. */
+  readonly deadline?: number;
 }
 
 /** The work of one job. */
@@ -73,10 +77,11 @@ export async function distribute<W, R>(
   distribution: Distribution<W, R>,
   options: FollowOptions = {},
 ): Promise<ShardOutcome<R>[]> {
-  const { run, kind, shards } = distribution;
+  const { run, kind, shards, deadline } = distribution;
   const { queues, token, store } = link;
+  const due = deadline === undefined ? Infinity : performance.now() + deadline * 1000;
   if ((await queues.runs.getJob(run)) === undefined) await send(link, distribution, options);
-  const returned = await follow(link, run, options).catch(async (error: unknown) => {
+  const returned = await follow(link, run, options, due).catch(async (error: unknown) => {
     if (options.giveUp === true && options.signal?.aborted === true) await forgetFiles(link, run);
     throw error;
   });
@@ -101,7 +106,7 @@ export async function forgetFiles({ store }: Link, run: string): Promise<void> {
 
 async function send<W, R>(
   { queues, token }: Link,
-  { run, kind, identity, title, unit, shards, round }: Distribution<W, R>,
+  { run, kind, identity, title, unit, shards, round, deadline }: Distribution<W, R>,
   { retryMilliseconds = 1000 }: FollowOptions,
 ): Promise<void> {
   const kept = { removeOnComplete: { age: KEPT_SECONDS }, removeOnFail: { age: KEPT_SECONDS } };
@@ -109,7 +114,8 @@ async function send<W, R>(
   const common = { version: 1, run, kind: kind.name, identity };
   const units = shards.reduce((sum, shard) => sum + shard.units, 0);
   const place = round === undefined ? {} : { round };
-  const payload = { ...common, id: run, units, jobs: shards.length, unit, title, ...place };
+  const early = deadline === undefined ? {} : { endsEarly: true };
+  const payload = { ...common, id: run, units, jobs: shards.length, unit, title, ...place, ...early };
   // One transaction: the run is there with all its jobs or not at all.
   await queues.flows.add({
     name: kind.name,
@@ -129,8 +135,17 @@ async function send<W, R>(
   });
 }
 
-/** Waits for a run. @returns what its parent job returned */
-export async function follow({ queues }: Pick<Link, "queues">, run: string, options: FollowOptions): Promise<unknown> {
+/**
+ * Waits for a run.
+ * @param due when it is to end with the jobs that have ended, by `performance.now()`
+ * @returns what its parent job returned
+ */
+export async function follow(
+  { queues }: Pick<Link, "queues">,
+  run: string,
+  options: FollowOptions,
+  due = Infinity,
+): Promise<unknown> {
   const { signal, onProgress, onNote, pollMilliseconds = 500 } = options;
   const journal = new Journal(queues.runs, run);
   let told = "";
@@ -147,6 +162,7 @@ export async function follow({ queues }: Pick<Link, "queues">, run: string, opti
     const state = { done: processed + ignored, total: processed + ignored + unprocessed, failed: ignored };
     if (told !== JSON.stringify(state)) onProgress?.(state);
     told = JSON.stringify(state);
+    if (processed > 0 && unprocessed > 0 && performance.now() > due) await endEarly(queues, job);
     const now = await job.getState();
     if (now === "completed") return (await queues.runs.getJob(run))?.returnvalue as unknown;
     if (now === "failed") {
@@ -156,23 +172,11 @@ export async function follow({ queues }: Pick<Link, "queues">, run: string, opti
       });
     }
     if (signal?.aborted === true) {
-      if (options.giveUp === true) await abandon(queues, run);
+      if (options.giveUp === true) await takeFromQueue(queues, run);
       throw stopped(run, options.giveUp === true);
     }
     await pause(pollMilliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   }
-}
-
-/**
- * Takes a run from the queue. Jobs that are being done are done in vain.
- * @returns how many those are
- */
-export async function abandon(queues: Queues, run: string): Promise<number> {
-  const job = await queues.runs.getJob(run);
-  await job?.removeUnprocessedChildren();
-  // Children that are being done are locked; they end without a parent.
-  await job?.remove({ removeChildren: false });
-  return (await queues.jobs.getActive()).filter(({ parent }) => parent?.id === run).length;
 }
 
 function stopped(run: string, given: boolean): KvDistillError {

@@ -1,5 +1,14 @@
 import { z } from "zod";
-import { type Failure, failureSchema, failureOf, jobResultSchema, openSealed, parseFailure } from "../jobs/payload.ts";
+import {
+  type Failure,
+  failureSchema,
+  failureOf,
+  jobResultSchema,
+  LATE,
+  openSealed,
+  parseFailure,
+  type RunPayload,
+} from "../jobs/payload.ts";
 import { boundedList } from "../../util/bounded-list.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import type { QueueToken } from "../token.ts";
@@ -19,21 +28,25 @@ export function jobId(run: string, index: number): string {
 }
 
 /**
- * The outcomes of a run's jobs in their order, each exactly once.
+ * The outcomes of a run's jobs in their order, each exactly once. Those of a run that may end early that have not ended are late.
  * @param values what jobs returned, by id
  * @param failures why others failed, by id
  * @throws KvDistillError `bad-argument` when a job has neither or both
  */
 export function orderedOutcomes(
-  run: string,
-  jobs: number,
+  { run, jobs, endsEarly }: Pick<RunPayload, "run" | "jobs" | "endsEarly">,
   values: ReadonlyMap<string, unknown>,
   failures: ReadonlyMap<string, string>,
   token: QueueToken,
 ): Outcome[] {
+  let late = 0;
   const outcomes = Array.from({ length: jobs }, (_, index): Outcome => {
     const id = jobId(run, index);
     const failure = failures.get(id);
+    if (endsEarly === true && !values.has(id) && failure === undefined) {
+      late++;
+      return { failure: LATE };
+    }
     if (values.has(id) === (failure !== undefined)) {
       throw new KvDistillError("bad-argument", "the queue does not know how a job ended", { where: id });
     }
@@ -44,7 +57,7 @@ export function orderedOutcomes(
       return { failure: failureOf(error) };
     }
   });
-  if (values.size + failures.size === jobs) return outcomes;
+  if (values.size + failures.size + late === jobs) return outcomes;
   throw new KvDistillError("bad-argument", "the queue has results of jobs that the run has not", { where: run });
 }
 

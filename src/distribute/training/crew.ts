@@ -19,9 +19,6 @@ export interface Round<W, R> {
 
 export type JobOutcome<R> = { readonly result: R } | { readonly failure: Failure };
 
-/** How a job ended that did not come in time. */
-export const LATE: Failure = { code: "late", message: "it did not come in time" };
-
 /** Those who do the jobs of a training run: the workers of a queue, or this process alone. */
 export interface Crew {
   readonly store: Store;

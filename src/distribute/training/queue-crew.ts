@@ -1,14 +1,13 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import { isKvDistillError } from "../../util/errors.ts";
 import type { WorkIdentity } from "../identity.ts";
 import type { JobKind } from "../jobs/kind.ts";
 import type { Link } from "../link.ts";
 import { distribute, type FollowOptions } from "../run/distribute.ts";
 import { newRunName, runFolder } from "../run/run-name.ts";
-import { takeWhatCame } from "../run/take-in-time.ts";
-import { type Crew, type JobOutcome, LATE, type Round, roundOf } from "./crew.ts";
+import { takeFromQueue } from "../run/take-from-queue.ts";
+import { type Crew, type JobOutcome, type Round, roundOf } from "./crew.ts";
 import { roundMemory } from "./round-memory.ts";
 
 export interface QueueCrewOptions extends Pick<FollowOptions, "onNote" | "pollMilliseconds" | "retryMilliseconds"> {
@@ -40,23 +39,15 @@ export async function openQueueCrew(options: QueueCrewOptions): Promise<Crew> {
   const runFor = async <W, R>(round: Round<W, R>): Promise<{ readonly run: string; readonly jobs: readonly W[] }> => {
     if (sent !== null) {
       const jobs = await round.jobs(runFolder(sent.run));
-      if (fingerprint(jobs) === sent.jobs) return { run: sent.run, jobs };
-      await takeFromQueue(sent.run);
+      if (fingerprint(jobs, round) === sent.jobs) return { run: sent.run, jobs };
+      await takeFromQueue(queues, sent.run);
       kept = [...kept, sent.run];
     }
     const run = newRunName(round.kind.name);
     const jobs = await round.jobs(runFolder(run));
-    sent = { run, jobs: fingerprint(jobs) };
+    sent = { run, jobs: fingerprint(jobs, round) };
     await memory.remember({ sent, kept });
     return { run, jobs };
-  };
-
-  const takeFromQueue = async (run: string): Promise<void> => {
-    const job = await queues.runs.getJob(run);
-    if (job === undefined) return;
-    await job.removeUnprocessedChildren();
-    // Jobs that are being done cannot be removed: they end in vain, and the queue forgets them in its time.
-    await job.remove().catch(() => job.remove({ removeChildren: false }));
   };
 
   return {
@@ -77,31 +68,15 @@ export async function openQueueCrew(options: QueueCrewOptions): Promise<Crew> {
         unit: "passages",
         shards,
         round: { training, done, steps, total },
+        ...(round.deadline === undefined ? {} : { deadline: round.deadline }),
       };
-      const late = new AbortController();
-      const timer =
-        round.deadline === undefined
-          ? undefined
-          : setTimeout(() => {
-              late.abort();
-            }, round.deadline * 1000);
-      const signals = [late.signal, ...(round.signal === undefined ? [] : [round.signal])];
-      try {
-        const follow = {
-          signal: AbortSignal.any(signals),
-          pollMilliseconds,
-          ...(onNote === undefined ? {} : { onNote }),
-          ...(retryMilliseconds === undefined ? {} : { retryMilliseconds }),
-        };
-        return (await distribute(link, distribution, follow)) as JobOutcome<never>[];
-      } catch (error) {
-        const isLate = late.signal.aborted && isKvDistillError(error) && error.code === "cancelled";
-        if (!isLate || round.signal?.aborted === true) throw error;
-        const polling = { signal: round.signal, pollMilliseconds };
-        return (await takeWhatCame(link, run, kind, jobs.length, LATE, polling)) as JobOutcome<never>[];
-      } finally {
-        clearTimeout(timer);
-      }
+      const follow = {
+        pollMilliseconds,
+        ...(round.signal === undefined ? {} : { signal: round.signal }),
+        ...(onNote === undefined ? {} : { onNote }),
+        ...(retryMilliseconds === undefined ? {} : { retryMilliseconds }),
+      };
+      return (await distribute(link, distribution, follow)) as JobOutcome<never>[];
     },
     settle: async (live) => {
       const run = sent?.run;
@@ -111,7 +86,7 @@ export async function openQueueCrew(options: QueueCrewOptions): Promise<Crew> {
       [sent, kept] = [null, all];
       await memory.remember({ sent, kept });
       // Whoever follows the training run sees by its last round that it has ended.
-      if (run !== undefined && !isLast) await takeFromQueue(run);
+      if (run !== undefined && !isLast) await takeFromQueue(queues, run);
       kept = all.filter((own) => folders.has(runFolder(own)));
       for (const own of all) if (!kept.includes(own)) await store.removeAll(runFolder(own));
     },
@@ -130,8 +105,9 @@ function trainingName(memory: string): string {
   return `training-${createHash("sha256").update(place).digest("hex").slice(0, 12)}`;
 }
 
-/** What jobs are, wherever their files lie. */
-function fingerprint(jobs: readonly unknown[]): string {
-  const text = JSON.stringify(jobs, (key, value: unknown) => (key === "key" || key === "bytes" ? undefined : value));
+/** What jobs are, wherever their files lie, and whether their run may end early. */
+function fingerprint(jobs: readonly unknown[], { deadline }: Pick<Round<unknown, unknown>, "deadline">): string {
+  const sent = { jobs, endsEarly: deadline !== undefined };
+  const text = JSON.stringify(sent, (key, value: unknown) => (key === "key" || key === "bytes" ? undefined : value));
   return createHash("sha256").update(text).digest("hex");
 }

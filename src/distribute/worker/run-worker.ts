@@ -252,7 +252,7 @@ class Desk {
         job.getChildrenValues<unknown>(),
         job.getIgnoredChildrenFailures(),
       ]);
-      const outcomes = orderedOutcomes(payload.run, payload.jobs, byId(values), byId(failures), token);
+      const outcomes = orderedOutcomes(payload, byId(values), byId(failures), token);
       const failed = outcomes.filter((outcome) => "failure" in outcome).length;
       const file = await unlessAborted(putJson(store, runFolder(payload.run), outcomes), this.options.signal);
       log.info(`${id}: all ${payload.jobs} jobs have ended, ${failed} failed`);

@@ -83,7 +83,7 @@ function checkJob(payload: string): void {
 function checkResult(kind: string): (payload: string) => void {
   return (payload) => {
     const sealed = token.seal("result", payload);
-    const [outcome] = orderedOutcomes(RUN, 1, new Map([[`${RUN}-0`, sealed]]), new Map(), token);
+    const [outcome] = orderedOutcomes({ run: RUN, jobs: 1 }, new Map([[`${RUN}-0`, sealed]]), new Map(), token);
     must(outcome !== undefined, "no outcome");
     if ("failure" in outcome) must(outcome.failure.code !== "internal", outcome.failure.message);
     const { result } = openSealed(token, "result", jobResultSchema, `${RUN}-0`, sealed);
