@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { beforeAll, expect } from "vitest";
 import { compressByQueue } from "../../src/distribute/compress-by-queue.ts";
 import { type CompressedFolder, compressFolder } from "../../src/distribute/documents/compress-folder.ts";
-import { withLink } from "../../src/distribute/link.ts";
+import { type Link, withLink } from "../../src/distribute/link.ts";
 import { fileMemory } from "../../src/distribute/run/memory.ts";
 import { createLogger } from "../../src/util/log.ts";
 import { hashes, writeDocuments } from "./files.ts";
@@ -12,8 +12,6 @@ import { type Setting, TOKEN } from "./setting.ts";
 export interface Sent {
   readonly notes: string[];
   readonly jobs: () => number;
-  /** The run's folder in the store, when it is there. */
-  readonly runFolder: () => Promise<string>;
   readonly end: Promise<CompressedFolder>;
 }
 
@@ -22,6 +20,7 @@ export interface DocumentsRun {
   readonly send: (name: string) => Sent;
   /** Waits for the end: every document once, the bytes of one machine, nothing left in the store. */
   readonly same: (name: string, sent: Sent) => Promise<void>;
+  readonly linked: <T>(work: (link: Link) => Promise<T>) => Promise<T>;
 }
 
 /** Documents of a few dozen words, compressed by this machine alone before the tests of a file. */
@@ -41,14 +40,21 @@ export function useDocuments(setting: Setting, count: number): DocumentsRun {
     await compressFolder({ model: setting.model(), from, out: folder("alone"), settings });
     expected = await hashes(folder("alone"));
   });
+  const linked: DocumentsRun["linked"] = (work) => {
+    const link = { queue: setting.redis().url, token: TOKEN, store: setting.store() };
+    return withLink(
+      link,
+      createLogger("silent", () => undefined),
+      work,
+    );
+  };
   return {
+    linked,
     send: (name) => {
       const notes: string[] = [];
       let ended = 0;
-      const log = createLogger("silent", () => undefined);
       const memory = fileMemory(folder(`${name}.queue.json`));
-      const link = { queue: setting.redis().url, token: TOKEN, store: setting.store() };
-      const end = withLink(link, log, (own) =>
+      const end = linked((own) =>
         compressFolder({
           model: setting.model(),
           from: folder("documents"),
@@ -66,14 +72,7 @@ export function useDocuments(setting: Setting, count: number): DocumentsRun {
           }),
         }),
       );
-      const runFolder = async (): Promise<string> => {
-        for (;;) {
-          const run = await memory.recall();
-          if (run !== undefined) return join(setting.store(), "runs", run.run);
-          await pause(20);
-        }
-      };
-      return { notes, jobs: () => ended, runFolder, end };
+      return { notes, jobs: () => ended, end };
     },
     same: async (name, { end }) => {
       const { lines } = await end;

@@ -1,81 +1,101 @@
 import { spawnSync } from "node:child_process";
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { until, useDocuments } from "./documents-run.ts";
+import { killRedisWith, killWithResult } from "./in-flight.ts";
 import { redisServer } from "./redis-server.ts";
 import { copyPackage, useSetting } from "./setting.ts";
 import { startProxy } from "./tcp-proxy.ts";
 
+const COUNT = 8;
+const RESULT = /\/results\//;
 const isRoot = process.getuid?.() === 0;
 const can = (command: string, ...args: string[]): boolean => isRoot && spawnSync(command, args).status === 0;
 
 describe.skipIf(!redisServer)("a run ends with the same bytes", () => {
-  const setting = useSetting();
-  const { send, same } = useDocuments(setting, 8);
+  const setting = useSetting({ s3: true });
+  const { send, same, linked } = useDocuments(setting, COUNT);
   const folder = (name: string): string => join(setting.work(), name);
 
-  test("workers killed -9: at work, with results that nobody was told of, and while the run is put together", async () => {
+  /** How many jobs workers have, of how many that are not done. */
+  const open = () =>
+    linked(async ({ queues }) => {
+      const { active = 0, waiting = 0, delayed = 0 } = await queues.jobs.getJobCounts("active", "waiting", "delayed");
+      return { active, all: active + waiting + delayed };
+    });
+
+  test("workers killed -9: with a text, with a result that nobody was told of, and while the run is put together", async () => {
+    const text = setting.s3().hold("GET", /\/work\//);
     const sent = send("killed");
     const first = await setting.workerProcess("first");
-    await first.tells(/-\d+ begins/);
-    first.child.kill("SIGKILL");
+    const begun = await killWithResult(first, text);
 
-    const proxy = await startProxy(setting.redis().port);
-    const second = await setting.workerProcess("second", { queue: proxy.url });
-    await second.tells(/-\d+ begins/, 2);
-    proxy.cut();
-    const results = join(await sent.runFolder(), "results");
-    const before = sent.jobs();
-    await until(async () => (await readdir(results).catch(() => [])).length > before);
-    second.child.kill("SIGKILL");
-    proxy.close();
+    const result = setting.s3().hold("PUT", RESULT, 2);
+    const second = await setting.workerProcess("second");
+    const made = await killWithResult(second, result);
+    expect(await open()).toMatchObject({ all: COUNT - 2 });
 
+    const outcomes = setting.s3().hold("PUT", /runs\/[^/]+\/[^/]+$/);
     const third = await setting.workerProcess("third");
-    await third.tells(/its results are put together/);
+    await outcomes.came;
     third.child.kill("SIGKILL");
-    await setting.workerHere("fourth");
+    await third.end;
+    outcomes.release();
+    expect(third.told()).toContain("its results are put together");
+    expect(third.told()).not.toContain("jobs have ended");
+    for (const job of [begun, made]) expect(second.told() + third.told()).toContain(`${job} done`);
+    const fourth = await setting.workerHere("fourth");
     await same("killed", sent);
+    expect(fourth.told()).toContain("jobs have ended");
   });
 
   test("Redis killed -9 and started again from its append-only file", async () => {
     await setting.workerHere("one");
+    const result = setting.s3().hold("PUT", RESULT, 2);
     const sent = send("restarted");
-    await until(() => sent.jobs() >= 2);
-    await setting.redis().kill();
-    await pause(1500);
-    await setting.redis().restart();
+    await result.came;
+    expect(await open()).toEqual({ active: 1, all: COUNT - 2 });
+    await killRedisWith(setting, linked, [result]);
     await same("restarted", sent);
   });
 
   test("workers stopped by SIGTERM while Redis is gone, one of them at work: they end, and the run goes on when it is there", async () => {
-    const [idle, busy] = await Promise.all([setting.workerProcess("idle"), setting.workerProcess("busy")]);
+    const result = setting.s3().hold("PUT", RESULT);
+    const busy = await setting.workerProcess("busy");
     const sent = send("stopped");
-    await busy.tells(/-\d+ begins/);
+    await result.came;
+    const idle = await setting.workerProcess("idle");
+    await until(() => sent.jobs() === COUNT - 1);
+    expect(await open()).toEqual({ active: 1, all: 1 });
     await setting.redis().kill();
     idle.child.kill("SIGTERM");
     expect((await idle.end).code).toBe(0);
-    // Its connections wait for their next try by now.
-    await pause(1000);
+    await busy.tells(/the queue does not answer/);
     busy.child.kill("SIGTERM");
     expect((await busy.end).code).toBe(0);
+    result.release();
     await setting.redis().restart();
-    await setting.workerHere("other");
+    const other = await setting.workerHere("other");
     await same("stopped", sent);
+    expect(other.done()).toHaveLength(1);
   });
 
   test("the network cut for longer than a lock lasts: another takes the job, and nothing is counted twice", async () => {
     const proxy = await startProxy(setting.redis().port);
-    await setting.workerHere("far", { queue: proxy.url });
+    const result = setting.s3().hold("PUT", RESULT, 1);
+    const far = await setting.workerHere("far", { queue: proxy.url });
     const sent = send("cut");
-    await until(() => sent.jobs() >= 1);
+    await result.came;
     proxy.cut();
-    await pause(6000);
-    await setting.workerHere("near");
-    await until(() => sent.jobs() >= 6);
+    const near = await setting.workerHere("near");
+    // All but the one that the other has; and that one too, when its lock has run out.
+    await until(() => sent.jobs() === COUNT);
+    expect(near.done()).toHaveLength(COUNT - 1);
+    result.release();
     proxy.mend();
     await same("cut", sent);
+    expect(far.done().filter((job) => !near.done().includes(job))).toHaveLength(1);
     proxy.close();
   });
 
