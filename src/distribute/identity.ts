@@ -19,16 +19,21 @@ export const identitySchema = z.strictObject({
     /** In which numbers it computes. */
     precision: z.string(),
   }),
+  /** That the engine computes with: how it cuts a product among them decides the order of its sums. */
+  threads: z.int().min(1),
 });
 export type WorkIdentity = Readonly<z.infer<typeof identitySchema>>;
 
-export async function identityOf({
-  files,
-  precision,
-}: Pick<LanguageModel, "files" | "precision">): Promise<WorkIdentity> {
+/** What `identityOf` looks at. */
+export interface Identified extends Pick<LanguageModel, "files" | "precision"> {
+  readonly runtime: Pick<LanguageModel["runtime"], "threads">;
+}
+
+export async function identityOf({ files, precision, runtime }: Identified): Promise<WorkIdentity> {
   const { name, hash, tokenizerHash } = files;
   const own = { version: VERSION, sha256: await packageHash() };
-  return { package: own, model: { name, sha256: hash, tokenizer: tokenizerHash, precision } };
+  const model = { name, sha256: hash, tokenizer: tokenizerHash, precision };
+  return { package: own, model, threads: runtime.threads };
 }
 
 /** The same model under the name that a job's sender has for it. */
@@ -53,6 +58,11 @@ export function identityFaults(wanted: WorkIdentity, own: WorkIdentity): string[
       ? []
       : [`precision: the run computes in ${wanted.model.precision}, this in ${own.model.precision}`]),
     ...differ("tokenizer", wanted.model.tokenizer, own.model.tokenizer, wanted.model.name, own.model.name),
+    ...(wanted.threads === own.threads
+      ? []
+      : [
+          `threads: the run computes with ${wanted.threads}, this with ${own.threads}, and sums would differ: give both the same --threads`,
+        ]),
   ];
 }
 

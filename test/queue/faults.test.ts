@@ -2,6 +2,8 @@ import { spawnSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { LanguageModel } from "../../src/models/language-model.ts";
+import { createRuntime } from "../../src/runtime/runtime.ts";
 import { until, useDocuments } from "./documents-run.ts";
 import { killRedisWith, killWithResult } from "./in-flight.ts";
 import { redisServer } from "./redis-server.ts";
@@ -119,23 +121,31 @@ describe.skipIf(!redisServer)("a run ends with the same bytes", () => {
     },
   );
 
-  test("workers of another package and another model refuse by name; the job waits for one that fits", async () => {
+  test("workers of another package, another model and another number of threads refuse by name; the job waits for one that fits", async () => {
     const other = await copyPackage(folder("other-package"));
     await writeFile(join(other, "src/index.ts"), "// another\n", { flag: "a" });
 
     const sent = send("refused");
     await setting.workerProcess("alien", { package: other });
     await setting.workerHere("stranger", { model: setting.otherModel() });
-    await until(() => ["alien", "stranger"].every((name) => sent.notes.some((line) => line.startsWith(name))));
+    const { files } = setting.model();
+    const wide = new LanguageModel(files, await createRuntime({ threads: 2 }));
+    await setting.workerHere("wide", { model: wide });
+    await until(() => ["alien", "stranger", "wide"].every((name) => sent.notes.some((line) => line.startsWith(name))));
     expect(sent.notes.find((line) => line.startsWith("alien"))).toMatch(
       /refuses the run: package: the run has kv-distill/,
     );
     expect(sent.notes.find((line) => line.startsWith("stranger"))).toMatch(
       /refuses the run: model: the run has .*this is/,
     );
+    expect(sent.notes.find((line) => line.startsWith("wide"))).toBe(
+      "wide refuses the run: threads: the run computes with 1, this with 2, and sums would differ: give both the same --threads",
+    );
     expect(sent.jobs()).toBe(0);
     await setting.workerHere("fitting");
     await same("refused", sent);
+    await setting.dismiss();
+    await wide.close();
   });
 
   test("a worker with another token refuses, and the run waits for one with the right one", async () => {

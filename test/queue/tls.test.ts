@@ -44,7 +44,18 @@ describe.skipIf(!isHere)("a queue with TLS and a password", () => {
   const send = async (out: string, password: string, environment: Readonly<Record<string, string>>) => {
     const texts = { "a.txt": "The mill by the river burned.", "b.txt": "It was built again of grey stone." };
     const from = await writeDocuments(join(setting.work(), `${out}-documents`), texts);
-    const work = ["compress", from, "--model", setting.modelFolder(), "--method", "streaming", "--keep", "50%"];
+    const work = [
+      "compress",
+      from,
+      "--model",
+      setting.modelFolder(),
+      "--method",
+      "streaming",
+      "--keep",
+      "50%",
+      "--threads",
+      "1",
+    ];
     const link = ["--queue", url(password), "--store", setting.store()];
     return setting.command([...work, "-o", join(setting.work(), out), ...link], { environment }).end;
   };

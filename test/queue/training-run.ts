@@ -85,7 +85,7 @@ export function useTraining(setting: Setting): TrainingRuns {
       linked(async (link) => {
         const late = deadline === undefined ? {} : { deadline };
         const { files } = setting.model();
-        const inner = trainByQueue({ link, files, out: at(out), title: "test", ...QUICK, ...late });
+        const inner = trainByQueue({ link, files, threads: 1, out: at(out), title: "test", ...QUICK, ...late });
         const loop: TrainingLoop = (task) =>
           inner({
             ...task,

@@ -105,9 +105,12 @@ async function withLoop<T>(
   if (settings === undefined) {
     return work(config.sync === "diloco" ? { loop: dilocoHere(files, out, threads) } : {});
   }
-  const deadline = roundDeadline === undefined ? {} : { deadline: roundDeadline };
+  const machines = {
+    ...(threads === undefined ? {} : { threads }),
+    ...(roundDeadline === undefined ? {} : { deadline: roundDeadline }),
+  };
   return withLink(settings, log, (link) =>
-    work({ loop: trainByQueue({ link, files, out, title: `train ${files.name}`, ...deadline }) }),
+    work({ loop: trainByQueue({ link, files, out, title: `train ${files.name}`, ...machines }) }),
   );
 }
 

@@ -9,6 +9,7 @@ const ADAPTER = { hash: SHA, files: [{ name: "kv-distill.json", file: FILE }] };
 const IDENTITY = {
   package: { version: "0.1.0", sha256: SHA },
   model: { name: "tiny", sha256: SHA, tokenizer: SHA, precision: "fp32" },
+  threads: 1,
 };
 
 /** Work by its kind. */
