@@ -10,7 +10,6 @@ export interface S3Server {
   keys(): string[];
   /**
    * The first request from now on for a key that fits, after `skip` others: what it asks is done at once, but it is told so when it is released.
-   * @returns `came` resolves when it is there
    */
   hold(method: "GET" | "PUT", key: RegExp, skip?: number): Held;
   /** So many readings of keys that fit give other bytes than were written. */
@@ -22,7 +21,8 @@ export interface S3Server {
 
 /** A request whose answer is kept back. */
 export interface Held {
-  readonly came: Promise<void>;
+  /** Resolves with the key, without the bucket. */
+  readonly came: Promise<string>;
   readonly release: () => void;
 }
 
@@ -30,7 +30,7 @@ interface Awaited {
   readonly method: string;
   readonly key: RegExp;
   skip: number;
-  readonly come: () => void;
+  readonly come: (key: string) => void;
   readonly release: () => void;
   readonly released: Promise<void>;
 }
@@ -76,7 +76,7 @@ export async function startS3(): Promise<S3Server> {
     if (one !== undefined) {
       held.splice(held.indexOf(one), 1);
       keptBack.add(one);
-      one.come();
+      one.come(key);
       await one.released;
       keptBack.delete(one);
     }
@@ -99,8 +99,9 @@ export async function startS3(): Promise<S3Server> {
     place: `s3://${BUCKET}/pre/fix?endpoint=http://127.0.0.1:${port}&region=nowhere`,
     keys: () => [...objects.keys()].sort(),
     hold: (method, key, skip = 0) => {
-      let [come, release] = [(): void => undefined, (): void => undefined];
-      const came = new Promise<void>((resolve) => (come = resolve));
+      let come: Awaited["come"] = () => undefined;
+      let release = (): void => undefined;
+      const came = new Promise<string>((resolve) => (come = resolve));
       const released = new Promise<void>((resolve) => (release = resolve));
       held.push({ method, key, skip, come, release, released });
       return { came, release };

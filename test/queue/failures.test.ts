@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { ToldRun } from "../../src/cli/jobs/rows.ts";
 import { identityOf } from "../../src/distribute/identity.ts";
 import { sealJson } from "../../src/distribute/jobs/payload.ts";
+import type { QueueStatus } from "../../src/distribute/status/read-status.ts";
 import { QueueToken } from "../../src/distribute/token.ts";
 import type { SampleRow } from "../../src/evaluate/run/sample-row.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
@@ -15,6 +16,7 @@ import { useCommandsHere } from "./commands-here.ts";
 import { hashes, writeDocuments } from "./files.ts";
 import { redisServer } from "./redis-server.ts";
 import { TOKEN, useSetting } from "./setting.ts";
+import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
 
 // A busy machine takes minutes to start a process.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -38,7 +40,8 @@ describe.skipIf(!redisServer)("what fails, and what should", () => {
     return runCli(["compress", at("documents"), "-o", at(out), ...own, ...extra]);
   };
   async function jobs(...words: string[]): Promise<readonly ToldRun[]> {
-    const { stdout } = await runCli(["jobs", ...words, "--queue", setting.redis().url, "--json"]);
+    const { code, stdout, stderr } = await runCli(["jobs", ...words, "--queue", setting.redis().url, "--json"]);
+    expect(code, stderr).toBe(0);
     return (JSON.parse(stdout) as { runs: readonly ToldRun[] }).runs;
   }
 
@@ -93,6 +96,84 @@ describe.skipIf(!redisServer)("what fails, and what should", () => {
     expect(shown.stdout).toMatch(/│ failed +│/);
     expect(shown.stdout).toMatch(/always\.txt +│ 3 times +│ the test says no/);
     expect(shown.stdout).toMatch(/blank\.txt +│ 3 times +│ .*the text is empty/);
+  });
+
+  test("a document whose workers are never heard of again, six of them, is listed, and the others are done", async () => {
+    await compress("alone-of-cursed");
+    const sent = compress("cursed", ...link(), "--shard", "1");
+    let text = /\/work\//;
+    const proxies: TcpProxy[] = [];
+    for (let death = 0; death < 6; death++) {
+      const read = setting.s3().hold("GET", text);
+      const proxy = await startProxy(setting.redis().port);
+      proxies.push(proxy);
+      await setting.workerHere(`dies-${death}`, { queue: proxy.url, lockSeconds: 1 });
+      text = new RegExp(await read.came);
+      proxy.cut();
+    }
+    const survivor = await setting.workerHere("survivor", { lockSeconds: 1 });
+    expect((await sent).code).toBe(1);
+    const [run] = await jobs();
+    expect(run).toMatchObject({ state: "done", jobs: { total: 4, done: 3, failed: 1 } });
+    const [failure, blank] = run?.failures ?? [];
+    expect(failure).toEqual({
+      job: `${run?.run ?? ""}-0`,
+      names: ["always.txt"],
+      units: 1,
+      attempts: 6,
+      again: false,
+      code: "out-of-memory",
+      message: "its workers died, one after the other, while they did it",
+    });
+    expect(blank).toMatchObject({ names: ["blank.txt"], code: "bad-argument" });
+    expect(survivor.done()).not.toContain(failure?.job);
+    const expected = await hashes(at("alone-of-cursed"));
+    expect(await hashes(at("cursed"))).toMatchObject({
+      "fine.txt.kvd": expected["fine.txt.kvd"],
+      "once.txt.kvd": expected["once.txt.kvd"],
+    });
+    const [always] = (await readFile(join(at("cursed"), "documents.jsonl"), "utf8")).split("\n");
+    expect(JSON.parse(always ?? "")).toMatchObject({ document: "always.txt", failure: { code: "out-of-memory" } });
+    for (const proxy of proxies) {
+      proxy.mend();
+      proxy.close();
+    }
+  });
+
+  test("jobs tells how far a run is, how fast, and who does what; --follow stays to its end", async () => {
+    const held = setting.s3().hold("PUT", /\/results\//, 2);
+    const sent = compress("watched", ...link(), "--shard", "1");
+    await setting.workerHere("busy", { lockSeconds: 60 });
+    await held.came;
+    await setting.workerHere("idle", { lockSeconds: 60 });
+    const asked = ["jobs", "--queue", setting.redis().url];
+    await until(async () => (await jobs())[0]?.jobs.done === 3);
+    const status = JSON.parse((await runCli([...asked, "--json"])).stdout) as QueueStatus;
+    const [run] = status.runs;
+    const name = run?.run ?? "";
+    expect(run).toMatchObject({
+      state: "working",
+      jobs: { total: 4, done: 3, failed: 0 },
+      units: 4,
+      unit: "documents",
+    });
+    expect((run?.perSecond ?? 0) * (run?.seconds ?? 0)).toBeCloseTo(3, 6);
+    expect(status.workers).toMatchObject([
+      { name: "busy", job: `${name}-2` },
+      { name: "idle", job: null },
+    ]);
+    const { stdout } = await runCli(asked);
+    expect(stdout).toMatch(new RegExp(`${name} .*│ working +│ 3 of 4 +│ [\\d.]+ documents/s`));
+    expect(stdout).toMatch(new RegExp(`busy +│ .*│ ${name}-2 +│`));
+    const followed = setting.command([...asked, "--follow"]);
+    await followed.tells(/3\/4 jobs/);
+    expect(followed.child.exitCode).toBeNull();
+    held.release();
+    const { code, stdout: last, stderr } = await followed.end;
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(new RegExp(`${name}: 4/4 jobs`));
+    expect(last).toMatch(new RegExp(`${name} .*│ done +│ 4 of 4 +│ [\\d.]+ documents/s`));
+    await sent;
   });
 
   test("a passage whose reading fails once is measured at the next try; one that always fails is a failure as on one machine, and listed by jobs", async () => {

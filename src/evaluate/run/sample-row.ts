@@ -9,6 +9,7 @@ const metrics = Object.fromEntries(METRIC_NAMES.map((name) => [name, share.optio
   z.ZodOptional<typeof share>
 >;
 
+/** Fields in the order of a line: a row that has come from another machine is written as it was made here. */
 export const sampleRowSchema = z.strictObject({
   /** Place of the question in the run, from 0. */
   sample: z.int().min(0),
@@ -20,10 +21,10 @@ export const sampleRowSchema = z.strictObject({
   keep: share.nullable(),
   /** Tokens of the context, template header included. */
   contextTokens: z.int().min(1),
-  /** Rows of the cache that was read, mean over layers and heads; null when it failed before. */
-  rows: z.number().min(1).nullable(),
   /** What the question belongs to in tables. */
   facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  /** Rows of the cache that was read, mean over layers and heads; null when it failed before. */
+  rows: z.number().min(1).nullable(),
   /** What was generated; empty where it failed. */
   answer: z.string(),
   newTokens: z.int().min(0),
