@@ -110,7 +110,7 @@ describe.skipIf(!redisServer)("by a queue comes out what one machine gives", () 
         "short.txt": "The mill by the river burned in the dry summer.",
         "long.txt": Array.from({ length: 4 }, (_, i) => `${ARTICLE} And then ${i}.`).join(" "),
       });
-      for (const fold of [false, true]) {
+      for (const fold of [false, 300]) {
         const settings = { keep: 0.25, method: "kv-distill", fold, marked: false, seed: 0 };
         const common = { model: own, adapter, from, settings };
         const alone = at(`alone-${selection}-${fold}`);
