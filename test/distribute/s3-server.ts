@@ -12,11 +12,22 @@ export interface S3Server {
    * The first request from now on for a key that fits, after `skip` others: what it asks is done at once, but it is told so when it is released.
    */
   hold(method: "GET" | "PUT", key: RegExp, skip?: number): Held;
+  /** What has been written and read so far, in order. */
+  readonly traffic: readonly Transfer[];
   /** So many readings of keys that fit give other bytes than were written. */
   spoil(key: RegExp, times: number): void;
   /** Nothing is spoiled or kept back any more. */
   mend(): void;
   close(): void;
+}
+
+/** A file that went into the store or out of it. */
+export interface Transfer {
+  readonly method: "GET" | "PUT";
+  readonly key: string;
+  readonly bytes: number;
+  /** Of the tensors in it, when it is a file of tensors. */
+  readonly tensorBytes: number;
 }
 
 /** A request whose answer is kept back. */
@@ -42,6 +53,12 @@ export async function startS3(): Promise<S3Server> {
   const objects = new Map<string, Buffer>();
   const held: Awaited[] = [];
   const keptBack = new Set<Awaited>();
+  const traffic: Transfer[] = [];
+  const note = (method: Transfer["method"], key: string, file: Buffer): void => {
+    // A safetensors file: the header's length in eight bytes, the header, the tensors.
+    const tensorBytes = key.endsWith(".safetensors") ? file.length - 8 - Number(file.readBigUInt64LE(0)) : 0;
+    traffic.push({ method, key, bytes: file.length, tensorBytes });
+  };
   const spoiled: { readonly key: RegExp; left: number }[] = [];
 
   const list = (prefix: string, from: number): string => {
@@ -71,7 +88,10 @@ export async function startS3(): Promise<S3Server> {
       return;
     }
     const found = objects.get(key);
-    if (method === "PUT") objects.set(key, body);
+    if (method === "PUT") {
+      objects.set(key, body);
+      note(method, key, body);
+    } else if (method === "GET" && found !== undefined) note(method, key, found);
     const one = held.find((own) => own.method === method && own.key.test(key) && own.skip-- === 0);
     if (one !== undefined) {
       held.splice(held.indexOf(one), 1);
@@ -98,6 +118,7 @@ export async function startS3(): Promise<S3Server> {
   return {
     place: `s3://${BUCKET}/pre/fix?endpoint=http://127.0.0.1:${port}&region=nowhere`,
     keys: () => [...objects.keys()].sort(),
+    traffic,
     hold: (method, key, skip = 0) => {
       let come: Awaited["come"] = () => undefined;
       let release = (): void => undefined;

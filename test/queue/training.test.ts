@@ -1,7 +1,9 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
+import { openSafetensors } from "../../src/formats/safetensors/open.ts";
 import { followTraining } from "../../src/distribute/run/follow-training.ts";
+import { readParameterTensors } from "../../src/train/parameter-file.ts";
 import type { QueueStatus } from "../../src/distribute/status/read-status.ts";
 import { runCli } from "../cli/run-cli.ts";
 import { errorOf } from "../runtime/expect-error.ts";
@@ -92,6 +94,50 @@ describe.skipIf(!redisServer)("training by a queue", () => {
     expect(steps).toEqual([1, 2, 3, 4, 5, 6]);
     await expectSame("calm", "restarted", 6);
   });
+
+  /** docs/scale.md: bytes of tensors, of P parameters and J jobs, with one worker, in a round that is neither the first nor has a checkpoint. */
+  test.each([
+    ["gradients", { ...GRADIENTS, steps: 3 }, { jobs: 2, result: 4, moments: 0 }],
+    ["diloco, float32", { ...DILOCO, steps: 6, deltas: "float32" as const }, { jobs: 3, result: 4, moments: 8 }],
+    ["diloco, float16", { ...DILOCO, steps: 6, deltas: "float16" as const }, { jobs: 3, result: 2, moments: 12 }],
+  ])(
+    "the store takes and gives in a round what the formulas say: %s",
+    async (name, config, { jobs, result, moments }) => {
+      const { traffic } = setting.s3();
+      const out = `bytes-${name}`;
+      const ends: number[] = [];
+      await setting.workerHere("w");
+      await byQueue(out, config, {
+        checkpointEvery: 1000,
+        between: () => Promise.resolve(void ends.push(traffic.length)),
+      });
+      const state = await openSafetensors(join(at(out), "checkpoints", `step-${config.steps}`, "state.safetensors"));
+      const momenta = await readParameterTensors(state, "first.");
+      const parameters = [...momenta.values()].reduce((count, { data }) => count + data.length, 0);
+      const round = traffic.slice(ends[0], ends[1]);
+      const sum = (method: string, folder: string): number =>
+        round.reduce(
+          (all, own) => (own.method === method && own.key.includes(folder) ? all + own.tensorBytes : all),
+          0,
+        );
+      const found = {
+        senderToStore: sum("PUT", "/work/"),
+        storeToWorker: sum("GET", "/work/"),
+        workersToStore: sum("PUT", "/results/"),
+        resultsRead: sum("GET", "/results/"),
+      };
+      expect(parameters).toBeGreaterThan(500);
+      expect(found).toEqual({
+        senderToStore: 4 * parameters,
+        storeToWorker: 4 * parameters,
+        workersToStore: jobs * (result + moments) * parameters,
+        // The sender reads what the jobs came to, the workers read the moments.
+        resultsRead: jobs * (result + moments) * parameters,
+      });
+      const beside = round.filter(({ tensorBytes }) => tensorBytes === 0).reduce((all, { bytes }) => all + bytes, 0);
+      console.info(`${name}: P = ${parameters}, ${JSON.stringify({ ...found, beside })} bytes in a round`);
+    },
+  );
 
   describe("in rounds", () => {
     test("Redis killed -9 while two workers compute, and started again: the run of one machine", async () => {
