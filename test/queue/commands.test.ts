@@ -132,7 +132,7 @@ describe.skipIf(!redisServer)("commands, their workers as commands, and files in
       expect(await checkpoints("train-resumed")).toContain("step-1");
 
       // The step that was sent before is taken up again: its jobs are not sent anew.
-      const killed = setting.s3().hold("PUT", /\/results\//, 4);
+      const killed = setting.s3().hold("PUT", /\/results\//, 1);
       const resume = ["train", "--resume", "--out", at("train-resumed"), "--threads", "1", ...link()];
       const second = setting.command(resume);
       await killed.came;
