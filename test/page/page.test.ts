@@ -1,5 +1,4 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BrowserContextOptions, Page } from "playwright-core";
@@ -10,12 +9,12 @@ import { printable } from "../../src/util/printable.ts";
 import { useTinyModel } from "../compress/tiny.ts";
 import { writeRun } from "../evaluate/report/stored-run.ts";
 import { TEXT, type TinyServer, type TinyServerOptions, useTinyServers } from "../server/tiny-server.ts";
+import { inaccessible } from "./accessible.ts";
 import { useBrowser } from "./browser.ts";
 import { useBuiltPage } from "./built-page.ts";
 import { writeTrainingRun } from "./training-run.ts";
 
 const TOKEN = "a-token-of-some-length";
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const TIME = 300_000;
 /** Milliseconds that a busy machine may take for a step. */
 const STEP = 60_000;
@@ -80,21 +79,6 @@ async function compress(page: Page, text = TEXT): Promise<void> {
   await page.getByLabel("Text", { exact: true }).fill(text);
   await page.getByRole("button", { name: "Compress", exact: true }).click();
   await page.getByRole("heading", { name: "What was kept" }).waitFor();
-}
-
-/** What axe-core tells of a fault. */
-interface Violation {
-  readonly id: string;
-  readonly nodes: readonly { readonly html: string }[];
-}
-
-/** Faults that axe-core finds, by rule and place. */
-async function inaccessible(page: Page): Promise<string[]> {
-  await page.evaluate(await readFile(AXE, "utf8"));
-  const violations = await page.evaluate<readonly Violation[]>(
-    "axe.run({ iframes: false }).then((found) => found.violations)",
-  );
-  return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
 }
 
 describe("the page", () => {

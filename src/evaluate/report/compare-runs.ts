@@ -5,6 +5,7 @@ import { type Condition, conditionMeasured, conditionName } from "../run/conditi
 import { conditionOf, failureOf, type SampleRow } from "../run/sample-row.ts";
 import { FEWEST_PASSAGES } from "../run/summary.ts";
 import type { StoredRun } from "./read-run.ts";
+import { plainSetting, settingsOf } from "./settings.ts";
 
 /** Both runs and their paired difference, B less A. */
 export interface PairedMeasure {
@@ -47,7 +48,7 @@ export interface Comparison {
     readonly questions: { readonly a: number; readonly b: number };
     readonly conditions: { readonly a: readonly string[]; readonly b: readonly string[] };
   };
-  /** Settings that differ, which is what is compared. */
+  /** Settings that differ, which is what is compared, as they are told. */
   readonly differs: readonly { readonly field: string; readonly a: string; readonly b: string }[];
   readonly bootstrap: {
     readonly resamples: number;
@@ -209,14 +210,9 @@ function settingDifferences(a: StoredRun, b: StoredRun): Comparison["differs"] {
   return [...new Set([...Object.keys(before), ...Object.keys(now)])]
     .filter((field) => before[field] !== now[field])
     .sort()
-    .map((field) => ({ field, a: before[field] ?? "nothing", b: now[field] ?? "nothing" }));
+    .map((field) => ({ field, a: told(before[field]), b: told(now[field]) }));
 }
 
-/** All that decides a run's results, one text a field; nested settings stand beside the others. */
-export function settingsOf({ result }: StoredRun): Readonly<Record<string, string>> {
-  const { config, taskSettings, ...rest } = result.identity;
-  const own = typeof taskSettings === "object" && taskSettings !== null ? taskSettings : {};
-  return Object.fromEntries(
-    Object.entries({ ...own, ...rest, ...config }).map(([field, value]) => [field, JSON.stringify(value)]),
-  );
+function told(setting: string | undefined): string {
+  return setting === undefined ? "nothing" : plainSetting(setting);
 }

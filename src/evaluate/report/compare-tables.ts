@@ -21,7 +21,7 @@ export function comparisonTable({ conditions, metrics }: Comparison): Table {
         : [[conditionName(condition), "failed", String(failures.a), String(failures.b), "", ""]];
     return [
       ...metrics.flatMap((name) => row(`${METRICS[name]} %`, measures[name], 1)),
-      ...row("KL, nats", measures.forwardKl, 3),
+      ...row("KL, nats", measures.forwardKl, 4),
       ...failed,
     ];
   });
@@ -73,5 +73,5 @@ export function pairingNotes({ questions, unmatched, bootstrap, conditions }: Co
 
 /** Hashes are told apart by their beginnings. */
 function short(value: string): string {
-  return /^"[0-9a-f]{64}"$/.test(value) ? value.slice(1, 13) : value;
+  return /^[0-9a-f]{64}$/.test(value) ? value.slice(0, 12) : value;
 }

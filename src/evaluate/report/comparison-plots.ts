@@ -21,8 +21,7 @@ export function comparisonPlots({ conditions, metrics, questions, bootstrap, tas
     const keeps = [...new Set(series.flatMap(({ points }) => points.map(({ x }) => x)))].sort((a, b) => a - b);
     const [least, most] = [keeps[0], keeps.at(-1)];
     if (least === undefined || most === undefined) return [];
-    const room = least < most ? (most / least) ** 0.05 : 2;
-    const domain = [least / room, most * room] as const;
+    const domain = least < most ? ([least, most] as const) : ([least / 2, least * 2] as const);
     const zero: ChartSeries = { name: "no difference", reference: true, points: domain.map((x) => ({ x, y: 0 })) };
     const x = {
       label: "kept part of the context",

@@ -17,8 +17,6 @@ export interface PlotFacts {
 
 /** How wide a plot is that lies in a file of its own. */
 export const PLOT_WIDTH = 760;
-/** Part of an axis that is left free at its ends, for bars that stand beside their place. */
-const MARGIN = 0.05;
 
 /**
  * All plots of a run: the headline and forward KL with their intervals, against the kept part and against bytes, and maps where questions
@@ -67,7 +65,7 @@ function againstKeep(results: readonly ConditionResult[], { file, title, y, pick
     (a, b) => a - b,
   );
   const [least, most] = [keeps[0] ?? 1, keeps.at(-1) ?? 1];
-  const domain = least < most ? widened(least, most) : ([least / 2, least * 2] as const);
+  const domain = least < most ? ([least, most] as const) : ([least / 2, least * 2] as const);
   const series = seriesOf(results, pick, (result) => (hasBudget(result.method) ? [result.keep] : domain));
   if (series.length === 0) return [];
   const x: ChartAxis = {
@@ -97,7 +95,7 @@ function againstBytes(
   const x: ChartAxis = {
     label: "bytes of the cache, mean of the passages",
     scale: "log",
-    domain: least < most ? widened(least, most) : [least / 2, least * 2],
+    domain: least < most ? [least, most] : [least / 2, least * 2],
     format: (value) =>
       formatBytes(value)
         .replace(/(\.\d*?)0+ /, "$1 ")
@@ -111,11 +109,6 @@ function againstBytes(
 
 function nameOf(result: ConditionResult): string {
   return conditionName(conditionMeasured(result));
-}
-
-function widened(least: number, most: number): readonly [number, number] {
-  const factor = (most / least) ** MARGIN;
-  return [least / factor, most * factor];
 }
 
 /** Shares and divergences both begin at 0: heights can be compared by eye. */

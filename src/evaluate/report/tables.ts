@@ -97,17 +97,22 @@ export function intervalNote({ bootstrap: { resamples, confidence, unit, units }
 }
 
 function digits(value: number | null | undefined, places: number): string {
-  return typeof value === "number" ? value.toFixed(places) : "–";
+  return typeof value === "number" ? fixed(value, places) : "–";
 }
 
 export function around(interval: Interval | null | undefined, places: number): string {
   if (interval === null || interval === undefined) return "–";
   const { mean, low, high } = interval;
-  return `${mean.toFixed(places)} (${low.toFixed(places)} – ${high.toFixed(places)})`;
+  return `${fixed(mean, places)} (${fixed(low, places)} – ${fixed(high, places)})`;
+}
+
+/** Zero has no sign, also where only the digits that are told are zero. */
+function fixed(value: number, places: number): string {
+  return value.toFixed(places).replace(/^-(?=[0.]*$)/, "");
 }
 
 export function starred(interval: Interval | null | undefined, places: number): string {
   if (interval === null || interval === undefined) return "–";
   const star = interval.low > 0 || interval.high < 0 ? " *" : "";
-  return `${interval.mean > 0 ? "+" : ""}${around(interval, places)}${star}`;
+  return `${Number(interval.mean.toFixed(places)) > 0 ? "+" : ""}${around(interval, places)}${star}`;
 }

@@ -38,7 +38,9 @@ export function htmlDocument({ title, style, body, script }: HtmlDocument): stri
 ${style}</style>
 </head>
 <body>
+<main>
 ${body}
+</main>
 ${script === undefined ? "" : `<script>${script}</script>\n`}</body>
 </html>
 `;

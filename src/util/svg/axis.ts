@@ -26,9 +26,14 @@ export function layAxis(axis: ChartAxis, values: readonly number[], from: number
   return {
     at: scale,
     ticks: ticks.map((value) => ({ at: scale(value), text: format(value) })),
-    title: axis.unit === undefined ? axis.label : `${axis.label} (${axis.unit})`,
+    title: axisTitle(axis),
     format,
   };
+}
+
+/** The label, with its unit in brackets. */
+export function axisTitle({ label, unit }: ChartAxis): string {
+  return unit === undefined ? label : `${label} (${unit})`;
 }
 
 /** Of the many ticks of a log axis the powers of ten, with 2 and 5 between them over a short span. */

@@ -41,9 +41,8 @@ export interface LineChart {
   readonly x: ChartAxis;
   readonly y: ChartAxis;
   readonly series: readonly ChartSeries[];
-  /** Pixels; default 720 × 420. */
+  /** Pixels; default 720. The height is 420, more where heading and legend take many lines. */
   readonly width?: number;
-  readonly height?: number;
 }
 
 /**

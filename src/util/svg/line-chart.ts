@@ -1,11 +1,19 @@
 import { columnsOf, wrapText } from "../text-width.ts";
-import { layAxis } from "./axis.ts";
+import { axisTitle, layAxis } from "./axis.ts";
 import type { AxisScale } from "./axis.ts";
 import { checkChart } from "./chart.ts";
 import type { ChartSeries, LineChart } from "./chart.ts";
 import { element, escapeMarkup } from "./element.ts";
 import type { Markup } from "./element.ts";
-import { drawSeries, drawSwatch, seriesLooks, type SeriesLook } from "./marks.ts";
+import {
+  barRoom,
+  barShifts,
+  drawSeries,
+  drawSwatch,
+  type PlacedSeries,
+  seriesLooks,
+  type SeriesLook,
+} from "./marks.ts";
 import { chartStyle } from "./theme.ts";
 
 // Pixels. Text is not measured: no font is known here, so widths are estimated on the generous side.
@@ -14,6 +22,7 @@ const TITLE_COLUMN = 9.6;
 const LINE = 18;
 const EDGE = 16;
 const SWATCH = 28;
+const HEIGHT = 420;
 
 /**
  * A line chart as one self-contained SVG file: light or dark as the viewer prefers, no script, no external font or
@@ -23,23 +32,26 @@ const SWATCH = 28;
 export function lineChart(chart: LineChart): string {
   checkChart(chart);
   const width = chart.width ?? 720;
-  const height = chart.height ?? 420;
   const looks = seriesLooks(chart.series);
   const legend = chart.series.length > 1 ? placeLegend(chart.series, looks, width) : { markup: "", rows: 0 };
   const heading = placeHeading(chart, width);
-  const top = EDGE + LINE * (heading.rows + legend.rows) + 12;
-  const bottom = height - EDGE - 2 * LINE - 4;
+  const top = EDGE + LINE * (heading.rows + legend.rows) + 16;
+  const under = EDGE + 2 * LINE + 4;
+  // Many lines of heading and legend, as in a narrow chart, make it taller: the y axis stays as long as its title.
+  const height = Math.max(HEIGHT, Math.ceil(top + columnsOf(axisTitle(chart.y)) * COLUMN + under));
+  const bottom = height - under;
 
   const points = chart.series.flatMap((series) => series.points);
   const heights = points.flatMap((point) => [point.y, point.low ?? point.y, point.high ?? point.y]);
   const y = layAxis(chart.y, heights.filter(Number.isFinite), bottom, top);
   const left = EDGE + LINE + Math.max(...y.ticks.map((tick) => columnsOf(tick.text))) * COLUMN + 8;
   const right = width - EDGE - 12;
+  const room = barRoom(chart.series);
   const x = layAxis(
     chart.x,
     points.map((point) => point.x),
-    left,
-    right,
+    left + room,
+    right - room,
   );
   const frame = { left, right, top, bottom };
 
@@ -54,8 +66,8 @@ export function lineChart(chart: LineChart): string {
     element(
       "svg",
       { x: left - 5, y: top - 5, width: right - left + 10, height: bottom - top + 10, viewBox: viewBox(frame) },
-      inOrder(chart.series, looks)
-        .map(([series, look]) => drawSeries(series, look, x, y))
+      inOrder(chart.series, looks, barShifts(chart.series, x), room)
+        .map((placed) => drawSeries(placed, x, y))
         .join(""),
     ),
   ];
@@ -64,14 +76,21 @@ export function lineChart(chart: LineChart): string {
 }
 
 /** References lie below, what the chart is about on top. */
-function inOrder(all: readonly ChartSeries[], looks: readonly SeriesLook[]): [ChartSeries, SeriesLook][] {
+function inOrder(
+  all: readonly ChartSeries[],
+  looks: readonly SeriesLook[],
+  shifts: readonly number[],
+  room: number,
+): PlacedSeries[] {
   const rank = ({ reference = false, strong = false }: ChartSeries): number => (reference ? 0 : strong ? 2 : 1);
   return all
-    .flatMap((series, i): [ChartSeries, SeriesLook][] => {
-      const look = looks[i];
-      return look === undefined ? [] : [[series, look]];
+    .flatMap((series, i): PlacedSeries[] => {
+      const [look, shift] = [looks[i], shifts[i]];
+      return look === undefined || shift === undefined
+        ? []
+        : [{ series, look, shift, reach: series.reference === true ? room : 0 }];
     })
-    .sort(([a], [b]) => rank(a) - rank(b));
+    .sort((a, b) => rank(a.series) - rank(b.series));
 }
 
 interface Frame {

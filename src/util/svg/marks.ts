@@ -21,9 +21,11 @@ const REFERENCE_DASHES = ["7 4", "2 4", "10 3 2 3"] as const;
 // Lines with more points than this are drawn without marks.
 const MOST_MARKS = 40;
 const MARK_AREA = 34;
-// Pixels between the bars of neighbouring series, and half the width of a bar's ends.
+// Pixels between the bars of neighbouring series, half the width of a bar's ends, and what a mark takes beside its middle.
 const BAR_STEP = 4;
+const LEAST_BAR_STEP = 1.5;
 const BAR_END = 3;
+const MARK_REACH = 5;
 
 /** How one series is told from the others. */
 export interface SeriesLook {
@@ -31,34 +33,73 @@ export interface SeriesLook {
   readonly colour: string;
   readonly dash: string;
   readonly shape: SymbolType;
-  /** Pixels by which its marks stand beside their place, so that bars do not cover each other. */
-  readonly shift: number;
 }
 
-/** Looks of all series of a chart; colours are given in order, so that equal lists look equal in every chart. */
+/**
+ * Looks of all series of a chart; colours are given in order, so that equal lists look equal in every chart. What a chart is about has the
+ * first, whatever it is compared with.
+ */
 export function seriesLooks(all: readonly ChartSeries[]): SeriesLook[] {
-  const compared = all.filter((series) => series.reference !== true);
   const references = all.filter((series) => series.reference === true);
-  const barred = compared.filter((series) => series.intervals === "bars");
+  const compared = all
+    .filter((series) => series.reference !== true)
+    .sort((a, b) => Number(b.strong ?? false) - Number(a.strong ?? false));
   return all.map((series) => {
     const index = compared.indexOf(series);
     if (index === -1) {
       const dash = REFERENCE_DASHES[references.indexOf(series) % REFERENCE_DASHES.length] ?? "";
-      return { colour: "reference", dash, shape: symbolCircle, shift: 0 };
+      return { colour: "reference", dash, shape: symbolCircle };
     }
-    const bar = barred.indexOf(series);
     return {
       colour: String(index % SERIES_COLOURS),
       dash: DASHES[Math.floor(index / SERIES_COLOURS) % DASHES.length] ?? "",
       shape: SHAPES[index % SHAPES.length] ?? symbolCircle,
-      shift: bar === -1 ? 0 : (bar - (barred.length - 1) / 2) * BAR_STEP,
     };
   });
 }
 
+/** Pixels that bars and marks take beside the first and the last place of a chart. */
+export function barRoom(all: readonly ChartSeries[]): number {
+  const { length } = barredOf(all);
+  return length === 0 ? 0 : ((length - 1) / 2) * BAR_STEP + MARK_REACH;
+}
+
+/**
+ * Pixels by which the marks of each series stand beside their place, so that bars do not cover each other, nor reach those of the next place
+ * where there is any room between them.
+ */
+export function barShifts(all: readonly ChartSeries[], x: AxisScale): number[] {
+  const barred = barredOf(all);
+  const places = [...new Set(barred.flatMap(({ points }) => points.map((point) => x.at(point.x))))].sort(
+    (a, b) => a - b,
+  );
+  const gap = Math.min(...places.slice(1).map((place, i) => place - (places[i] ?? place)));
+  const step = Math.max(LEAST_BAR_STEP, Math.min(BAR_STEP, gap / (barred.length + 1)));
+  return all.map((series) => {
+    const bar = barred.indexOf(series);
+    return bar === -1 ? 0 : (bar - (barred.length - 1) / 2) * step;
+  });
+}
+
+function barredOf(all: readonly ChartSeries[]): readonly ChartSeries[] {
+  return all.filter(({ reference = false, intervals }) => !reference && intervals === "bars");
+}
+
+/** A series with how it looks, and how far it stands beside its place. */
+export interface PlacedSeries {
+  readonly series: ChartSeries;
+  readonly look: SeriesLook;
+  readonly shift: number;
+  /** Pixels by which it goes on beyond its first and its last place: a level reaches as far as the bars that it is compared with. */
+  readonly reach: number;
+}
+
 /** Intervals, line and marks of one series, with its values as hover titles. */
-export function drawSeries(series: ChartSeries, look: SeriesLook, x: AxisScale, y: AxisScale): Markup {
-  const at = { x: (point: ChartPoint) => x.at(point.x) + look.shift, y: (value: number) => y.at(value) };
+export function drawSeries({ series, look, shift, reach }: PlacedSeries, x: AxisScale, y: AxisScale): Markup {
+  const [first, last] = [series.points[0], series.points.at(-1)];
+  const beyond = (point: ChartPoint): number =>
+    first === last ? 0 : point === first ? -reach : point === last ? reach : 0;
+  const at = { x: (point: ChartPoint) => x.at(point.x) + shift + beyond(point), y: (value: number) => y.at(value) };
   const title = element("title", {}, escapeMarkup(series.name));
   const intervals = series.intervals === "bars" ? drawBars(series, look, at) : drawBand(series, look, at);
   const marks = isMarked(series) ? drawMarks(series, look, at, x, y) : "";

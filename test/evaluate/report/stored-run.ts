@@ -51,7 +51,12 @@ export async function writeRun(folder: string, shape: RunShape = {}): Promise<Sa
         method: condition.method,
         keep: condition.keep ?? null,
         contextTokens: TOKENS,
-        rows: condition.method === "full" ? TOKENS : condition.method === "none" ? 4 : TOKENS * (condition.keep ?? 1),
+        rows:
+          condition.method === "full"
+            ? TOKENS
+            : condition.method === "none"
+              ? 4
+              : Math.max(1, Math.round(TOKENS * (condition.keep ?? 1))),
         answer: `answer ${sample} of ${condition.method}`,
         newTokens: 3,
         finish: "stop",

@@ -13,9 +13,9 @@ export function comparisonPage(comparison: Comparison): string {
     title: `Comparison of ${title}`,
     style: REPORT_STYLE,
     body: `<h1>${htmlText(title)}</h1>
-${htmlTable(comparedTable(comparison))}
+${htmlTable("What is compared", comparedTable(comparison))}
 <h2 id="summary">Paired results</h2>
-${htmlTable(comparisonTable(comparison))}
+${htmlTable("Paired results", comparisonTable(comparison))}
 ${pairingNotes(comparison)
   .map((line) => `<p class="quiet">${htmlText(line)}</p>`)
   .join("\n")}

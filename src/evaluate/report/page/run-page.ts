@@ -4,10 +4,10 @@ import { htmlTable } from "../../../util/html/table.ts";
 import type { Markup } from "../../../util/svg/element.ts";
 import type { Table } from "../../../util/table.ts";
 import { conditionMeasured, conditionName } from "../../run/conditions.ts";
-import { settingsOf } from "../compare-runs.ts";
 import type { Plot } from "../plot.ts";
 import type { KeptTokensOfRun } from "../read-kept.ts";
 import type { StoredRun } from "../read-run.ts";
+import { plainSetting, settingsOf } from "../settings.ts";
 import { breakdownTable, differencesTable, intervalNote, resultsTable } from "../tables.ts";
 import { samplesSection, type ShownSamples } from "./samples.ts";
 import { SAMPLES_SCRIPT } from "./script.ts";
@@ -30,7 +30,7 @@ export function runPage({ run, plots, kept, samples }: RunPage): string {
   const { result } = run;
   const title = `${result.identity.task}: ${result.model}`;
   const sections = [
-    `<h2 id="results">Results</h2>\n${htmlTable(withBytes(resultsTable(result), run, kept))}\n<p class="quiet">${htmlText(intervalNote(result))}</p>`,
+    `<h2 id="results">Results</h2>\n${htmlTable("Results", withBytes(resultsTable(result), run, kept))}\n<p class="quiet">${htmlText(intervalNote(result))}</p>`,
     plotsSection(plots),
     differencesSection(run),
     breakdownSection(run),
@@ -102,7 +102,7 @@ function differencesSection({ result }: StoredRun): Markup {
   if (table.rows.length === 0) return "";
   return `<h2 id="differences">Paired differences</h2>
 <p>Question by question, each method less the one beside it. A star: the interval leaves 0 out.</p>
-${htmlTable(table)}`;
+${htmlTable("Paired differences", table)}`;
 }
 
 function breakdownSection({ result }: StoredRun): Markup {
@@ -110,7 +110,7 @@ function breakdownSection({ result }: StoredRun): Markup {
   if (table === undefined) return "";
   const left = table.rows.length - MOST_BREAKDOWN;
   const note = left > 0 ? `<p class="quiet">${formatCount(left)} more rows are in result.json.</p>` : "";
-  const shown = htmlTable({ ...table, rows: table.rows.slice(0, MOST_BREAKDOWN) });
+  const shown = htmlTable("Parts of the task", { ...table, rows: table.rows.slice(0, MOST_BREAKDOWN) });
   return `<h2 id="parts">Parts of the task</h2>\n<details><summary>${formatCount(table.rows.length)} rows</summary>${shown}${note}</details>`;
 }
 
@@ -127,7 +127,7 @@ function failuresSection({ result: { failures } }: StoredRun): Markup {
   const left = failures.length - rows.length;
   return `<h2 id="failures">Failures</h2>
 <p>Failed answers, which count as wrong: ${formatCount(failures.length)}.</p>
-${htmlTable({ columns: ["method", "question", "code", "message"].map((name) => ({ name })), rows })}
+${htmlTable("Failures", { columns: ["method", "question", "code", "message"].map((name) => ({ name })), rows })}
 ${left > 0 ? `<p class="quiet">${formatCount(left)} more are in result.json.</p>` : ""}`;
 }
 
@@ -142,7 +142,7 @@ function settingsSection(run: StoredRun): Markup {
     ["data", `${data.path}${data.malformedRows === 0 ? "" : `, ${data.malformedRows} malformed rows left out`}`],
     ["folder", run.folder],
     ["identity hash", result.identityHash],
-    ...Object.entries(settingsOf(run)),
+    ...Object.entries(settingsOf(run)).map(([name, value]) => [name, plainSetting(value)] as const),
     ["intervals", `${bootstrap.resamples} draws of ${bootstrap.units} ${bootstrap.unit}s, seed ${bootstrap.seed}`],
     ["seconds of the process", formatDuration(result.seconds.process)],
   ];

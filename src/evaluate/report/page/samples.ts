@@ -3,7 +3,7 @@ import { htmlText } from "../../../util/html/document.ts";
 import { markedText, markSamples } from "../../../util/html/marked-text.ts";
 import type { Markup } from "../../../util/svg/element.ts";
 import { METRICS } from "../../metrics/names.ts";
-import { conditionMeasured, conditionName } from "../../run/conditions.ts";
+import { type Condition, conditionMeasured, conditionName } from "../../run/conditions.ts";
 import { conditionOf, type SampleRow } from "../../run/sample-row.ts";
 import { groupBy } from "../group-by.ts";
 import type { Kept, KeptPassage } from "../read-kept.ts";
@@ -25,14 +25,13 @@ export function samplesSection(
   passages: ReadonlyMap<number, KeptPassage>,
 ): Markup {
   const conditions = conditionsInOrder(run);
-  const main =
-    conditions.find((name) => name.startsWith("kv-distill")) ?? conditions.find((name) => name !== "full") ?? "";
+  const main = mainOf(run);
   const bySample = new Map<number, SampleRow[]>();
   for (const row of run.rows) {
     if (row.sample < start || row.sample >= end) continue;
     bySample.set(row.sample, [...(bySample.get(row.sample) ?? []), row]);
   }
-  const view = new SamplesView(run, conditions);
+  const view = new SamplesView(run, conditions, main);
   const groups = groupBy(bySample.entries(), ([, rows]) => rows[0]?.passage ?? 0);
   const total = run.result.questions;
   const shown = bySample.size;
@@ -56,13 +55,22 @@ function conditionsInOrder({ result }: StoredRun): string[] {
   return names.includes("full") ? ["full", ...names.filter((name) => name !== "full")] : names;
 }
 
+/** What is looked at first: kv-distill at its largest budget that leaves something out, or what there is instead of it. */
+function mainOf({ result }: StoredRun): string {
+  const conditions = result.results.map(conditionMeasured).filter(({ method }) => method !== "full");
+  const ours = conditions.filter(({ method }) => method === "kv-distill");
+  const smaller = (own: readonly Condition[]): Condition | undefined => own.find(({ keep = 1 }) => keep < 1);
+  const main = smaller(ours) ?? ours[0] ?? smaller(conditions) ?? conditions[0];
+  return main === undefined ? "" : conditionName(main);
+}
+
 function controls(conditions: readonly string[], main: string): Markup {
   const others = conditions.flatMap((name, i) =>
     name === "full" ? [] : [`<option value="${i}">${htmlText(name)}</option>`],
   );
   return `<div class="controls" hidden>
 <label>Search <input id="search" type="search" placeholder="in questions and answers"></label>
-<label>Beside the full cache <select id="method" data-main="${conditions.indexOf(main)}"><option value="">as listed</option>${others.join("")}</select></label>
+<label>Beside the full cache <select id="method" data-main="${conditions.indexOf(main)}"><option value="">as listed${main === "" ? "" : `; outcomes: ${htmlText(main)}`}</option>${others.join("")}</select></label>
 <label>Show <select id="outcome"><option value="">all questions</option><option value="lost">worse than the full cache</option><option value="gained">better than the full cache</option><option value="failed">failed</option></select></label>
 <span class="count" aria-live="polite"></span>
 </div>`;
@@ -71,12 +79,14 @@ function controls(conditions: readonly string[], main: string): Markup {
 class SamplesView {
   private readonly run: StoredRun;
   private readonly conditions: readonly string[];
+  private readonly main: string;
   private marked = 0;
   private omitted = 0;
 
-  constructor(run: StoredRun, conditions: readonly string[]) {
+  constructor(run: StoredRun, conditions: readonly string[], main: string) {
     this.run = run;
     this.conditions = conditions;
+    this.main = main;
   }
 
   passage(
@@ -128,7 +138,9 @@ ${questions.join("\n")}
       return "";
     }
     this.marked += marked.length;
-    return `<details class="kept" data-c="${condition}">${summary}<div class="text">${marked}</div></details>`;
+    const open = name === this.main && kept.sample === undefined ? " open" : "";
+    const label = `What ${htmlText(name)} kept${question}`;
+    return `<details class="kept" data-c="${condition}"${open}>${summary}<div class="text" tabindex="0" role="group" aria-label="${label}">${marked}</div></details>`;
   }
 
   private question(sample: number, rows: readonly SampleRow[]): Markup {

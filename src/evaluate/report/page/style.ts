@@ -5,7 +5,7 @@ import { TABLE_STYLE } from "../../../util/html/table.ts";
 export const REPORT_STYLE = [
   TABLE_STYLE,
   MARK_STYLE,
-  "body{max-width:76rem}",
+  "body{max-width:88rem}",
   "h1{font-size:1.5rem;line-height:1.25;margin:.5rem 0;overflow-wrap:anywhere}",
   "h2{font-size:1.2rem;margin:2.2rem 0 .5rem;padding-top:.6rem;border-top:1px solid var(--line)}",
   "h3{font-size:1.02rem;margin:1.6rem 0 .4rem}h4{font-size:1rem;margin:0}",
@@ -33,7 +33,7 @@ export const REPORT_STYLE = [
   ".answers>li{display:grid;grid-template-columns:minmax(8rem,13rem) 1fr auto;gap:.1rem .8rem;padding:.35rem 0;border-top:1px solid var(--line)}",
   ".who{font-weight:600;overflow-wrap:anywhere}.figures{color:var(--quiet);font-size:.85rem;text-align:right;font-variant-numeric:tabular-nums}",
   ".none{color:var(--quiet);font-style:italic}",
-  "@media (max-width:40rem){.answers>li{grid-template-columns:1fr auto}.said{grid-column:1/-1;grid-row:2}.figures{grid-column:2;grid-row:1}}",
+  "@media (max-width:40rem){.answers>li{grid-template-columns:auto minmax(6rem,1fr)}.said{grid-column:1/-1;grid-row:2}.figures{grid-column:2;grid-row:1}}",
   "dl{display:grid;grid-template-columns:minmax(8rem,14rem) 1fr;gap:.2rem 1rem;font-size:.92rem}",
   "dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap}",
   "@media (max-width:40rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}}",
