@@ -106,6 +106,50 @@ test("methods that were asked to keep all answer as the full cache does", async 
   for (const row of bare) expect(row).toEqual(bare.find(({ sample }) => sample === row.sample));
 });
 
+test("a passage is compressed once for each method and budget, whatever is asked of it; by a method that sees the question once for each", async () => {
+  const h2o = methodNamed("h2o", undefined);
+  const methods = new Map<string, CompressionMethod>(
+    ["full", "none", "random", "kvzip"].map((name) => [name, methodNamed(name, undefined)]),
+  );
+  methods.set("sees", { name: "sees", questionAware: true, compress: (request) => h2o.compress(request) });
+  const compressions: string[] = [];
+  const counting = [...methods].map(([name, method]): [string, CompressionMethod] => [
+    name,
+    {
+      ...method,
+      compress: (request) => {
+        compressions.push(`${name} ${request.count} of ${request.context.ids.length}`);
+        return method.compress(request);
+      },
+    },
+  ]);
+  const setup = {
+    model: model(),
+    task: squadTask("none"),
+    methods: new Map(counting),
+    conditions: conditionsOf([...methods.keys()], [0.5, 0.25]),
+    sinks: 4,
+    seed: 0,
+    maxNewTokens: 3,
+    goldTokens: 128,
+  };
+  const rows: SampleRow[] = [];
+  for await (const batch of evaluatePassage(setup, { index: 0, firstSample: 0, passage }, () => true)) {
+    rows.push(...batch);
+  }
+  expect(rows.filter(({ failure }) => failure !== undefined)).toEqual([]);
+  expect(rows).toHaveLength(questions.length * setup.conditions.length);
+  const tokens = rows[0]?.contextTokens ?? 0;
+  const [half, quarter] = [0.5, 0.25].map((keep) => Math.round(keep * tokens));
+  expect(compressions.sort()).toEqual(
+    [
+      `none 5 of ${tokens}`,
+      ...["random", "kvzip"].flatMap((name) => [half, quarter].map((count) => `${name} ${count} of ${tokens}`)),
+      ...questions.flatMap(() => [half, quarter].map((count) => `sees ${count} of ${tokens}`)),
+    ].sort(),
+  );
+});
+
 describe("what is read together", () => {
   const config = { numLayers: 2, numKvHeads: 2, headDim: 4, vocabSize: 100 };
   const questions = [20, 300, 31, 30, 700, 1].map((size, sample) => ({

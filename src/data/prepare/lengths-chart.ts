@@ -78,11 +78,12 @@ export function lengthsChart({ counts }: LengthCounts, data: string, model: stri
   });
 }
 
-/** 1, 2, 3, 4, 6, 8, 11, 16, 19, 23 …: two bins for each doubling, from 16 on four, so that none is narrower than the one before. */
+/** 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20 …: three bins for each doubling, as wide as each other on the axis but for whole numbers of tokens. */
 function binEdges(most: number): number[] {
   const edges = [1];
-  for (let doublings = 1; (edges.at(-1) ?? 0) <= most; doublings += doublings < 4 ? 1 / 2 : 1 / 4) {
-    edges.push(Math.round(2 ** doublings));
+  for (let third = 1, last = 1; last <= most; third++) {
+    const edge = Math.round(2 ** (third / 3));
+    if (edge > last) edges.push((last = edge));
   }
   return edges;
 }
