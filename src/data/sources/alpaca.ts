@@ -3,6 +3,9 @@ import { checked, type Outcome, recordSource } from "./record-source.ts";
 
 const schema = z.object({ instruction: z.string(), input: z.string().default(""), output: z.string() });
 
+/** What stands in some published rows where there is no input. */
+const NO_INPUT = /^\W*no\s?input\W*$/i;
+
 /** Instructions with an input they are about. */
 export const alpaca = recordSource(
   {
@@ -23,5 +26,10 @@ export function instructionOutcome(value: unknown): Outcome {
   const row = checked(schema, value);
   if ("fault" in row) return row;
   const { instruction, input, output } = row.value;
-  return { context: input, question: instruction, answers: [output] };
+  return { context: givenInput(input), question: instruction, answers: [output] };
+}
+
+/** An input, blank where the row says that it has none. */
+export function givenInput(input: string): string {
+  return NO_INPUT.test(input) ? "" : input;
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { givenInput } from "./alpaca.ts";
 import { checked, recordSource } from "./record-source.ts";
 
 const schema = z.object({ instruction: z.string(), input: z.string().nullish(), output: z.string() });
@@ -31,7 +32,7 @@ export const longAlpaca = recordSource(
 
 function splitInstruction(instruction: string, input: string): { readonly context: string; readonly question: string } {
   const last = [...instruction.matchAll(ENDS)].at(-1);
-  if (last === undefined) return { context: input, question: instruction };
+  if (last === undefined) return { context: givenInput(input), question: instruction };
   const document = instruction.slice(0, last.index).replace(HEADER, "").replace(ONE_BEGINS, "");
   return { context: document.trim(), question: instruction.slice(last.index + last[0].length).trim() };
 }

@@ -52,6 +52,7 @@ export const PUBLISHED: Readonly<Record<string, Published>> = {
     records: [
       { instruction: "Summarize the following text.", input: ARTICLE, output: "A ferry sailed empty." },
       { instruction: "Name three colours.", input: "", output: "Red, green, blue." },
+      { instruction: "Name three fruits.", input: "<No Input>", output: "Apple, pear, plum." },
     ],
     rows: 1,
   },
