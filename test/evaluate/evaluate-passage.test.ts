@@ -132,6 +132,7 @@ test("a passage is compressed once for each method and budget, whatever is asked
     seed: 0,
     maxNewTokens: 3,
     goldTokens: 128,
+    foldCut: "even" as const,
   };
   const rows: SampleRow[] = [];
   for await (const batch of evaluatePassage(setup, { index: 0, firstSample: 0, passage }, () => true)) {

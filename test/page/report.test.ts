@@ -71,7 +71,7 @@ const PAGES = ["a run", "a run with maps", "two runs"] as const;
 const contents: Partial<Record<(typeof PAGES)[number], string>> = {};
 beforeAll(async () => {
   const [first, second, mapped] = [await stored(full), await stored(fewer), await stored(maps)];
-  contents["a run"] = (await reportOf(first, { start: 0, end: 8 })).page;
+  contents["a run"] = (await reportOf(first, { start: 0, end: 4 })).page;
   contents["a run with maps"] = (await reportOf(mapped, { start: 0, end: 2 })).page;
   contents["two runs"] = comparisonPage(compareRuns(first, second));
 });

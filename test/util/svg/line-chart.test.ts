@@ -81,6 +81,53 @@ describe("line chart", () => {
     expect(lineChart(chart)).not.toContain('y="12">forward<');
   });
 
+  test.each([358, 760])(
+    "bars of many series stay in a chart of %i pixels, and apart from those of the next place",
+    (width) => {
+      const keeps = [0.01, 0.1, 1];
+      const compared = Array.from({ length: 13 }, (_, index) => ({
+        name: `method ${index}`,
+        points: keeps.map((x) => ({ x, y: index, low: index - 1, high: index + 1 })),
+        intervals: "bars" as const,
+        strong: index === 12,
+      }));
+      const level = { name: "full", points: [0.01, 1].map((x) => ({ x, y: 20 })), reference: true };
+      const x = { label: "keep", scale: "log" as const, domain: [0.01, 1] as const, ticks: keeps };
+      const svg = lineChart({ ...chart, x, series: [level, ...compared], width });
+      const plot = /<svg x="([\d.]+)" y="[\d.]+" width="([\d.]+)"/.exec(svg);
+      const [left = NaN, across = NaN] = (plot ?? []).slice(1).map(Number);
+      const marks = [
+        ...svg.matchAll(/transform="translate\(([\d.]+),[\d.]+\)" d="[^"]*"><title>method \d+: ([\d.]+),/g),
+      ];
+      expect(marks).toHaveLength(13 * 3);
+      const at = keeps.map((keep) =>
+        marks.filter(([, , own]) => Number(own) === keep).map(([, place]) => Number(place)),
+      );
+      expect(Math.min(...at.flat())).toBeGreaterThanOrEqual(left + 5);
+      expect(Math.max(...at.flat())).toBeLessThanOrEqual(left + across - 5);
+      expect(Math.max(...(at[0] ?? []))).toBeLessThan(Math.min(...(at[1] ?? [])));
+      expect(Math.max(...(at[1] ?? []))).toBeLessThan(Math.min(...(at[2] ?? [])));
+      // What the chart is about has the first look, and a level reaches over all bars.
+      expect(svg).toMatch(/<path d="[^"]+" class="line0" stroke-width="3" stroke-linejoin="round"\/>/);
+      const ends = /<path d="M([\d.]+),[\d.]+L([\d.]+),[\d.]+" class="linereference"/.exec(svg)?.slice(1).map(Number);
+      expect(ends?.[0]).toBeLessThanOrEqual(Math.min(...at.flat()));
+      expect(ends?.[1]).toBeGreaterThanOrEqual(Math.max(...at.flat()));
+    },
+  );
+
+  test("many lines of legend make a chart taller: the y axis stays as long as its title", () => {
+    const series = Array.from({ length: 15 }, (_, index) => ({
+      name: `some method ${index}`,
+      points: [{ x: 1, y: index }],
+    }));
+    const y = { label: "a divergence with a long name", unit: "nats a token" };
+    const [low = "", tall = ""] = [1600, 300].map((width) => lineChart({ ...chart, y, series, width }));
+    const heightOf = (svg: string): number => Number(/ height="(\d+)" viewBox/.exec(svg)?.[1]);
+    expect(heightOf(lineChart(chart))).toBe(420);
+    expect(heightOf(low)).toBeGreaterThan(420);
+    expect(heightOf(tall)).toBeGreaterThan(heightOf(low) + 100);
+  });
+
   test("a value that is not finite breaks the line, the band too", () => {
     const points = [1, 2, Number.NaN, 3, 4].map((y, x) => ({ x, y, low: y - 1, high: y + 1 }));
     const svg = lineChart({ ...chart, series: [{ name: "a", points }] });
