@@ -83,7 +83,11 @@ for (const count of counts) {
   await withLink({ queue: redis.url, token, store }, log, async (link) => {
     for (const [way, config] of Object.entries(WAYS)) {
       const name = `${way}-${count}`;
-      found[way] = await rounds(name, config, trainByQueue({ link, files, threads: 1, out: join(work, name), title: name }));
+      found[way] = await rounds(
+        name,
+        config,
+        trainByQueue({ link, files, threads: 1, out: join(work, name), title: name }),
+      );
     }
   });
   print({ workers: count, ...found });
