@@ -74,6 +74,7 @@ const NOT_FUZZED: Readonly<Record<string, string>> = {
   "src/cli/train/asked.ts": "reads by strict-json.ts and train/config.ts (training-run)",
   "src/cli/values/web-names.ts": "a word of the command line",
   "src/data/prepare/deduplicate.ts": "a digest that it has made itself",
+  "src/evaluate/report/settings.ts": "texts that it has written itself",
   "src/evaluate/tasks/ruler/documents.ts": "rows that read-records.ts has parsed (data-sources)",
   "src/formats/safetensors/encode-header.ts": "writes",
   "src/models/pull/check-opens.ts": "reads by strict-json.ts and read-config.ts (model-config)",
