@@ -56,7 +56,7 @@ const FORMS: readonly (readonly [string, z.ZodType, unknown])[] = [
     {
       settings: {
         ...{ methods: ["full"], keeps: [1], metrics: ["f1"], sinks: 4, seed: 0, taskMaxNewTokens: 1 },
-        ...{ maxNewTokens: null, goldTokens: 1, fold: null },
+        ...{ maxNewTokens: null, goldTokens: 1, fold: null, foldCut: "even" },
       },
       adapter,
       passages: file,

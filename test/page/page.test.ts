@@ -245,7 +245,7 @@ describe("the page", () => {
     "a long compression tells how far it is, and stops at once when it is cancelled",
     async (context) => {
       const { page, server } = await open(context);
-      await page.getByLabel("Text", { exact: true }).fill(`${TEXT} `.repeat(300));
+      await page.getByLabel("Text", { exact: true }).fill(`${TEXT} `.repeat(1200));
       await page.getByRole("slider", { name: "Keep" }).press("Home");
       await page.getByText("More settings").click();
       await page.getByLabel("Compress in folds").check();

@@ -54,7 +54,7 @@ describe.each(["qwen2", "gpt2"])("a step of %s with products of 8 bits", (name) 
     const adapter = randomAdapter(new LanguageModel(files, runtime));
     const { rank, alpha, eta, selection } = adapter.config;
     const step = async (precision: TrainConfig["precision"]): Promise<StepResult> => {
-      const config = parseTrainConfig({ precision, rank, alpha, eta, selection, scorerLoss: 0 });
+      const config = parseTrainConfig({ precision, rank, alpha, eta, selection, strengthExponent: 0, scorerLoss: 0 });
       const engine = await openStepEngine(runtime, files, config);
       inputs = [engine.programs.encodeAdapted.forward, engine.programs.encodeAdapted.backward].flatMap((p) => p.inputs);
       held = new Set(engine.weights.layers.flatMap((layer) => Object.keys(layer)));
@@ -66,7 +66,8 @@ describe.each(["qwen2", "gpt2"])("a step of %s with products of 8 bits", (name) 
         turns: [{ questionIds: ids(5), answerIds: ids(4) }],
       }));
       const parameters = await loadParameters(runtime, parametersOf(adapter));
-      return gradientStep(engine, parameters, layOut(passages, 2), [0.5, 0.5]);
+      // All is kept: which of two tokens with nearly the same score is kept hangs on any rounding.
+      return gradientStep(engine, parameters, layOut(passages, 2), [1, 1]);
     };
     steps = { fp32: await step("fp32"), int8: await step("int8") };
   });
@@ -78,16 +79,12 @@ describe.each(["qwen2", "gpt2"])("a step of %s with products of 8 bits", (name) 
     expect(cosine(fp32.gradients, int8.gradients)).toBeGreaterThan(0.98);
   });
 
-  test("takes no matrix in float32 but those behind inner activations, and those forward alone", () => {
-    const last = name === "gpt2" ? "mlp.c_proj.weight" : "mlp.down_proj.weight";
+  test("takes no matrix of a block in float32", () => {
     const matrices = /(?:proj|attn|fc)\.weight$/;
-    expect(
-      [...new Set(inputs.filter((input) => matrices.test(input)))].map((input) => input.split(".").slice(-3).join(".")),
-    ).toEqual([last]);
-    expect(
-      [...held].filter((weight) => matrices.test(weight)).map((weight) => weight.split(".").slice(-3).join(".")),
-    ).toEqual([last]);
-    expect(inputs.filter((input) => input.endsWith("backward.eight.values")).length).toBeGreaterThan(2);
+    expect(inputs.filter((input) => matrices.test(input))).toEqual([]);
+    expect([...held].filter((weight) => matrices.test(weight))).toEqual([]);
+    for (const part of ["weight.eight.values", "weight.eight.kept", "backward.eight.values"])
+      expect(inputs.filter((input) => input.endsWith(part)).length, part).toBeGreaterThan(2);
   });
 });
 
