@@ -7,6 +7,7 @@ import {
   type AdapterConfig,
   FOLD_CUTS,
   FOLD_POSITIONS,
+  READ_POSITIONS,
   SCORER_ACTIVATIONS,
   SCORER_NORMS,
   SINK_GATES,
@@ -39,6 +40,7 @@ export const kvDistillSchema = z.strictObject({
   routing: z.enum(ADAPTER_ROUTINGS).optional(),
   fold_positions: z.enum(FOLD_POSITIONS).optional(),
   fold_cut: z.enum(FOLD_CUTS).optional(),
+  read_positions: z.enum(READ_POSITIONS).optional(),
   scorer_norm: z.enum(SCORER_NORMS).optional(),
   scorer_activation: z.enum(SCORER_ACTIVATIONS).optional(),
   scorer_width: count.optional(),
@@ -104,6 +106,7 @@ type LaterSettings = Pick<
   | "routing"
   | "fold_positions"
   | "fold_cut"
+  | "read_positions"
   | "scorer_norm"
   | "scorer_activation"
   | "scorer_width"
@@ -120,6 +123,7 @@ export function laterSettings(config: AdapterConfig): LaterSettings {
     ...own("routing", "routing"),
     ...own("fold_positions", "foldPositions"),
     ...own("fold_cut", "foldCut"),
+    ...own("read_positions", "readPositions"),
     ...own("scorer_norm", "scorerNorm"),
     ...own("scorer_activation", "scorerActivation"),
     ...own("scorer_width", "scorerWidth"),
@@ -168,6 +172,7 @@ export function decodeKvDistillJson(json: KvDistillJson): AdapterConfig {
     routing: json.routing ?? USUAL_CHOICES.routing,
     foldPositions: json.fold_positions ?? USUAL_CHOICES.foldPositions,
     foldCut: json.fold_cut ?? USUAL_CHOICES.foldCut,
+    readPositions: json.read_positions ?? USUAL_CHOICES.readPositions,
     scorerNorm: json.scorer_norm ?? USUAL_CHOICES.scorerNorm,
     scorerActivation: json.scorer_activation ?? USUAL_CHOICES.scorerActivation,
     scorerWidth: json.scorer_width ?? json.hidden_size,

@@ -58,6 +58,14 @@ export const FOLD_POSITIONS: readonly FoldPositions[] = ["context", "fold"];
 export type FoldCut = "even" | "full";
 export const FOLD_CUTS: readonly FoldCut[] = ["even", "full"];
 
+/**
+ * Position at which question and answer go on after a compressed context (METHOD section 4).
+ * - "context": after its last token.
+ * - "kept": after as many positions as rows are kept. The rows stay at the positions of their tokens.
+ */
+export type ReadPositions = "context" | "kept";
+export const READ_POSITIONS: readonly ReadPositions[] = ["context", "kept"];
+
 export const SCORER_NORMS = ["layer", "none"] as const;
 export const SCORER_ACTIVATIONS = ["gelu", "gelu-tanh", "silu"] as const;
 
@@ -87,6 +95,7 @@ export interface AdapterConfig extends ScorerForm {
   readonly routing: AdapterRouting;
   readonly foldPositions: FoldPositions;
   readonly foldCut: FoldCut;
+  readonly readPositions: ReadPositions;
   /** What updates are multiplied by: (1 − kept part) to this power; 0, the paper's, for 1 whatever is kept. */
   readonly strengthExponent: number;
   /** The hash is that of the model's configuration and weights, sha256 in lower-case hex. */
@@ -103,6 +112,7 @@ export const USUAL_CHOICES = {
   routing: "kept",
   foldPositions: "context",
   foldCut: "even",
+  readPositions: "context",
   scorerNorm: "layer",
   scorerActivation: "gelu",
 } as const satisfies Partial<AdapterConfig>;

@@ -81,8 +81,10 @@ function sum(counts: readonly number[]): number {
 }
 
 function positionFaults(cache: KvCache): string[] {
-  const { layers, numKvHeads, contextLength } = cache;
+  const { layers, numKvHeads, contextLength, nextPosition = contextLength } = cache;
   if (!isCount(contextLength) || contextLength > MAX_CONTEXT_LENGTH) return [`contextLength is ${contextLength}`];
+  if (!isCount(nextPosition) || nextPosition > contextLength)
+    return [`nextPosition is ${nextPosition}, not from 1 to ${contextLength}`];
   for (const layer of layers.keys()) {
     for (let head = 0; head < numKvHeads; head++) {
       let previous = -1;

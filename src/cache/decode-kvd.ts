@@ -73,7 +73,17 @@ export async function readKvdCache(file: ReadableFile, { tensors, description }:
 
 function assemble(
   arrays: ReadonlyMap<string, Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>,
-  { path, numLayers, numKvHeads, headDim, layerRows, contextLength, provenance, obtained }: KvdDescription,
+  {
+    path,
+    numLayers,
+    numKvHeads,
+    headDim,
+    layerRows,
+    contextLength,
+    nextPosition,
+    provenance,
+    obtained,
+  }: KvdDescription,
 ): KvCache {
   const floats = (name: string): Float32Array<ArrayBuffer> => arrays.get(name) as Float32Array<ArrayBuffer>;
   const ints = (name: string): Int32Array<ArrayBuffer> => arrays.get(name) as Int32Array<ArrayBuffer>;
@@ -97,6 +107,7 @@ function assemble(
     ...(arrays.has("scores") ? { scores: floats("scores") } : {}),
     ...(arrays.has("token_ids") ? { tokenIds: ints("token_ids") } : {}),
     contextLength,
+    ...(nextPosition === undefined ? {} : { nextPosition }),
     provenance,
   };
   checkLoaded(cache, path, obtained);

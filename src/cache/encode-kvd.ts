@@ -34,11 +34,12 @@ export async function encodeKvd(
 ): Promise<Uint8Array[]> {
   checkKvCache(cache, path);
   const tensors = inFileOrder(await encodeTensors(cache, dtype, path));
-  const { provenance, contextLength } = cache;
+  const { provenance, contextLength, nextPosition } = cache;
   const metadata = encodeKvdMetadata({
     version: isRaggedCache(cache) ? KVD_RAGGED_VERSION : KVD_VERSION,
     provenance,
     contextLength,
+    ...(nextPosition === undefined ? {} : { nextPosition }),
     obtained: obtainedKeep(cache),
     sha256: EMPTY_CHECKSUM,
   });

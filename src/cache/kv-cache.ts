@@ -45,8 +45,10 @@ export interface KvCache {
   readonly scores?: Float32Array<ArrayBuffer>;
   /** [contextLength], every token of the context, kept or not. */
   readonly tokenIds?: Int32Array<ArrayBuffer>;
-  /** Tokens of the context: the position at which reading continues. */
+  /** Tokens of the context. */
   readonly contextLength: number;
+  /** Position at which reading continues; after the context's last token when left out (`nextPositionOf`). */
+  readonly nextPosition?: number;
   readonly provenance: CacheProvenance;
 }
 
@@ -60,6 +62,14 @@ export function slotsOf(cache: Shaped): number {
 /** Rows of the head that holds most. */
 export function mostRowsOf(cache: Shaped): number {
   return Math.max(...allRowCounts(cache.layers, cache));
+}
+
+/** Position of the first token that is read after the context. */
+export function nextPositionOf({
+  nextPosition,
+  contextLength,
+}: Pick<KvCache, "nextPosition" | "contextLength">): number {
+  return nextPosition ?? contextLength;
 }
 
 /** Whether heads hold different numbers of rows. */

@@ -15,6 +15,8 @@ export interface KvdFacts {
   readonly version: number;
   readonly provenance: CacheProvenance;
   readonly contextLength: number;
+  /** As in `KvCache`. */
+  readonly nextPosition?: number;
   /** Fraction of the span that the file holds. */
   readonly obtained: number;
   /** Over the whole file, with these 64 characters (at their last occurrence in the header) read as zeros. */
@@ -56,6 +58,7 @@ const schema = z.strictObject({
   precision: z.enum(ROUNDED_PRECISIONS).optional(),
   span: pair,
   context_length: wholeNumber,
+  next_position: wholeNumber.optional(),
   keep_asked: asked,
   keep_obtained: fraction,
   created_by: z.string(),
@@ -64,7 +67,7 @@ const schema = z.strictObject({
 
 /** Metadata as the file stores it. */
 export function encodeKvdMetadata(facts: KvdFacts): Map<string, string> {
-  const { version, provenance, contextLength, obtained, sha256: sum } = facts;
+  const { version, provenance, contextLength, nextPosition, obtained, sha256: sum } = facts;
   const { span, asked: keep } = provenance;
   return new Map([
     ["format", KVD_FORMAT],
@@ -77,6 +80,7 @@ export function encodeKvdMetadata(facts: KvdFacts): Map<string, string> {
     ...(provenance.precision === undefined ? [] : ([["precision", provenance.precision]] as const)),
     ["span", `${span.start}:${span.end}`],
     ["context_length", contextLength.toString()],
+    ...(nextPosition === undefined ? [] : ([["next_position", nextPosition.toString()]] as const)),
     ["keep_asked", `${keep.kind}:${keep.value}`],
     ["keep_obtained", obtained.toString()],
     ["created_by", provenance.createdBy],
@@ -118,6 +122,7 @@ export function parseKvdMetadata(metadata: ReadonlyMap<string, string>, where: s
       createdBy: facts.created_by,
     },
     contextLength: facts.context_length,
+    ...(facts.next_position === undefined ? {} : { nextPosition: facts.next_position }),
     obtained: facts.keep_obtained,
     sha256: facts.sha256,
   };

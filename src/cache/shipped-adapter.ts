@@ -26,8 +26,8 @@ export async function findShippedAdapter(
 ): Promise<string | undefined> {
   for (const name of await foldersIn(folder)) {
     const path = join(folder, name);
-    const { model, ragged } = await purposeOf(path);
-    if (model === modelHash && !(exportable && ragged)) return path;
+    const purpose = await purposeOf(path);
+    if (purpose.model === modelHash && (purpose.exportable || !exportable)) return path;
   }
   return undefined;
 }
@@ -45,18 +45,19 @@ async function foldersIn(folder: string): Promise<string[]> {
 interface Purpose {
   /** Hash of the model that it was made for. */
   readonly model?: unknown;
-  /** Heads keep different numbers of rows. */
-  readonly ragged: boolean;
+  /** Other programs can hold its caches. */
+  readonly exportable: boolean;
 }
 
 /** What an adapter says that it is for. Faults are told when it is loaded, not when it is looked for. */
 async function purposeOf(folder: string): Promise<Purpose> {
   try {
     const json = await readJson(join(folder, "kv-distill.json"));
-    if (!isJsonObject(json) || !isJsonObject(json.base_model)) return { ragged: false };
-    return { model: json.base_model.hash, ragged: json.selection === "across-heads" };
+    if (!isJsonObject(json) || !isJsonObject(json.base_model)) return { exportable: true };
+    const { selection, read_positions: readPositions } = json;
+    return { model: json.base_model.hash, exportable: selection !== "across-heads" && readPositions !== "kept" };
   } catch (error) {
-    if (isKvDistillError(error)) return { ragged: false };
+    if (isKvDistillError(error)) return { exportable: true };
     throw error;
   }
 }

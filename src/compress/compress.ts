@@ -10,6 +10,7 @@ import { joinRows, type PlacedRows, placeRows } from "./join-rows.ts";
 import type { LoadedAdapter } from "./loaded-adapter.ts";
 import type { CompressedRows, CompressionMethod } from "./method.ts";
 import { SAVED_METHOD_NAMES } from "./methods/index.ts";
+import { nextPosition } from "./next-position.ts";
 import { planCompression, type Span } from "./plan.ts";
 import { readAfter } from "./read-after.ts";
 
@@ -89,8 +90,11 @@ export async function compressIds(
     }
     tell(end);
   }
+  const kept = pieces.reduce((rows, { count }) => rows + count, 0);
+  const position = nextPosition(method, span.end, kept);
   if (span.end < ids.length) {
-    parts.push(await readAfter(model, parts, ids.slice(span.end), span.end, signal));
+    const after = await readAfter(model, parts, ids.slice(span.end), position, signal);
+    parts.push(placeRows(after, span.end));
     onProgress?.({ tokens: ids.length, total: ids.length, fold: pieces.length, folds: pieces.length });
   }
   const joined = joinRows(parts, config);
@@ -101,6 +105,7 @@ export async function compressIds(
     headDim: config.headDim,
     tokenIds: Int32Array.from(ids),
     contextLength: ids.length,
+    ...(position === span.end ? {} : { nextPosition: position + ids.length - span.end }),
     provenance: {
       modelName: files.name,
       modelHash: files.hash,

@@ -1,3 +1,4 @@
+import type { ReadPositions } from "../cache/adapter.ts";
 import type { HostLayer } from "../models/host-layer.ts";
 import type { CompressionContext } from "./context.ts";
 
@@ -31,5 +32,7 @@ export interface CompressionMethod {
   readonly questionAware?: true;
   /** Layers or heads keep different numbers of rows: the budget is their mean. */
   readonly ragged?: true;
+  /** Where reading goes on after its rows; after the context's last token when left out (`nextPosition`). */
+  readonly readPositions?: ReadPositions;
   compress(request: CompressionRequest): Promise<CompressedRows>;
 }

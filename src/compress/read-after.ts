@@ -1,12 +1,13 @@
 import { LayerCache } from "../models/layer-cache.ts";
 import type { LanguageModel } from "../models/language-model.ts";
+import type { CompressedRows } from "./method.ts";
 import { joinRows, type PlacedRows } from "./join-rows.ts";
 
 /**
  * Reads what follows the compressed part of a context, as any reader of the finished cache would: the frozen model on the
  * rows so far.
  * @param position of the first of `ids`
- * @returns their rows, all of them, at positions of the whole context; with scores of 0 where the rows before have scores
+ * @returns their rows, all of them; positions counted from the first of `ids`, scores 0
  * @throws KvDistillError as `LanguageModel.forward`
  */
 export async function readAfter(
@@ -15,14 +16,14 @@ export async function readAfter(
   ids: readonly number[],
   position: number,
   signal?: AbortSignal,
-): Promise<PlacedRows> {
+): Promise<CompressedRows> {
   const { layers } = joinRows(before, model.config);
   const cache = await LayerCache.from(model.runtime, model.config, layers, position);
   try {
     await model.forward({ ids, cache, ...(signal === undefined ? {} : { signal }) });
     return {
       layers: await cache.downloadNewest(ids.length),
-      positions: [Int32Array.from(ids, (_, i) => position + i)],
+      positions: [Int32Array.from(ids, (_, i) => i)],
       scores: [new Float32Array(ids.length)],
     };
   } finally {

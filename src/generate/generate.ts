@@ -1,4 +1,4 @@
-import type { KvCache } from "../cache/kv-cache.ts";
+import { type KvCache, nextPositionOf } from "../cache/kv-cache.ts";
 import { contextLimit } from "../models/config.ts";
 import { chatPromptIds } from "../models/chat-prompt.ts";
 import { LayerCache } from "../models/layer-cache.ts";
@@ -110,7 +110,7 @@ export function readingCache(model: LanguageModel, cache: KvCache): Promise<Laye
       got: `${modelName} (sha256 ${modelHash})`,
     });
   }
-  return LayerCache.from(model.runtime, model.config, cache.layers, cache.contextLength);
+  return LayerCache.from(model.runtime, model.config, cache.layers, nextPositionOf(cache));
 }
 
 /**

@@ -25,6 +25,7 @@ const TAKEN_OVER = [
   "sinkGate",
   "foldPositions",
   "foldCut",
+  "readPositions",
   "strengthExponent",
 ] as const satisfies readonly SharedSetting[];
 

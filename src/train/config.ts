@@ -3,6 +3,7 @@ import {
   ADAPTER_ROUTINGS,
   ADAPTER_SELECTIONS,
   FOLD_CUTS,
+  READ_POSITIONS,
   FOLD_POSITIONS,
   SCORER_ACTIVATIONS,
   SCORER_NORMS,
@@ -163,6 +164,12 @@ const TrainConfigSchema = z.strictObject({
     .enum(FOLD_CUTS)
     .default("even")
     .describe("where folds end: all equally long, or each full and the last with what is left (paper: full)"),
+  readPositions: z
+    .enum(READ_POSITIONS)
+    .default("context")
+    .describe(
+      "where reading goes on: after the context's last token, or after as many positions as are kept (paper: open)",
+    ),
   maxQuestion: count.default(256).describe("most tokens of a question; longer ones are left out"),
   maxAnswer: count.default(128).describe("most tokens of an answer; longer ones are left out"),
   sync: z

@@ -209,6 +209,7 @@ function adapterConfig({ name, hash, config: model }: ModelFiles, config: TrainC
     routing: config.routing,
     foldPositions: config.foldPositions,
     foldCut: config.foldCut,
+    readPositions: config.readPositions,
     strengthExponent: config.strengthExponent,
     scorerNorm: config.scorerNorm,
     scorerActivation: config.scorerActivation,

@@ -24,6 +24,7 @@ const UNUSUAL = {
   routing: "all",
   foldPositions: "fold",
   foldCut: "full",
+  readPositions: "kept",
   scorerNorm: "none",
   scorerActivation: "silu",
   scorerWidth: 5,

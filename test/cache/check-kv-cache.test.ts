@@ -33,6 +33,8 @@ const broken: [name: string, changes: Partial<KvCache>, message: RegExp][] = [
   ["too few ids", { tokenIds: new Int32Array(3) }, /token_ids has 3 elements, not 12/],
   ["a negative id", { tokenIds: new Int32Array(12).fill(-1) }, /negative id/],
   ["no context", { contextLength: 0 }, /contextLength is 0/],
+  ["reading from the start", { nextPosition: 0 }, /nextPosition is 0, not from 1 to 12/],
+  ["reading beyond the context", { nextPosition: 13 }, /nextPosition is 13/],
   ["a context beyond 32 bits", { contextLength: 2 ** 31 }, /contextLength is 2147483648/],
 ];
 test.each(broken)("%s is refused", (_, changes, message) => {

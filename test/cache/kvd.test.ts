@@ -225,6 +225,8 @@ describe("files that are not caches", () => {
     ["an unknown field", { extra: "1" }, "bad-file", /extra/],
     ["a length that is no number", { context_length: "twelve" }, "bad-file", /context_length: not a whole number/],
     ["a huge context", { context_length: "9999999999999999" }, "bad-file", /token_ids is I32/],
+    ["a next position that is no number", { next_position: "-1" }, "bad-file", /next_position: not a whole number/],
+    ["a next position outside", { next_position: "13" }, "bad-file", /nextPosition is 13/],
     ["a hash that is none", { model_hash: "x" }, "bad-file", /model_hash/],
     ["a span that is none", { span: "2-10" }, "bad-file", /span/],
     ["a span outside", { span: "2:13" }, "bad-file", /span 2:13/],

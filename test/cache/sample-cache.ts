@@ -117,8 +117,9 @@ const anyUniform: fc.Arbitrary<KvCache> = fc
           scores: fc.option(floats(moved.length), { nil: undefined }),
           withIds: fc.boolean(),
           start: fc.integer({ min: 0, max: contextLength - 1 }),
+          nextPosition: fc.option(fc.integer({ min: 1, max: contextLength }), { nil: undefined }),
         })
-        .map(({ layers, scores, withIds, start }) => ({
+        .map(({ layers, scores, withIds, start, nextPosition }) => ({
           layers,
           numKvHeads,
           headDim,
@@ -126,6 +127,7 @@ const anyUniform: fc.Arbitrary<KvCache> = fc
           ...(scores === undefined ? {} : { scores }),
           ...(withIds ? { tokenIds: Int32Array.from({ length: contextLength }, (_, i) => i) } : {}),
           contextLength,
+          ...(nextPosition === undefined ? {} : { nextPosition }),
           provenance: { ...provenance, modelName, asked, span: { start, end: contextLength } },
         }));
     }),

@@ -189,6 +189,19 @@ describe("a tiny Llama", () => {
       await expect(compress(model(), TEXT, options)).rejects.toThrow(hint);
     });
 
+    test("an adapter whose reading goes on at the number of kept rows is no adapter for it", async () => {
+      const folder = join(work(), "reading");
+      await mkdir(folder);
+      const kept = tinyAdapter(model(), { readPositions: "kept" });
+      await saveAdapter(join(folder, "a-kept"), kept);
+      await saveAdapter(join(folder, "b-context"), tinyAdapter(model()));
+      const { hash } = model().files;
+      expect(await findShippedAdapter(hash, {}, folder)).toBe(join(folder, "a-kept"));
+      expect(await findShippedAdapter(hash, { exportable: true }, folder)).toBe(join(folder, "b-context"));
+      const made = compress(model(), TEXT, { keep: 0.5, exportable: true, adapter: kept });
+      await expect(made).rejects.toThrow(/number of kept rows/);
+    });
+
     test("without an adapter for it the error says what is missing", async () => {
       const made = compress(model(), TEXT, { keep: 0.5, exportable: true });
       await expect(made).rejects.toThrow(/heads keep equally many rows/);

@@ -133,6 +133,40 @@ describe("a tiny Llama", () => {
     },
   );
 
+  test.each([undefined, { start: 5, end: 31 }])(
+    "reading that goes on at the number of kept rows, span %j",
+    async (span) => {
+      const reading = async (readPositions: "context" | "kept", ids: readonly number[]): Promise<KvCache> => {
+        const adapter = await attachAdapter(model(), tinyAdapter(model(), { readPositions }));
+        try {
+          return await run(model(), "kv-distill", { adapter, ...(span === undefined ? {} : { span }) }, [...ids]);
+        } finally {
+          adapter.release();
+        }
+      };
+      const cache = await reading("kept", context);
+      const { start, end } = span ?? { start: 0, end: context.length };
+      const kept = start + Math.round((end - start) / 2);
+      expect(cache.nextPosition).toBe(slotsOf(cache));
+      expect(slotsOf(cache)).toBe(kept + context.length - end);
+      // The compressed part is the same; what follows it, and what is asked, is read from `kept` on.
+      const { layers } = await reading("context", context.slice(0, end));
+      const rows = await LayerCache.from(model().runtime, model().config, layers, kept);
+      const ids = [...context.slice(end), ...question];
+      const logitRows = question.map((_, i) => context.length - end + i);
+      const wanted = (await model().forward({ ids, cache: rows, logitRows })).data;
+      rows.release();
+      expect(distance(await logitsOn(model(), cache, question), wanted)).toBeLessThan(1e-5);
+      const usual = await reading("context", context);
+      expect(usual.nextPosition).toBeUndefined();
+      expect(usual.positions).toEqual(cache.positions);
+      expect(distance(await logitsOn(model(), usual, question), wanted)).toBeGreaterThan(1e-3);
+      const file = join(work(), "kept.kvd");
+      await saveKvd(file, cache, { dtype: "F32" });
+      expect(await loadKvd(file)).toEqual(cache);
+    },
+  );
+
   test("kept positions are sorted, unique, hold the sinks and are as many as asked", async () => {
     const methods = fc.constantFrom(...PLAIN);
     const facts = fc.record({

@@ -1,9 +1,14 @@
 import { describe, expect, test } from "vitest";
+import { CompressionContext } from "../../src/compress/context.ts";
+import { keptCount } from "../../src/compress/kept-count.ts";
 import type { CompressionMethod } from "../../src/compress/method.ts";
 import { methodNamed } from "../../src/compress/methods/index.ts";
+import { divergence, teacherOf } from "../../src/evaluate/metrics/divergence.ts";
 import { partsOf } from "../../src/evaluate/run/batches.ts";
 import { conditionsOf } from "../../src/evaluate/run/conditions.ts";
 import { evaluatePassage } from "../../src/evaluate/run/evaluate-passage.ts";
+import { readQuestions } from "../../src/evaluate/run/read-questions.ts";
+import { passagePromptOf } from "../../src/models/passage-prompt-of.ts";
 import { shortAnswer, squadTask } from "../../src/evaluate/tasks/squad.ts";
 import type { SampleRow } from "../../src/evaluate/run/sample-row.ts";
 import { KvDistillError } from "../../src/util/errors.ts";
@@ -69,11 +74,15 @@ describe("a method that fails", () => {
   });
 });
 
-async function measured(names: readonly string[], keeps: readonly number[]): Promise<SampleRow[]> {
+async function measured(
+  names: readonly string[],
+  keeps: readonly number[],
+  changes: Partial<CompressionMethod> = {},
+): Promise<SampleRow[]> {
   const setup = {
     model: model(),
     task: squadTask("none"),
-    methods: new Map(names.map((name) => [name, methodNamed(name, undefined)])),
+    methods: new Map(names.map((name) => [name, { ...methodNamed(name, undefined), ...changes }])),
     conditions: conditionsOf(names, keeps),
     sinks: 4,
     foldCut: "even" as const,
@@ -96,6 +105,46 @@ test("heads with different numbers of rows are counted as they are held", async 
     expect(held).toBe(Math.round((keep ?? NaN) * contextTokens));
     expect(forwardKl).not.toBeNull();
   }
+});
+
+test("a method's caches are read where it says that reading goes on", async () => {
+  const [byContext, byKept] = await Promise.all(
+    [{}, { readPositions: "kept" as const }].map((changes) => measured(["full", "streaming"], [0.5], changes)),
+  );
+  const prompt = passagePromptOf(model().files, "short-answer");
+  const ids = prompt.contextIds(passage.context);
+  const count = keptCount(ids.length, 0.5, 4);
+  const context = new CompressionContext(model(), ids);
+  const { layers } = await methodNamed("streaming", undefined).compress({ context, count, sinks: 4, seed: 0 });
+  const whole = (await context.full()).layers;
+  const found: number[] = [];
+  for (const [rows, position] of [
+    [byContext, ids.length],
+    [byKept, count],
+  ] as const) {
+    for (const { sample, forwardKl } of rows?.filter(({ method }) => method === "streaming") ?? []) {
+      const { question: text, answers } = questions[sample] ?? { question: "", answers: [] };
+      const question = { questionIds: prompt.questionIds(text), answerIds: prompt.answerIds(answers[0] ?? "") };
+      const [teacher, student] = await readQuestions(model(), [
+        { start: { layers: whole, position: ids.length }, question, maxNewTokens: 0 },
+        { start: { layers, position }, question, maxNewTokens: 0 },
+      ]);
+      const wanted = divergence(
+        teacherOf(teacher?.goldLogits ?? []),
+        student?.goldLogits ?? [],
+        question.answerIds,
+      ).forwardKl;
+      expect((forwardKl ?? NaN) / wanted).toBeCloseTo(1, 4);
+      found.push(wanted);
+    }
+  }
+  expect(found).toHaveLength(2 * questions.length);
+  questions.forEach((_, i) => {
+    expect(Math.abs((found[i] ?? NaN) - (found[i + questions.length] ?? NaN))).toBeGreaterThan(1e-5);
+  });
+  // All are kept: there is one place to go on.
+  const [kept] = await Promise.all([measured(["full", "streaming"], [1], { readPositions: "kept" })]);
+  for (const { forwardKl } of kept) expect(forwardKl ?? 0).toBeLessThan(1e-6);
 });
 
 test("methods that were asked to keep all answer as the full cache does", async () => {

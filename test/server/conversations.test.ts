@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { compressIds } from "../../src/compress/compress.ts";
 import { methodNamed } from "../../src/compress/methods/index.ts";
 import { headsOf } from "../../src/models/host-layer.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
@@ -56,6 +57,18 @@ describe("a live cache", () => {
       expect([live.tokens, live.rows.length, live.rows.position]).toEqual([90, 90, 90]);
     }
     live.release();
+  });
+
+  test("positions count tokens: what goes on at the number of kept rows is refused, and changes nothing", async () => {
+    const live = await reading(model(), text);
+    const refused = compress(live, 30, 60, 0.5, { ...method, readPositions: "kept" });
+    await expect(refused).rejects.toThrow(code("unsupported"));
+    expect([live.tokens, live.rows.length, live.compressedTokens]).toEqual([90, 90, 0]);
+    live.release();
+    const keep = { kind: "fraction", value: 0.5 } as const;
+    const cache = await compressIds(model(), text, { method: { ...method, readPositions: "kept" }, keep });
+    expect(cache.nextPosition).toBe(45);
+    await expect(LiveCache.from(model(), cache)).rejects.toThrow(code("unsupported"));
   });
 
   test("takes out of the cache what the method does not keep, and nothing else", async () => {

@@ -92,7 +92,7 @@ test("the teacher sees what a plain reading of the questions attends to", async 
   const { attention } = await runTeacher(
     engine,
     batch,
-    await prepareInputs(engine, batch, new FoldLayout(batch, engine.settings)),
+    await prepareInputs(engine, batch, new FoldLayout(batch, engine.settings), []),
   );
   const { numKvHeads } = files.config;
   const model = new LanguageModel(files, runtime);

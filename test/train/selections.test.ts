@@ -72,6 +72,8 @@ describe.each(["llama", "gpt2"])("training %s with", (name) => {
     { selection, gate: "sigmoid", scorerNorm: "none" },
     { selection, gate: "sigmoid", scorerActivation: "silu", scorerWidth: 5 },
     { selection, useRslora: false },
+    { selection, readPositions: "kept" },
+    { selection, foldTokens: 12, readPositions: "kept" },
   ]);
   test.each(cases.map((choices) => [JSON.stringify(choices), choices] as const))(
     "%s: the loss is what compressing and asking measures, and falls along its gradient",
@@ -109,10 +111,11 @@ describe.each(["llama", "gpt2"])("training %s with", (name) => {
         const counts = positions.map(({ length }) => length);
         if (selection === "across-heads") expect(new Set(counts).size).toBeGreaterThan(1);
         expect(counts.reduce((a, b) => a + b, 0)).toBe(count * counts.length);
-        const asked = (rows: typeof layers) =>
-          own.map((question) => ({ start: { layers: rows, position: contextIds.length }, question, maxNewTokens: 0 }));
-        const teachers = await readQuestions(model(), asked((await context.full()).layers));
-        for (const [at, { goldLogits }] of (await readQuestions(model(), asked(layers))).entries()) {
+        const asked = (rows: typeof layers, position: number) =>
+          own.map((question) => ({ start: { layers: rows, position }, question, maxNewTokens: 0 }));
+        const teachers = await readQuestions(model(), asked((await context.full()).layers, contextIds.length));
+        const position = choices.readPositions === "kept" ? count : contextIds.length;
+        for (const [at, { goldLogits }] of (await readQuestions(model(), asked(layers, position))).entries()) {
           const teacher = teacherOf(teachers[at]?.goldLogits ?? []);
           sum += divergence(teacher, goldLogits, own[at]?.answerIds ?? []).forwardKl;
           turns++;

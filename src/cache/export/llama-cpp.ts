@@ -2,7 +2,7 @@ import { encodeFloats } from "../../formats/safetensors/float-tensor.ts";
 import { writeFileAtomic } from "../../util/atomic-file.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { type CacheLayer, type KvCache, positionsOf, slotsOf } from "../kv-cache.ts";
-import { checkUniform } from "./check-uniform.ts";
+import { checkReadableElsewhere } from "./check-readable-elsewhere.ts";
 
 /** How the reading program keeps its cache; it refuses a file that is laid out otherwise. */
 export interface LlamaCppLayout {
@@ -30,7 +30,7 @@ export async function saveLlamaCppState(path: string, cache: KvCache, layout: Ll
       hint: "compress the text again, storing its token ids",
     });
   }
-  checkUniform(cache, path);
+  checkReadableElsewhere(cache, path);
   const chunks = [
     uint32s([MAGIC, VERSION, cache.tokenIds.length, ...cache.tokenIds]),
     cellHeader(cache),

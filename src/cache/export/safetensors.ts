@@ -4,7 +4,7 @@ import { floatTensor } from "../../formats/safetensors/float-tensor.ts";
 import { writeSafetensors } from "../../formats/safetensors/write.ts";
 import { writeFileAtomic } from "../../util/atomic-file.ts";
 import { type KvCache, slotsOf } from "../kv-cache.ts";
-import { checkUniform } from "./check-uniform.ts";
+import { checkReadableElsewhere } from "./check-readable-elsewhere.ts";
 
 /** Programs that read the exported safetensors file, and the loader in `interop/` that shows how. */
 export const LOADERS = {
@@ -31,7 +31,7 @@ export async function saveLoader(runtime: LoaderRuntime, path: string): Promise<
  * @throws KvDistillError `unsupported` for heads with different numbers of rows, `disk`, `not-found`
  */
 export async function saveForLoaders(path: string, cache: KvCache): Promise<void> {
-  checkUniform(cache, path);
+  checkReadableElsewhere(cache, path);
   const { layers, numKvHeads, headDim, contextLength, provenance } = cache;
   const rows = slotsOf(cache);
   const shape = [1, numKvHeads, rows, headDim];

@@ -1,4 +1,4 @@
-import { checkUniform } from "../../cache/export/check-uniform.ts";
+import { checkReadableElsewhere } from "../../cache/export/check-readable-elsewhere.ts";
 import { saveLlamaCppState } from "../../cache/export/llama-cpp.ts";
 import { type LoaderRuntime, LOADERS, saveForLoaders, saveLoader } from "../../cache/export/safetensors.ts";
 import { slotsOf } from "../../cache/kv-cache.ts";
@@ -42,7 +42,7 @@ export const exportCache = defineCommand({
     const files = await openModelFiles(model, context);
     const cache = await loadKvd(from, { expectModel: files });
     // Before anything is written, and by the name of the file that is at fault.
-    checkUniform(cache, from);
+    checkReadableElsewhere(cache, from);
     const paths = exportPaths(from, to, output);
     if (to === "llama.cpp") {
       await saveLlamaCppState(paths.cache, cache, { flashAttention, interleavedKeys: keysInterleaved(files.config) });

@@ -1,4 +1,4 @@
-import { type AskedKeep, keyValueBytes, type KvCache } from "../../cache/kv-cache.ts";
+import { type AskedKeep, keyValueBytes, type KvCache, nextPositionOf } from "../../cache/kv-cache.ts";
 import type { KeptTokens } from "../../compress/kept-tokens.ts";
 import type { KvdDescription } from "../../cache/load-kvd.ts";
 import { allRowCounts } from "../../models/host-layer.ts";
@@ -27,6 +27,7 @@ export function cacheFacts(description: KvdDescription, cache: KvCache) {
     precision: provenance.precision ?? "fp32",
     keep: { asked: provenance.asked, obtained },
     contextLength,
+    nextPosition: nextPositionOf(description),
     span: provenance.span,
     layers: description.numLayers,
     kvHeads: description.numKvHeads,
@@ -84,6 +85,7 @@ export function cacheRows(facts: CacheFacts): [name: string, value: string][] {
     ["method", facts.method],
     ["computed in", facts.precision],
     ["context", `${formatCount(contextLength)} tokens${facts.hasTokenIds ? ", ids stored" : ""}`],
+    ["reading goes on", `at position ${formatCount(facts.nextPosition)}`],
     ["compressed span", whole ? "all of it" : `tokens ${span.start} to ${span.end - 1} (${formatCount(spanTokens)})`],
     ["keep asked", askedText(keep.asked)],
     [

@@ -19,6 +19,7 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
   return {
     name: "kv-distill",
     ...(config.selection === "across-heads" ? { ragged: true } : {}),
+    readPositions: config.readPositions,
     compress: async ({ context: given, count, most, sinks }) => {
       const context = config.foldPositions === "fold" ? given.fromZero() : given;
       const { model, ids, signal } = context;

@@ -3,6 +3,7 @@ import { foldingOf } from "../../compress/fold.ts";
 import { joinParts, placeRows } from "../../compress/join-rows.ts";
 import { keptCount } from "../../compress/kept-count.ts";
 import type { CompressedRows } from "../../compress/method.ts";
+import { nextPosition } from "../../compress/next-position.ts";
 import { planCompression } from "../../compress/plan.ts";
 import type { SequenceStart } from "../../generate/sequences.ts";
 import { KvDistillError } from "../../util/errors.ts";
@@ -85,7 +86,9 @@ export class PassageCaches {
     const begun = performance.now();
     try {
       const { layers } = await this.compressed(condition, question);
-      const start = { layers, position: this.contextIds.length };
+      const method = this.setup.methods.get(condition.method);
+      const position = nextPosition(method, this.contextIds.length, this.rowsOf(condition));
+      const start = { layers, position };
       return { start, seconds: (performance.now() - begun) / 1000 };
     } catch (error) {
       return { failure: sampleFailure(error), seconds: 0 };

@@ -1,6 +1,7 @@
-import type { AskedKeep } from "../../cache/kv-cache.ts";
+import { type AskedKeep, nextPositionOf } from "../../cache/kv-cache.ts";
 import { loadKvd } from "../../cache/load-kvd.ts";
 import { compressIds } from "../../compress/compress.ts";
+import { nextPosition } from "../../compress/next-position.ts";
 import { type ContextTokens, isMarked } from "../../models/marked-span.ts";
 import type { TextPart } from "../../models/tokenizer.ts";
 import { isKvDistillError } from "../../util/errors.ts";
@@ -82,7 +83,7 @@ function afterContext({ store, model }: Service, tenant: Tenant, id: string, ids
   }
   return {
     ids,
-    before: { rows: slots, position: contextLength },
+    before: { rows: slots, position: nextPositionOf(description) },
     usage: {
       tokens: contextLength + ids.length,
       cached: contextLength,
@@ -131,7 +132,7 @@ function compressed(service: Service, { ids, span }: ContextTokens, keep: AskedK
   }
   return {
     ids: ids.slice(span.end),
-    before: { rows, position: span.end },
+    before: { rows, position: nextPosition(chosen.method, span.end, rows) },
     usage: {
       tokens: ids.length,
       cached: 0,

@@ -1,4 +1,4 @@
-import type { AskedKeep, KvCache } from "../../cache/kv-cache.ts";
+import { type AskedKeep, type KvCache, nextPositionOf } from "../../cache/kv-cache.ts";
 import { rowsFor } from "../../compress/budget.ts";
 import { CompressionContext } from "../../compress/context.ts";
 import type { CompressedRows, CompressionMethod } from "../../compress/method.ts";
@@ -64,7 +64,7 @@ export class LiveCache {
 
   /**
    * Goes on from a stored context.
-   * @throws KvDistillError `model-mismatch`; `unsupported` when the cache does not hold its tokens
+   * @throws KvDistillError `model-mismatch`; `unsupported` when the cache does not hold its tokens, or goes on elsewhere than after them
    */
   static async from(model: LanguageModel, cache: KvCache): Promise<LiveCache> {
     const { tokenIds, contextLength } = cache;
@@ -73,6 +73,7 @@ export class LiveCache {
         hint: "compress the text again",
       });
     }
+    checkCountsTokens(nextPositionOf(cache) === contextLength, "the cache");
     const rows = allRowCounts(cache.layers, cache);
     const whole = { start: 0, end: contextLength, rows, compressed: true };
     return new LiveCache(model, await readingCache(model, cache), Array.from(tokenIds), [whole]);
@@ -151,12 +152,13 @@ export class LiveCache {
    * Compresses a stretch in place. It is encoded after the text in front of it, all of that where the model reads so much, otherwise
    * the nearest part; then the kept rows take its place. Compressed stretches inside it are compressed anew, from their tokens.
    * @returns rows that stand for it now, mean over layers and heads
-   * @throws KvDistillError `bad-argument` for a stretch that cuts a compressed one, or the budget; `context-too-long`; `cancelled`.
+   * @throws KvDistillError `bad-argument` for a stretch that cuts a compressed one, or the budget; `context-too-long`; `unsupported` for a method that goes on at the number of kept rows; `cancelled`.
    * Everything is as before then.
    */
   async compress({ span, keep, method, sinks, seed, signal, onRead }: CompressSpan): Promise<number> {
     const { config, files, runtime } = this.model;
     this.checkSpan(span);
+    checkCountsTokens(method.readPositions !== "kept", method.name);
     const length = span.end - span.start;
     const limit = contextLimit(config);
     if (length > limit) {
@@ -250,6 +252,19 @@ function joined(segments: readonly Segment[]): Segment[] {
     if (last === undefined || last.compressed || own.compressed) return [...done, own];
     return [...done.slice(0, -1), { ...last, end: own.end, rows: [mean(last.rows) + mean(own.rows)] }];
   }, []);
+}
+
+/** Positions of a live text count its tokens: what follows a stretch has been read already when the stretch is compressed. */
+function checkCountsTokens(fits: boolean, where: string): void {
+  if (fits) return;
+  throw new KvDistillError(
+    "unsupported",
+    "a conversation goes on after its last token, not at the number of kept rows",
+    {
+      where,
+      hint: "use an adapter that was trained so, as all that come with the package are",
+    },
+  );
 }
 
 /** What was in front is kept whole, and the budget obeyed: the rows can be told apart. */

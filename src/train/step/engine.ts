@@ -8,7 +8,16 @@ import type { TrainingWeights } from "./weights.ts";
 /** The method's choices that a step depends on. Those that an adapter keeps are explained there. */
 export interface StepSettings extends Pick<
   AdapterConfig,
-  "eta" | "sinks" | "gate" | "sinkGate" | "selection" | "routing" | "foldPositions" | "foldCut" | "strengthExponent"
+  | "eta"
+  | "sinks"
+  | "gate"
+  | "sinkGate"
+  | "selection"
+  | "routing"
+  | "foldPositions"
+  | "foldCut"
+  | "readPositions"
+  | "strengthExponent"
 > {
   /** Tokens of a context that are encoded in one piece; longer ones are folded (METHOD section 6). */
   readonly foldTokens: number;

@@ -40,7 +40,7 @@ export async function gradientStep(
 ): Promise<StepResult> {
   const { programs, settings } = engine;
   const layout = new FoldLayout(batch, settings);
-  const inputs = await prepareInputs(engine, batch, layout);
+  const inputs = await prepareInputs(engine, batch, layout, keep);
   const scoring = new Tape();
   const teacher = await runTeacher(engine, batch, inputs);
   const hidden = layout.isWhole ? teacher.hidden : await encodedHidden(engine, inputs);

@@ -1,3 +1,4 @@
+import { keptCount } from "../../compress/kept-count.ts";
 import type { ModelConfig } from "../../models/config.ts";
 import { readingReach } from "../../models/reading-bias.ts";
 import { rotaryTables } from "../../models/rotary.ts";
@@ -8,16 +9,22 @@ import { contextBias, type TrainingBatch } from "../batch.ts";
 import type { StepEngine, StepSettings } from "./engine.ts";
 import type { FoldLayout } from "./fold-layout.ts";
 
+/** Embedded tokens and rotary tables of the readers. */
+export interface ReaderInputs {
+  readonly x: Resident;
+  readonly feeds: Readonly<Record<string, Resident>>;
+}
+
 /** Feeds that every layer shares, uploaded once. */
 export interface StepInputs {
   readonly contextX: Resident;
-  readonly readerX: Resident;
   /** Rotary tables, causal bias and reach of the contexts. */
   readonly context: Readonly<Record<string, Resident>>;
   /** What is encoded with adapters, fold by fold: the contexts themselves where each is one fold. */
   readonly encoded: { readonly x: Resident; readonly feeds: Readonly<Record<string, Resident>> };
-  /** Rotary tables of the readers. */
-  readonly reader: Readonly<Record<string, Resident>>;
+  /** The readers after the full contexts, and after the kept rows: the same where reading goes on after the context. */
+  readonly teacherReader: ReaderInputs;
+  readonly studentReader: ReaderInputs;
   release(): void;
 }
 
@@ -25,6 +32,7 @@ export async function prepareInputs(
   { runtime, config, programs, weights, settings }: StepEngine,
   batch: TrainingBatch,
   layout: FoldLayout,
+  keep: readonly number[],
 ): Promise<StepInputs> {
   const embed = async (ids: readonly number[], positions: readonly number[]): Promise<Resident> => {
     const feeds = { ids: ints([ids.length], ids), positions: ints([ids.length], positions) };
@@ -40,7 +48,6 @@ export async function prepareInputs(
       ),
     );
   const contextX = await embed(batch.contextIds, batch.contextPositions);
-  const readerX = await embed(batch.readerIds, batch.readerPositions);
   const causal = (rows: number, width: number, positions: readonly number[]): Promise<Record<string, Resident>> =>
     upload({
       ...rotaryFeeds(config, rows, positions),
@@ -56,18 +63,36 @@ export async function prepareInputs(
     return { x: await embed(ids, positions), feeds: await causal(layout.folds.length, layout.width, positions) };
   };
   const encoded = layout.isWhole ? { x: contextX, feeds: context } : await foldedRows();
-  const reader = await upload(rotaryFeeds(config, batch.batch, batch.readerPositions));
+  const readersAt = async (positions: readonly number[]): Promise<ReaderInputs> => ({
+    x: await embed(batch.readerIds, positions),
+    feeds: await upload(rotaryFeeds(config, batch.batch, positions)),
+  });
+  const teacherReader = await readersAt(batch.readerPositions);
+  const studentReader =
+    settings.readPositions === "context" ? teacherReader : await readersAt(positionsAfterKept(batch, keep, settings));
   return {
     contextX,
-    readerX,
     context,
     encoded,
-    reader,
+    teacherReader,
+    studentReader,
     release: () => {
-      const own = [contextX, encoded.x, readerX, ...[context, encoded.feeds, reader].flatMap(Object.values<Resident>)];
+      const readers = [teacherReader, studentReader];
+      const feeds = [context, encoded.feeds, ...readers.map((reader) => reader.feeds)];
+      const own = [contextX, encoded.x, ...readers.map(({ x }) => x), ...feeds.flatMap(Object.values<Resident>)];
       for (const resident of new Set(own)) resident.release();
     },
   };
+}
+
+/** [B · R]: positions of the readers where each passage goes on at the number of its kept rows. */
+function positionsAfterKept(
+  { contextLengths, readerWidth, readerPositions }: TrainingBatch,
+  keep: readonly number[],
+  { sinks }: Pick<StepSettings, "sinks">,
+): number[] {
+  const left = contextLengths.map((length, b) => length - keptCount(length, keep[b] ?? 1, sinks));
+  return readerPositions.map((position, i) => position - (left[Math.floor(i / readerWidth)] ?? 0));
 }
 
 /** Tokens and positions of the folds, [E · F], padded as contexts are. */

@@ -57,7 +57,7 @@ export async function runStudent(
   }
   const [encoder, readers] = [new Tape(), new Tape()];
   const last = weights.layers.length - 1;
-  let [x, reader] = [inputs.encoded.x, inputs.readerX];
+  let [x, reader] = [inputs.encoded.x, inputs.studentReader.x];
   for (const [layer, layerWeights] of weights.layers.entries()) {
     const own = kept[layer] ?? kept[0];
     const program = layer === last ? programs.encodeAdaptedLast : programs.encodeAdapted;
@@ -73,7 +73,7 @@ export async function runStudent(
     };
     const read = await readers.forward(
       programs.read,
-      { ...inputs.reader, ...layerWeights, ...past, ...own?.hidden, x: reader },
+      { ...inputs.studentReader.feeds, ...layerWeights, ...past, ...own?.hidden, x: reader },
       ["x.out"],
     );
     if (layer < last) x = hold(residentOf(encoded, "x.out"));

@@ -40,18 +40,18 @@ export async function runTeacher(engine: StepEngine, batch: TrainingBatch, input
   const bias = await runtime.upload(readerBias(batch, batch.contextLengths, batch.contextWidth));
   const probing = await runtime.upload(tensor("float32", [batch.batch, batch.readerWidth], probesOf(batch, settings)));
   const attention: Float32Array[] = [];
-  let [x, reader] = [inputs.contextX, inputs.readerX];
+  let [x, reader] = [inputs.contextX, inputs.teacherReader.x];
   let hidden = x;
   for (const [layer, layerWeights] of weights.layers.entries()) {
     const context = (
       await encodeFrozen.runKeeping(pickFeeds(encodeFrozen, layerWeights, inputs.context, { x }), encodeFrozen.outputs)
     ).residents;
     const past = { "past.keys": residentOf(context, "keys"), "past.values": residentOf(context, "values") };
-    const feeds = pickFeeds(readTeacher, layerWeights, inputs.reader, past, { bias, probing, x: reader });
+    const feeds = pickFeeds(readTeacher, layerWeights, inputs.teacherReader.feeds, past, { bias, probing, x: reader });
     const next = await readTeacher.runKeeping(feeds, ["x.out"]);
     if (next.outputs.attention !== undefined) attention.push(asDType(next.outputs.attention, "float32").data);
     for (const resident of Object.values(past)) resident.release();
-    if (reader !== inputs.readerX) reader.release();
+    if (reader !== inputs.teacherReader.x) reader.release();
     if (x !== inputs.contextX && x !== hidden) x.release();
     x = residentOf(context, "x.out");
     reader = residentOf(next.residents, "x.out");

@@ -6,7 +6,7 @@ import { saveLlamaCppState } from "../../../src/cache/export/llama-cpp.ts";
 import { saveForLoaders } from "../../../src/cache/export/safetensors.ts";
 import type { CacheLayer, KvCache } from "../../../src/cache/kv-cache.ts";
 import { halfToFloat } from "../../../src/formats/float16.ts";
-import { raggedCache } from "../sample-cache.ts";
+import { raggedCache, sampleCache } from "../sample-cache.ts";
 
 // Sizes of SmolLM2-135M and of the two tokens in test/golden/llama-cpp.
 const [LAYERS, HEADS, DIM, TOKENS] = [30, 3, 64, 2];
@@ -126,13 +126,20 @@ test("refused: no token ids, a value beyond F16; nothing is written", async () =
   await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
-test("heads with different numbers of rows are refused, with what to do", async () => {
+test.each([
+  ["heads with different numbers of rows", raggedCache(), /different numbers of rows/],
+  [
+    "reading that does not go on after the context",
+    sampleCache({ nextPosition: 3 }),
+    /expected position 12.* got position 3/,
+  ],
+])("%s: refused, with what to do", async (_, cache, message) => {
   const path = join(folder, "ragged");
   const layout = { flashAttention: false, interleavedKeys: true };
-  for (const saving of [saveLlamaCppState(path, raggedCache(), layout), saveForLoaders(path, raggedCache())]) {
+  for (const saving of [saveLlamaCppState(path, cache, layout), saveForLoaders(path, cache)]) {
     await expect(saving).rejects.toMatchObject({
       code: "unsupported",
-      message: expect.stringMatching(/different numbers of rows/) as string,
+      message: expect.stringMatching(message) as string,
       facts: { hint: expect.stringMatching(/--exportable/) as string },
     });
   }
