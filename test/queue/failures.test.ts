@@ -148,7 +148,9 @@ describe.skipIf(!redisServer)("what fails, and what should", () => {
     await setting.workerHere("idle", { lockSeconds: 60 });
     const asked = ["jobs", "--queue", setting.redis().url];
     await until(async () => (await jobs())[0]?.jobs.done === 3);
-    const status = JSON.parse((await runCli([...asked, "--json"])).stdout) as QueueStatus;
+    const asJson = await runCli([...asked, "--json"]);
+    expect(asJson.code, asJson.stderr).toBe(0);
+    const status = JSON.parse(asJson.stdout) as QueueStatus;
     const [run] = status.runs;
     const name = run?.run ?? "";
     expect(run).toMatchObject({

@@ -123,7 +123,9 @@ describe.skipIf(!redisServer)("commands and a password", () => {
     // What the waiting jobs read stays, however old it is.
     expect(await clean("0")).toEqual([]);
     expect((await readdir(folder, { recursive: true })).length).toBeGreaterThan(8);
-    expect((await runCli(["jobs", run, ...link(), "--cancel"])).code).toBe(0);
+    const cancelled = await runCli(["jobs", run, ...link(), "--cancel", "--json"]);
+    expect(cancelled.code).toBe(0);
+    expect(JSON.parse(cancelled.stdout)).toEqual({ cancelled: run, jobsBeingDone: 0, filesRemoved: true });
     expect(await setting.storedRuns()).toEqual([]);
     const { code, stderr } = await sent;
     expect(code).toBe(1);

@@ -51,8 +51,10 @@ describe.skipIf(!redisServer)("training by a queue", () => {
     expect(steps).toEqual([...steps].sort((x, y) => x - y));
     expect([steps[0], steps.at(-1)]).toEqual([0, 6]);
     // The queue remembers how it ended, as it does of every run.
-    const shown = await runCli(["jobs", name, "--follow", "--queue", setting.redis().url], { environment: {} });
+    const follow = ["jobs", name, "--follow", "--queue", setting.redis().url, "--json"];
+    const shown = await runCli(follow, { environment: {} });
     expect(shown).toMatchObject({ code: 0, stderr: expect.stringContaining(`${name}: 6/6 steps`) as string });
+    expect(JSON.parse(shown.stdout)).toMatchObject({ runs: [{ state: "done", round: { training: name, done: 5 } }] });
     expect((await jobs()).stdout).toContain("step 6 of 6");
     expect(await rounds()).toEqual([{ training: name, done: 5, steps: 1, total: 6 }]);
     // A run that does not come is not waited for without an end.

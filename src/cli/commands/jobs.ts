@@ -65,7 +65,7 @@ export const jobs = defineCommand({
   run: async ({ options, arguments: { run } }, context) => {
     const queues = await openQueues(parseRedisUrl(options.queue), lossTeller(context.log));
     try {
-      if (options.cancel) await cancel(queues, run ?? "", storePlace(options), context);
+      if (options.cancel) await cancel(queues, run ?? "", storePlace(options), options.json, context);
       else if (options.clean)
         await clean(queues, storePlace(options) ?? "", options.olderThan ?? 7, options.json, context);
       else if (options.follow) await followRun(queues, run, options.json, context);
@@ -81,7 +81,8 @@ async function show(queues: Queues, run: string | undefined, json: boolean, cont
   const status = await readStatus(queues);
   const runs = status.runs.filter((own) => run === undefined || own.run === run || own.round?.training === run);
   if (run !== undefined && runs.length === 0) throw unknownRun(run);
-  const journal = run === undefined ? [] : await new Journal(queues.runs, run).news();
+  const journals = run === undefined ? [] : runs.map((own) => new Journal(queues.runs, own.run).news());
+  const journal = (await Promise.all(journals)).flat();
   const told: ToldRun[] = await Promise.all(
     runs.map(async (own) => ({ ...own, failures: await readFailures(queues, own.run) })),
   );
@@ -127,6 +128,7 @@ async function followRun(
       (listeners) => followTraining(queues, training, { signal: context.signal, ...listeners }),
       "steps",
     );
+    await show(queues, training, json, context);
     return;
   }
   const run = named ?? found?.run;
@@ -136,16 +138,23 @@ async function followRun(
   await show(queues, run, json, context);
 }
 
-async function cancel(queues: Queues, run: string, place: string | undefined, { log }: CommandContext): Promise<void> {
+async function cancel(
+  queues: Queues,
+  run: string,
+  place: string | undefined,
+  json: boolean,
+  { out, log }: CommandContext,
+): Promise<void> {
   if ((await queues.runs.getJob(run)) === undefined) throw unknownRun(run);
   const left = await takeFromQueue(queues, run);
   log.info(`${run} is no longer in the queue`);
-  if (place === undefined) {
+  if (place === undefined)
     log.warn(`its files stay in the store: with --store or ${STORE_VARIABLE}, jobs --clean removes them in some days`);
-    return;
+  else {
+    await withStore(place, (store) => store.removeAll(runFolder(run)));
+    if (left > 0) log.warn(`${left} jobs are being done; what they still write, jobs --clean removes in some days`);
   }
-  await withStore(place, (store) => store.removeAll(runFolder(run)));
-  if (left > 0) log.warn(`${left} jobs are being done; what they still write, jobs --clean removes in some days`);
+  if (json) out.json({ cancelled: run, jobsBeingDone: left, filesRemoved: place !== undefined });
 }
 
 async function clean(

@@ -22,12 +22,11 @@ export interface FailedWork {
 export async function readFailures(queues: Queues, run: string): Promise<FailedWork[]> {
   const job = await queues.runs.getJob(run);
   if (job === undefined) return [];
-  const [values, reasons, open] = await Promise.all([
-    job.getChildrenValues<unknown>(),
-    job.getIgnoredChildrenFailures(),
-    queues.jobs.getJobs(["delayed", "active"]),
-  ]);
+  // What is open first: a job that ends meanwhile is then among those that have ended.
+  const open = await queues.jobs.getJobs(["delayed", "active"]);
+  const [values, reasons] = await Promise.all([job.getChildrenValues<unknown>(), job.getIgnoredChildrenFailures()]);
   const found: Promise<readonly FailedWork[]>[] = [];
+  const ended = new Set([...byId(values).keys(), ...byId(reasons).keys()]);
   for (const [id, value] of byId(values)) {
     const failed = unproven(jobResultSchema, value)?.failed;
     if (failed !== undefined && failed.count > 0) found.push(failedPieces(queues, id, failed));
@@ -36,8 +35,10 @@ export async function readFailures(queues: Queues, run: string): Promise<FailedW
     found.push(queues.jobs.getJob(id).then((own) => [failedJob(id, own, reason, false)]));
   }
   for (const own of open) {
-    if (own.parent?.id !== run || own.attemptsMade === 0) continue;
-    found.push(Promise.resolve([failedJob(own.id ?? "", own, own.failedReason, true)]));
+    const { id = "", failedReason: reason } = own as Partial<Job>;
+    // BullMQ lists jobs and reads them afterwards: some have ended by then.
+    if (own.parent?.id !== run || reason === undefined || own.finishedOn !== undefined || ended.has(id)) continue;
+    found.push(Promise.resolve([failedJob(id, own, reason, true)]));
   }
   const place = ({ job: id }: FailedWork): number => Number(id.slice(id.lastIndexOf("-") + 1));
   return (await Promise.all(found)).flat().sort((a, b) => place(a) - place(b));

@@ -1,5 +1,5 @@
-import type { Job } from "bullmq";
-import { type RoundPlace, runSchema, unproven } from "../jobs/payload.ts";
+import type { Job, JobState } from "bullmq";
+import { type RoundPlace, type RunPayload, runSchema, unproven } from "../jobs/payload.ts";
 import type { Queues } from "../redis/queues.ts";
 
 /** A run as the queue knows it. Nothing of it is proven: who can write to the queue can write this. */
@@ -45,18 +45,21 @@ export async function readStatus(queues: Queues): Promise<QueueStatus> {
     queues.jobs.getWorkers(),
     queues.jobs.getActive(),
   ]);
-  const runs = await Promise.all(jobs.map((job) => runStatus(job)));
-  const known = runs.filter((run) => run !== undefined);
+  const own = jobs.flatMap((job) => {
+    const payload = unproven(runSchema, job.data);
+    return payload === undefined ? [] : [{ job, payload }];
+  });
+  const known = await Promise.all(own.map(({ job, payload }) => runStatus(job, payload)));
   const jobOf = new Map(active.map((job) => [job.processedBy, job.id ?? null]));
   return {
-    runs: known.sort((a, b) => (a.begun < b.begun ? 1 : -1)),
+    runs: known.filter((run) => run !== undefined).sort((a, b) => (a.begun < b.begun ? 1 : -1)),
     workers: workers
       .map(({ name = "", rawname = "", addr = "", age = "0" }) => {
         const own = workerName(rawname, name);
         return { name: own, address: addr, seconds: Number(age), job: jobOf.get(own) ?? null };
       })
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
-    foreign: jobs.length - known.length,
+    foreign: jobs.length - own.length,
   };
 }
 
@@ -65,10 +68,11 @@ function workerName(rawName: string, fallback: string): string {
   return /:w:(.*)$/.exec(rawName)?.[1] ?? fallback;
 }
 
-async function runStatus(job: Job): Promise<RunStatus | undefined> {
-  const payload = unproven(runSchema, job.data);
-  if (payload === undefined) return undefined;
-  const [{ processed = 0, ignored = 0 }, state] = await Promise.all([job.getDependenciesCount(), job.getState()]);
+/** Undefined: it was taken from the queue while it was looked at. */
+async function runStatus(job: Job, payload: RunPayload): Promise<RunStatus | undefined> {
+  const [{ processed = 0, ignored = 0 }, queued] = await Promise.all([job.getDependenciesCount(), job.getState()]);
+  const state = RUN_STATES[queued];
+  if (state === undefined) return undefined;
   const { run, kind, title, unit, units, jobs: total, round } = payload;
   const seconds = ((job.finishedOn ?? Date.now()) - job.timestamp) / 1000;
   const shares = (processed + ignored) / total;
@@ -76,14 +80,7 @@ async function runStatus(job: Job): Promise<RunStatus | undefined> {
     run,
     kind,
     title,
-    state:
-      state === "completed"
-        ? "done"
-        : state === "failed"
-          ? "failed"
-          : state === "waiting-children"
-            ? "working"
-            : "finishing",
+    state,
     jobs: { total, done: processed, failed: ignored },
     unit,
     units,
@@ -93,3 +90,15 @@ async function runStatus(job: Job): Promise<RunStatus | undefined> {
     ...(round === undefined ? {} : { round }),
   };
 }
+
+/** By BullMQ's states of its parent job. */
+const RUN_STATES: Readonly<Record<JobState | "unknown", RunStatus["state"] | undefined>> = {
+  "waiting-children": "working",
+  waiting: "finishing",
+  prioritized: "finishing",
+  delayed: "finishing",
+  active: "finishing",
+  completed: "done",
+  failed: "failed",
+  unknown: undefined,
+};
