@@ -11,21 +11,26 @@ import { isStoreKey } from "../../src/distribute/store/key.ts";
 import { openStore } from "../../src/distribute/store/open-store.ts";
 import { type Store } from "../../src/distribute/store/store.ts";
 import { type S3Server, startS3 } from "./s3-server.ts";
+import { startVersity, type VersityServer, versityServer } from "./versity-server.ts";
 
 let root = "";
 let s3: S3Server;
+let real: VersityServer | undefined;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "kv-distill-stores-"));
   s3 = await startS3();
+  if (versityServer) real = await startVersity(join(root, "versity"));
 });
 afterAll(async () => {
   s3.close();
+  await real?.stop();
   await rm(root, { recursive: true });
 });
 
 const kinds: readonly (readonly [string, () => Promise<Store>])[] = [
   ["folder", () => openStore(join(root, "store"))],
   ["S3", () => openStore(s3.place)],
+  ...(versityServer ? [["a real S3 server", () => openStore(real?.place ?? "")] as const] : []),
 ];
 
 describe.each(kinds)("a store: %s", (_, open) => {
@@ -104,6 +109,52 @@ describe.each(kinds)("a store: %s", (_, open) => {
       }
       await expect(store.removeAll(key)).rejects.toMatchObject({ code: "bad-argument" });
     }
+    store.close();
+  });
+});
+
+describe.skipIf(!versityServer)("a real S3 server", () => {
+  test("lists and removes more files than it tells in one answer", async () => {
+    const store = await openStore(real?.place ?? "");
+    const keys = Array.from({ length: 1001 }, (_, i) => `many/${String(i).padStart(4, "0")}`);
+    for (let at = 0; at < keys.length; at += 50) {
+      await Promise.all(keys.slice(at, at + 50).map((key) => store.put(key, Buffer.of(1))));
+    }
+    expect((await store.list("many")).map(({ key }) => key).sort()).toEqual(keys);
+    await store.removeAll("many");
+    expect(await store.list("many")).toEqual([]);
+    store.close();
+  });
+
+  test("takes and gives a file of many pieces as it is", async () => {
+    const store = await openStore(real?.place ?? "");
+    const bytes = Buffer.alloc(48 * 2 ** 20);
+    for (let i = 0; i < bytes.length; i += 4) bytes.writeUInt32LE(i, i);
+    await writeFile(join(root, "large"), bytes);
+    const file = await putFile(store, "runs/large", "bin", join(root, "large"));
+    await fetchFile(store, file, join(root, "large-again"));
+    expect((await readFile(join(root, "large-again"))).equals(bytes)).toBe(true);
+    expect(Buffer.from(await getBytes(store, file)).equals(bytes)).toBe(true);
+    store.close();
+  });
+
+  test("tells in its own words what it refuses: the bucket, the region, the key", async () => {
+    const place = real?.place ?? "";
+    for (const [wrong, why] of [
+      [place.replace("bucket", "another"), /bucket does not exist/],
+      [place.replace("nowhere", "elsewhere"), /region .*elsewhere/],
+    ] as const) {
+      const store = await openStore(wrong);
+      await expect(store.put("runs/x", Buffer.of(1))).rejects.toThrow(why);
+      await expect(store.get("runs/x", 1)).rejects.toMatchObject({ code: "network" });
+      store.close();
+    }
+    const right = process.env.AWS_SECRET_ACCESS_KEY;
+    process.env.AWS_SECRET_ACCESS_KEY = "another";
+    const store = await openStore(place);
+    const refused = expect(store.put("runs/x", Buffer.of(1))).rejects;
+    await refused.toMatchObject({ code: "network", message: expect.stringMatching(/signature/) as string });
+    process.env.AWS_SECRET_ACCESS_KEY = right;
     store.close();
   });
 });
