@@ -15,8 +15,7 @@ import { until } from "./documents-run.ts";
 import { useCommandsHere } from "./commands-here.ts";
 import { hashes, writeDocuments } from "./files.ts";
 import { redisServer } from "./redis-server.ts";
-import { TOKEN, useSetting } from "./setting.ts";
-import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
+import { type Command, TOKEN, useSetting } from "./setting.ts";
 
 // A busy machine takes minutes to start a process.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -98,26 +97,40 @@ describe.skipIf(!redisServer)("what fails, and what should", () => {
     expect(shown.stdout).toMatch(/blank\.txt +│ 3 times +│ .*the text is empty/);
   });
 
-  test("a document whose workers are never heard of again, six of them, is listed, and the others are done", async () => {
+  test("a document whose workers are killed with -9, six of them, is listed, and the others are done", async () => {
     await compress("alone-of-cursed");
     const sent = compress("cursed", ...link(), "--shard", "1");
-    let text = /\/work\//;
-    const proxies: TcpProxy[] = [];
-    for (let death = 0; death < 6; death++) {
-      const read = setting.s3().hold("GET", text);
-      const proxy = await startProxy(setting.redis().port);
-      proxies.push(proxy);
-      await setting.workerHere(`dies-${death}`, { queue: proxy.url, lockSeconds: 1 });
-      text = new RegExp(await read.came);
-      proxy.cut();
+    let read = setting.s3().hold("GET", /\/work\//);
+    const jobOf = ({ told }: Command): string => [...told().matchAll(/(\S+-\d+) begins/g)].at(-1)?.[1] ?? "";
+    const start = (death: number): Promise<Command> => setting.workerProcess(`dies-${death}`, { lockSeconds: 2 });
+    const first = await start(0);
+    let alive = [first];
+    const text = new RegExp(await read.came);
+    await until(() => jobOf(first) !== "");
+    const cursed = jobOf(first);
+    alive.push(...(await Promise.all([1, 2, 3, 4, 5].map(start))));
+    // Whichever has the document is killed; after two seconds of silence another gets it, until none is left.
+    for (;;) {
+      await read.came;
+      const has = (worker: Command): boolean => jobOf(worker) === cursed;
+      await until(() => alive.some(has));
+      expect(alive.filter(has)).toHaveLength(1);
+      const [victim] = alive.filter(has);
+      victim?.child.kill("SIGKILL");
+      await victim?.end;
+      expect(victim?.child.signalCode).toBe("SIGKILL");
+      read.release();
+      alive = alive.filter((worker) => worker !== victim);
+      if (alive.length === 0) break;
+      read = setting.s3().hold("GET", text);
     }
-    const survivor = await setting.workerHere("survivor", { lockSeconds: 1 });
+    const survivor = await setting.workerHere("survivor", { lockSeconds: 2 });
     expect((await sent).code).toBe(1);
     const [run] = await jobs();
     expect(run).toMatchObject({ state: "done", jobs: { total: 4, done: 3, failed: 1 } });
     const [failure, blank] = run?.failures ?? [];
     expect(failure).toEqual({
-      job: `${run?.run ?? ""}-0`,
+      job: cursed,
       names: ["always.txt"],
       units: 1,
       attempts: 6,
@@ -134,10 +147,6 @@ describe.skipIf(!redisServer)("what fails, and what should", () => {
     });
     const [always] = (await readFile(join(at("cursed"), "documents.jsonl"), "utf8")).split("\n");
     expect(JSON.parse(always ?? "")).toMatchObject({ document: "always.txt", failure: { code: "out-of-memory" } });
-    for (const proxy of proxies) {
-      proxy.mend();
-      proxy.close();
-    }
   });
 
   test("jobs tells how far a run is, how fast, and who does what; --follow stays to its end", async () => {
