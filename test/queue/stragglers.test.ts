@@ -1,6 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import { LATE } from "../../src/distribute/jobs/payload.ts";
+import { RUNS_QUEUE } from "../../src/distribute/redis/queues.ts";
 import { runCli } from "../cli/run-cli.ts";
+import { openBoard } from "./board.ts";
 import { until } from "./documents-run.ts";
 import { redisServer } from "./redis-server.ts";
 import { useSetting } from "./setting.ts";
@@ -113,6 +115,12 @@ describe.skipIf(!redisServer)("a part that misses its round's deadline", () => {
     expect(await linked(({ queues }) => queues.jobs.getJobCountByTypes("waiting", "delayed"))).toBe(0);
     const followed = await runCli(["jobs", "--queue", setting.redis().url, "--json"]);
     expect(JSON.parse(followed.stdout)).toMatchObject({ runs: [{ run: runOf(job), state: "done", failures: [] }] });
+    const board = openBoard(setting.redis().port);
+    expect((await board.queue(RUNS_QUEUE)).counts).toMatchObject({ completed: 1, "waiting-children": 0, failed: 0 });
+    const shown = await board.flow(runOf(job));
+    expect(shown).toMatchObject({ state: "completed", dependencies: { unprocessed: 0, ignored: 0, failed: 0 } });
+    expect(shown.children.map(({ id }) => id)).not.toContain(job);
+    await board.close();
     slow.release();
     await until(() => slow.worker.done().includes(job));
   });

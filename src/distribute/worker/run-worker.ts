@@ -77,7 +77,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const { address, model, signal, log, onReady } = options;
   await checkConnection(address);
   const { Queue, Worker: BullWorker } = await import("bullmq");
-  const { DelayedError, Job: BullJob, UnrecoverableError, WaitingError } = await import("bullmq");
+  const { DelayedError, Job: BullJob, UnrecoverableError, WaitingChildrenError, WaitingError } = await import("bullmq");
   const leavable = leavableConnection(address, signal);
   const connection = leavable.options;
   const runs = new Queue(RUNS_QUEUE, { connection });
@@ -98,7 +98,9 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const start = (queue: string, work: (job: Job, signal: AbortSignal) => Promise<Sealed>): Worker => {
     const worker: Worker = new BullWorker(
       queue,
-      async (job: Job, lock?: string, lost?: AbortSignal) => {
+      async (job: Job, lock = "", lost?: AbortSignal) => {
+        // A person may have asked for a job of the run again, by a dashboard, after the run was given to a worker.
+        if (queue === RUNS_QUEUE && (await job.moveToWaitingChildren(lock))) throw new WaitingChildrenError();
         try {
           return await work(job, lost === undefined ? signal : AbortSignal.any([lost, signal]));
         } catch (error) {
