@@ -15,6 +15,7 @@ import { openModel } from "../../src/models/open.ts";
 import { createRuntime } from "../../src/runtime/runtime.ts";
 import { createLogger } from "../../src/util/log.ts";
 import { type S3Server, startS3 } from "../distribute/s3-server.ts";
+import { startVersity, type VersityServer } from "../distribute/versity-server.ts";
 import { editJson, rewrite, tinyModel } from "../models/tiny-models.ts";
 import { startRedis, type TestRedis } from "./redis-server.ts";
 
@@ -93,8 +94,8 @@ export interface StartOptions {
 export interface SettingOptions {
   /** Arguments for Redis. */
   readonly redis?: readonly string[];
-  /** Files go to a stand-in for S3, not to a folder. */
-  readonly s3?: boolean;
+  /** Files go to a stand-in for S3, or to a real S3 server, not to a folder. */
+  readonly s3?: boolean | "real";
 }
 
 export interface WorkerStart extends StartOptions {
@@ -108,6 +109,7 @@ export function useSetting({ redis: redisExtra = [], s3: withS3 = false }: Setti
   let work = "";
   let redis: TestRedis | undefined;
   let s3: S3Server | undefined;
+  let real: VersityServer | undefined;
   let model: LanguageModel | undefined;
   let other: LanguageModel | undefined;
   const here: { readonly stop: AbortController; readonly end: Promise<void> }[] = [];
@@ -133,13 +135,15 @@ export function useSetting({ redis: redisExtra = [], s3: withS3 = false }: Setti
     // A process that starts after the sources were edited is of another package: it would refuse.
     await packageHash();
     redis = await startRedis(join(work, "redis"), redisExtra);
-    if (withS3) s3 = await startS3();
+    if (withS3 === "real") real = await startVersity(join(work, "versity"));
+    else if (withS3) s3 = await startS3();
   });
   afterAll(async () => {
     await model?.close();
     await other?.close();
     await redis?.stop();
     s3?.close();
+    await real?.stop();
     await rm(work, { recursive: true, force: true });
   });
   afterEach(async () => {
@@ -214,7 +218,7 @@ export function useSetting({ redis: redisExtra = [], s3: withS3 = false }: Setti
     model: () => there(model),
     otherModel: () => there(other),
     modelFolder: () => join(work, "model"),
-    store: () => s3?.place.replace("?", `/test-${tests}?`) ?? join(work, "stores", `test-${tests}`),
+    store: () => (real ?? s3)?.place.replace("?", `/test-${tests}?`) ?? join(work, "stores", `test-${tests}`),
     s3: () => there(s3),
     storedRuns: async () => {
       const store = await openStore(setting.store());
