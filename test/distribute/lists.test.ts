@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { ANSWERS_JOB, answeredPassagesSchema, sentPassagesSchema } from "../../src/distribute/jobs/answers.ts";
 import { COMPRESS_JOB, compressedDocumentsSchema, sentDocumentsSchema } from "../../src/distribute/jobs/compress.ts";
 import { EVAL_JOB, evalMeasuredSchema, sentTasksSchema } from "../../src/distribute/jobs/eval.ts";
+import { GRADIENTS_JOB } from "../../src/distribute/jobs/gradients.ts";
 import { INNER_STEPS_JOB } from "../../src/distribute/jobs/inner-steps.ts";
 import { sentBatchesSchema } from "../../src/distribute/jobs/training-job.ts";
 import { outcomesSchema } from "../../src/distribute/run/outcomes.ts";
@@ -75,6 +76,17 @@ const FORMS: readonly (readonly [string, z.ZodType, unknown])[] = [
   ],
   ["what was measured", evalMeasuredSchema, { rows: [{ row, written: "a" }], kept: ["k"] }],
   ["batches", sentBatchesSchema, [{ epoch: 0, items }]],
+  ["work of gradients", GRADIENTS_JOB.work, { config: { rank: 4 }, parameters: file, turnCount: 1, items: file }],
+  [
+    "gradients",
+    GRADIENTS_JOB.result,
+    { loss: 1, forwardKl: 1, reverseKl: 1, scorerDistance: 0, tokens: 1, gradients: file },
+  ],
+  [
+    "work of a part",
+    INNER_STEPS_JOB.work,
+    { config: { rank: 4 }, parameters: file, state: file, momentSteps: 0, step: 0, batches: file },
+  ],
   ["steps of a part", INNER_STEPS_JOB.result, { delta: file, state: file, steps: [step] }],
   ["outcomes", outcomesSchema, [{ result: 1 }, { failure }]],
 ];
@@ -90,6 +102,17 @@ function* spoilt(value: unknown): Generator<unknown, void, undefined> {
   }
 }
 
+/** Copies of a value, in each of which one of its files lies elsewhere. */
+function* led(value: unknown): Generator<unknown, void, undefined> {
+  if (typeof value !== "object" || value === null) return;
+  if ("key" in value) for (const key of ["../x", "/etc/passwd", "runs/../../x"]) yield { ...value, key };
+  for (const [key, own] of Object.entries(value)) {
+    for (const other of led(own)) {
+      yield Array.isArray(value) ? value.with(Number(key), other) : { ...value, [key]: other };
+    }
+  }
+}
+
 describe.each(FORMS)("%s", (_, schema, whole) => {
   test("are read, and a list of a million faults in them costs ten", () => {
     expect(schema.parse(whole)).toEqual(whole);
@@ -99,5 +122,9 @@ describe.each(FORMS)("%s", (_, schema, whole) => {
       expect(error?.issues.length).toBeLessThanOrEqual(10 * 20);
       expect(error?.issues.length).toBeGreaterThan(0);
     }
+  });
+
+  test("name no file outside the store", () => {
+    for (const value of led(whole)) expect(schema.safeParse(value).success, JSON.stringify(value)).toBe(false);
   });
 });

@@ -28,6 +28,9 @@ function certificates(): { readonly folder: string; readonly authority: string; 
   return { folder, authority: at("ca.crt"), server: [...files, "--tls-auth-clients", "no"] };
 }
 
+/** Of the commands that can do harm, those that are needed: to see that the server is ready, and who works. */
+const ALLOWED = ["+info", "+client|list"];
+
 const isHere = redisServer && openssl;
 const made = isHere ? certificates() : undefined;
 const port = await freePort();
@@ -39,9 +42,9 @@ describe.skipIf(!isHere)("a queue with TLS and a password", () => {
   afterAll(() => {
     if (made !== undefined) rmSync(made.folder, { recursive: true });
   });
-  const url = (password: string): string => `rediss://:${password}@127.0.0.1:${port}`;
+  const url = (password: string, user = ""): string => `rediss://${user}:${password}@127.0.0.1:${port}`;
   const trusting = { NODE_EXTRA_CA_CERTS: made?.authority ?? "" };
-  const send = async (out: string, password: string, environment: Readonly<Record<string, string>>) => {
+  const send = async (out: string, password: string, environment: Readonly<Record<string, string>>, user?: string) => {
     const texts = { "a.txt": "The mill by the river burned.", "b.txt": "It was built again of grey stone." };
     const from = await writeDocuments(join(setting.work(), `${out}-documents`), texts);
     const work = [
@@ -56,7 +59,7 @@ describe.skipIf(!isHere)("a queue with TLS and a password", () => {
       "--threads",
       "1",
     ];
-    const link = ["--queue", url(password), "--store", setting.store()];
+    const link = ["--queue", url(password, user), "--store", setting.store()];
     return setting.command([...work, "-o", join(setting.work(), out), ...link], { environment }).end;
   };
 
@@ -68,6 +71,19 @@ describe.skipIf(!isHere)("a queue with TLS and a password", () => {
       expect.arrayContaining(["a.txt.kvd", "b.txt.kvd"]),
     );
     expect(worker.told()).not.toMatch(/warn/i);
+  });
+
+  test("is used by a user of its own that may use the keys bull:* alone", async () => {
+    const [admin, narrow] = [setting.redis().client(), url("shut-sesame", "narrow")];
+    await admin.call("ACL", "SETUSER", "narrow", "on", ">shut-sesame", "~bull:*", "+@all", "-@dangerous", ...ALLOWED);
+    await setting.workerProcess("two", { queue: narrow, environment: trusting });
+    const { code, stderr } = await send("narrow", "shut-sesame", trusting, "narrow");
+    expect([code, stderr]).toEqual([0, expect.not.stringMatching(/warn|NOPERM/i)]);
+    const told = setting.command(["jobs", "--queue", narrow, "--json"], { environment: trusting });
+    const { stdout } = await told.end;
+    expect(JSON.parse(stdout)).toMatchObject({ runs: [{ state: "done" }], workers: [{ name: "two" }] });
+    await admin.call("ACL", "DELUSER", "narrow");
+    admin.disconnect();
   });
 
   test.each([
