@@ -1,5 +1,4 @@
-import { spawnSync } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { LanguageModel } from "../../src/models/language-model.ts";
@@ -8,12 +7,11 @@ import { until, useDocuments } from "./documents-run.ts";
 import { killRedisWith, killWithResult } from "./in-flight.ts";
 import { redisServer } from "./redis-server.ts";
 import { copyPackage, useSetting } from "./setting.ts";
+import { canMount, withSmallDisk } from "./small-disk.ts";
 import { startProxy } from "./tcp-proxy.ts";
 
 const COUNT = 8;
 const RESULT = /\/results\//;
-const isRoot = process.getuid?.() === 0;
-const can = (command: string, ...args: string[]): boolean => isRoot && spawnSync(command, args).status === 0;
 
 describe.skipIf(!redisServer)("a run ends with the same bytes", () => {
   const setting = useSetting({ s3: true });
@@ -101,25 +99,18 @@ describe.skipIf(!redisServer)("a run ends with the same bytes", () => {
     proxy.close();
   });
 
-  test.skipIf(!can("mount", "--version"))(
-    "a full disk at a worker: it says so and leaves the jobs to others",
-    async () => {
-      const small = folder("small");
-      await mkdir(small);
-      expect(spawnSync("mount", ["-t", "tmpfs", "-o", "size=4k", "tmpfs", small]).status).toBe(0);
-      try {
-        await setting.workerHere("full", { scratch: small });
-        const sent = send("full-disk");
-        await until(() => sent.notes.length > 0);
-        expect(sent.notes[0]).toMatch(/full cannot work on it, others may: .*ENOSPC/);
-        expect(sent.jobs()).toBe(0);
-        await setting.workerHere("roomy");
-        await same("full-disk", sent);
-      } finally {
-        spawnSync("umount", ["-l", small]);
-      }
-    },
-  );
+  test.skipIf(!canMount)("a full disk at a worker: it says so and leaves the jobs to others", async () => {
+    const small = folder("small");
+    await withSmallDisk(small, async () => {
+      await setting.workerHere("full", { scratch: small });
+      const sent = send("full-disk");
+      await until(() => sent.notes.length > 0);
+      expect(sent.notes[0]).toMatch(/full cannot work on it, others may: .*ENOSPC/);
+      expect(sent.jobs()).toBe(0);
+      await setting.workerHere("roomy");
+      await same("full-disk", sent);
+    });
+  });
 
   test("workers of another package, another model and another number of threads refuse by name; the job waits for one that fits", async () => {
     const other = await copyPackage(folder("other-package"));

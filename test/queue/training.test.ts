@@ -12,6 +12,7 @@ import { until } from "./documents-run.ts";
 import { killRedisWith, killWithResult } from "./in-flight.ts";
 import { redisServer } from "./redis-server.ts";
 import { useSetting } from "./setting.ts";
+import { canMount, withSmallDisk } from "./small-disk.ts";
 import { DILOCO, useTraining } from "./training-run.ts";
 
 // A busy machine takes minutes to start a process.
@@ -76,6 +77,20 @@ describe.skipIf(!redisServer)("training by a queue", () => {
     expect(first.done().length).toBeGreaterThan(0);
     expect(first.done().length + second.done().length).toBe(6);
     await expectSame("one", "two", 3);
+  });
+
+  test.skipIf(!canMount)("a full disk at a worker: it leaves the step to others", async () => {
+    const config = { ...GRADIENTS, steps: 2 };
+    await alone("on-disks", config);
+    await withSmallDisk(at("small"), async () => {
+      const full = await setting.workerHere("full", { scratch: at("small") });
+      const run = byQueue("on-a-full-disk", config);
+      await until(() => /full cannot work on it, others may: .*ENOSPC/.test(full.told()));
+      await setting.workerHere("roomy");
+      await run;
+      await expectSame("on-disks", "on-a-full-disk", 2);
+      expect(full.done()).toEqual([]);
+    });
   });
 
   test("Redis killed -9 in the middle of a step, twice, and started again: the run of one machine, bit for bit", async () => {
