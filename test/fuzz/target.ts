@@ -4,6 +4,8 @@ import type { Dice } from "./make/dice.ts";
 export interface Case {
   /** Bytes of the input: what the parser may use in memory is measured by it. */
   readonly bytes: number;
+  /** Milliseconds of processor time beside the limit: what the parser itself waits for a thread before it ends it. */
+  readonly waits?: number;
   /** For the failure file: what was given, as text (base64 where it is no text). */
   readonly shown: () => string;
   /**
