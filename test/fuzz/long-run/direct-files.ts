@@ -53,10 +53,8 @@ export function useDirectFiles(): FileWays {
     const pooled = workOf(promises, name);
     promises[name] = either(promised(workOf(sync, `${name}Sync`), pooled), pooled);
   }
-  promises.realpath = either(
-    promised(fs.realpathSync.native as Work, promises.realpath as Work),
-    promises.realpath as Work,
-  );
+  const pooledRealpath = workOf(promises, "realpath");
+  promises.realpath = either(promised(fs.realpathSync.native as Work, pooledRealpath), pooledRealpath);
   promises.open = either(promised(openDirect, openDirect), workOf(promises, "open"));
   for (const name of WITH_CALLBACKS)
     sync[name] = either(calledBack(name, workOf(sync, `${name}Sync`)), workOf(sync, name));
