@@ -36,9 +36,9 @@ export async function judge(given: Case, limits: Limits = LIMITS): Promise<Verdi
   const { milliseconds, grown } = meter.read();
   if (left !== undefined) return failure(left);
   if (verdict.outcome === "failure") return verdict;
-  if (grown > limits.growth + 64 * given.bytes)
+  if (grown > limits.growth + (given.thread?.growth ?? 0) + 64 * given.bytes)
     return failure(`the process grew by ${Math.round(grown / MEBI)} MiB at an input of ${given.bytes} bytes`);
-  const allowed = limits.milliseconds + (given.waits ?? 0);
+  const allowed = limits.milliseconds + (given.thread?.milliseconds ?? 0);
   if (milliseconds > allowed) {
     meter.set();
     await attempt(given);

@@ -7,6 +7,8 @@ export interface Used {
   readonly milliseconds: number;
   /** Bytes by which the process was at its largest beyond what it had. */
   readonly grown: number;
+  /** Bytes that the process had at its largest. */
+  readonly peak: number;
 }
 
 /** Linux forgets a process's largest size when 5 is written here (proc(5)); elsewhere only what is larger than ever before is seen. */
@@ -23,7 +25,8 @@ export class Meter {
   }
 
   read(): Used {
-    return { milliseconds: busy() - this.begun, grown: largest() - this.resident };
+    const peak = largest();
+    return { milliseconds: busy() - this.begun, grown: peak - this.resident, peak };
   }
 }
 

@@ -12,8 +12,9 @@ export interface Tally {
   readonly failures: Failure[];
   /** The case that took the most processor time, by itself. */
   slowest: Slowest | undefined;
-  /** Bytes by which the process grew at most during a batch. */
+  /** Bytes by which the process grew at most during a batch, and its largest size. */
   grown: number;
+  peak: number;
 }
 
 export interface Slowest {
@@ -32,7 +33,7 @@ export interface Failure {
 
 /** @param slowest of earlier cases: slower ones are looked for */
 export function emptyTally(slowest?: Slowest): Tally {
-  return { cases: 0, values: 0, refusals: new Map(), failures: [], slowest, grown: 0 };
+  return { cases: 0, values: 0, refusals: new Map(), failures: [], slowest, grown: 0, peak: 0 };
 }
 
 /** A parser that is open, with the numbers that its dice depend on. */
@@ -121,7 +122,9 @@ class Batches {
 
   async end(): Promise<void> {
     const left = await leftBehind();
-    const { milliseconds, grown } = this.meter.read();
+    const { milliseconds, grown, peak } = this.meter.read();
+    this.tally.grown = Math.max(this.tally.grown, grown);
+    this.tally.peak = Math.max(this.tally.peak, peak);
     const exceeded = left !== undefined || milliseconds > this.limits.milliseconds || grown > this.limits.growth;
     const failures = this.tally.failures.length;
     for (const taken of this.batch) {
@@ -131,7 +134,6 @@ class Batches {
       this.add(taken, verdict.outcome === "failure" && alone.outcome !== "failure" ? verdict : alone);
     }
     if (left !== undefined && this.tally.failures.length === failures) this.blame(left);
-    if (!exceeded) this.tally.grown = Math.max(this.tally.grown, grown);
     await this.keepSlowest();
     this.begin();
   }

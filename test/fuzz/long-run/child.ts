@@ -62,7 +62,7 @@ export async function runChild(): Promise<void> {
         failures: tally.failures,
         slowest: tally.slowest,
         grown: tally.grown,
-        peak: process.resourceUsage().maxRSS * 1024,
+        peak: tally.peak,
         milliseconds: milliseconds(process.cpuUsage(begun)),
       });
     });

@@ -4,6 +4,7 @@ import { readRows } from "../../../src/data/read-rows.ts";
 import { evaluationTexts } from "../../../src/data/prepare/evaluation-texts.ts";
 import { SOURCE_NAMES, sourceNamed } from "../../../src/data/sources/index.ts";
 import type { ParquetPatience } from "../../../src/data/sources/read/parquet-rows.ts";
+import { HEAP } from "../../../src/data/sources/read/parquet-thread.ts";
 import { scoredSquad } from "../../../src/data/sources/scored-squad.ts";
 import { PUBLISHED } from "../../data/sources/published.ts";
 import { damages, mutateBytes } from "../make/bytes.ts";
@@ -121,7 +122,7 @@ export const parquet: Target = {
       ...filesCase(scratch, { "rows.parquet": bytes }, (folder) =>
         checkSource(bytes.length % 2 === 0 ? "p3" : "squad", folder, PATIENCE),
       ),
-      waits: 1000 * (PATIENCE.footer + PATIENCE.group),
+      thread: { milliseconds: 1000 * (PATIENCE.footer + PATIENCE.group), growth: HEAP * 2 ** 20 },
     });
     return Promise.resolve({
       // Unpacking brotli takes twenty times as long as all else.
