@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { KvDistillError } from "../util/errors.ts";
+import { quote } from "../util/quote.ts";
 import type { ModelConfig } from "./config.ts";
 import { eosField, eosList } from "./config/fields.ts";
 import { gpt2Config, gpt2Schema } from "./config/gpt2.ts";
@@ -44,7 +45,7 @@ function readFamily(type: string, json: unknown, where: string, unsupported: str
   throw new KvDistillError("unsupported", "unknown model_type", {
     where,
     expected: [...llamaTypes, "gpt2"].join(", "),
-    got: JSON.stringify(type),
+    got: quote(type),
   });
 }
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { KvDistillError, messageOf } from "../util/errors.ts";
+import { quote } from "../util/quote.ts";
 import { checkNormalizer, exactPreTokenizer } from "./tokenizer/exact-steps.ts";
 import { tokenizerHash } from "./tokenizer/hash.ts";
 import { LibraryTokenizer } from "./tokenizer/library.ts";
@@ -49,8 +50,9 @@ export interface TokenizerSource {
 
 /**
  * A byte-pair tokenizer, byte-level (GPT-2, SmolLM2, Llama 3, Qwen) or SentencePiece-like (Llama 2, Mistral).
- * Ids equal those of the Python `tokenizers` package. A byte that the vocabulary lacks has no token and gives no id.
- * @throws KvDistillError `bad-file` for malformed files, `unsupported` for steps that cannot be run exactly, `too-large`.
+ * Ids equal those of the Python `tokenizers` package. A byte that the vocabulary lacks has no token and gives no id; where the files name a
+ * token for what is unknown and the vocabulary lacks that too, encoding such a text is refused, as it is there.
+ * @throws KvDistillError `bad-file` for malformed files (by `encode` and `encodeParts` too), `unsupported` for steps that cannot be run exactly, `too-large`.
  */
 export function createTokenizer(source: TokenizerSource): Tokenizer {
   const { where } = source;
@@ -73,7 +75,7 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
   }
   const exact = { ...json, pre_tokenizer: preTokenizer };
   const library = build(exact, where);
-  const encode = encodeWith(library);
+  const encode = encodeWith(library, json, where);
   const idOf = (token: string) => library.token_to_id(token);
   const named = (token: string | null | undefined) => (typeof token === "string" ? idOf(token) : undefined);
   const eos = named(config.eos_token);
@@ -84,13 +86,21 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
     bosId: named(config.bos_token),
     eosIds: [...new Set([...(eos === undefined ? [] : [eos]), ...source.eosTokenIds])],
     encode,
-    encodeParts: partsEncoder(exact, encode, (changed) => encodeWith(build(changed, where))),
+    encodeParts: partsEncoder(exact, encode, (changed) => encodeWith(build(changed, where), json, where)),
     idOf,
   };
 }
 
-function encodeWith(library: LibraryTokenizer): (text: string) => number[] {
-  return (text) => (text === "" ? [] : library.encode(text, { add_special_tokens: false }).ids);
+function encodeWith(library: LibraryTokenizer, { model }: TokenizerJson, where: string): (text: string) => number[] {
+  return (text) => {
+    const ids = text === "" ? [] : library.encode(text, { add_special_tokens: false }).ids;
+    if (ids.every((id) => id !== undefined)) return ids;
+    throw new KvDistillError("bad-file", "the token for what is unknown is not in the vocabulary", {
+      where,
+      got: `unk_token ${quote(String(model.unk_token))}`,
+      hint: "correct unk_token in tokenizer.json",
+    });
+  };
 }
 
 function textOf(json: TokenizerJson, bytes: TokenBytes): Pick<Tokenizer, "decode" | "stream" | "spans" | "isSpecial"> {

@@ -1,4 +1,5 @@
 import { KvDistillError } from "./errors.ts";
+import { quote } from "./quote.ts";
 
 /** A generator's whole state: plain JSON, safe to write into a checkpoint. */
 export interface RandomState {
@@ -52,7 +53,7 @@ export function randomFromState(state: RandomState): Random {
   if (!valid) {
     throw new KvDistillError("bad-file", "not a state of the random generator", {
       expected: "xoshiro128** with four unsigned 32-bit words, not all zero",
-      got: JSON.stringify(state),
+      got: quote(JSON.stringify(state)),
     });
   }
   return generator(state.words);

@@ -1,4 +1,5 @@
 import { type ErrorCode, isKvDistillError, messageOf } from "../../src/util/errors.ts";
+import { Meter } from "./meter.ts";
 import type { Case } from "./target.ts";
 
 /** Codes that say something else than "this input is refused": the parser went on too long before it noticed. */
@@ -24,43 +25,48 @@ export interface Verdict {
   readonly why?: string;
 }
 
-/** Runs a case and holds it to the promise: a value or a refusal of this package, within bounded memory and time, and nothing else changed. */
+/** Runs a case by itself and holds it to the promise: a value or a refusal of this package, within bounded memory and time, and nothing else changed. */
 export async function judge(given: Case, limits: Limits = LIMITS): Promise<Verdict> {
-  const peak = peakBytes();
-  const begun = busyMilliseconds();
-  const verdict = await outcomeOf(given);
-  const took = busyMilliseconds() - begun;
-  const grown = peakBytes() - peak;
+  const meter = new Meter();
+  // What earlier cases have left is not this one's.
+  globalThis.gc?.();
+  meter.set();
+  const verdict = await attempt(given);
+  const left = await leftBehind();
+  const { milliseconds, grown } = meter.read();
+  if (left !== undefined) return failure(left);
   if (verdict.outcome === "failure") return verdict;
-  if (grown > limits.growth + 64 * given.bytes)
+  if (grown > limits.growth + (given.thread?.growth ?? 0) + 64 * given.bytes)
     return failure(`the process grew by ${Math.round(grown / MEBI)} MiB at an input of ${given.bytes} bytes`);
-  const polluted = pollution();
-  if (polluted !== undefined) return failure(`${polluted} was changed`);
-  if (took > limits.milliseconds) {
-    const again = busyMilliseconds();
-    await outcomeOf(given);
+  const allowed = limits.milliseconds + (given.thread?.milliseconds ?? 0);
+  if (milliseconds > allowed) {
+    meter.set();
+    await attempt(given);
+    await leftBehind();
     // Garbage of many cases before may have been swept in this one.
-    if (busyMilliseconds() - again > limits.milliseconds) return failure(`it took ${Math.round(took)} ms`);
+    if (meter.read().milliseconds > allowed) return failure(`it took ${Math.round(milliseconds)} ms`);
   }
   return verdict;
 }
 
-async function outcomeOf(given: Case): Promise<Verdict> {
-  const verdict = await attempt(given);
-  // Node tells of them when everything that waits has run.
-  if (verdict.outcome === "refused") await new Promise(setImmediate);
+/** What some cases have left behind them, and takes it away: a rejection that would have ended the process, a changed prototype. */
+export async function leftBehind(): Promise<string | undefined> {
+  // Node tells of rejections when everything that waits has run.
+  await new Promise(setImmediate);
   const first = forgotten.splice(0)[0];
-  return first === undefined ? verdict : failure(`a promise was rejected and nobody looked: ${messageOf(first)}`);
+  if (first !== undefined) return `a promise was rejected and nobody looked: ${messageOf(first)}`;
+  const polluted = pollution();
+  return polluted === undefined ? undefined : `${polluted} was changed`;
 }
 
-/** Rejections that would have ended the process. */
 const forgotten: unknown[] = [];
 process.on("unhandledRejection", (reason) => forgotten.push(reason));
 
-async function attempt(given: Case): Promise<Verdict> {
+/** Runs a case; what it took and left behind is measured around it. */
+export async function attempt(given: Case): Promise<Verdict> {
   try {
     await given.run();
-    return { outcome: "value" };
+    return VALUE;
   } catch (error) {
     if (!isKvDistillError(error))
       return failure(error instanceof Error ? (error.stack ?? error.message) : messageOf(error));
@@ -71,18 +77,10 @@ async function attempt(given: Case): Promise<Verdict> {
   }
 }
 
+const VALUE: Verdict = { outcome: "value" };
+
 function failure(why: string): Verdict {
   return { outcome: "failure", why };
-}
-
-/** Of all threads of the process, so that a busy machine makes no case slow. */
-function busyMilliseconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
-function peakBytes(): number {
-  return process.resourceUsage().maxRSS * 1024;
 }
 
 const PROTOTYPES: Readonly<Record<string, object>> = {
@@ -91,14 +89,16 @@ const PROTOTYPES: Readonly<Record<string, object>> = {
   Function: Function.prototype,
   String: String.prototype,
 };
-const BEFORE = new Map(
-  Object.entries(PROTOTYPES).map(([name, prototype]) => [name, Reflect.ownKeys(prototype).length]),
-);
+const BEFORE = new Map(Object.values(PROTOTYPES).map((prototype) => [prototype, new Set(Reflect.ownKeys(prototype))]));
 
-/** The name of a prototype that has other members than before. */
+/** The name of a prototype that has other members than before; it loses the new ones, so that the next case is judged by itself. */
 function pollution(): string | undefined {
   for (const [name, prototype] of Object.entries(PROTOTYPES)) {
-    if (Reflect.ownKeys(prototype).length !== BEFORE.get(name)) return `${name}.prototype`;
+    const before = BEFORE.get(prototype);
+    const keys = Reflect.ownKeys(prototype);
+    const added = keys.filter((key) => before?.has(key) !== true);
+    for (const key of added) Reflect.deleteProperty(prototype, key);
+    if (added.length > 0 || keys.length !== before?.size) return `${name}.prototype`;
   }
   return undefined;
 }

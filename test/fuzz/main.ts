@@ -13,6 +13,7 @@ const { values } = parseArgs({
     case: { type: "string" },
     edges: { type: "boolean", default: false },
     out: { type: "string", default: "fuzz-failures.jsonl" },
+    record: { type: "string" },
     child: { type: "boolean", default: false },
   },
 });
@@ -25,6 +26,7 @@ const asked = {
   only: values.case === undefined ? undefined : whole("case", values.case),
   edges: values.edges,
   out: values.out,
+  record: values.record,
 };
 if (values.child) await runChild();
 else process.exitCode = (await supervise(asked)) === 0 ? 0 : 1;

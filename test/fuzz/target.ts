@@ -1,9 +1,12 @@
+import type { Limits } from "./judge.ts";
 import type { Dice } from "./make/dice.ts";
 
 /** One hostile input and what a parser is to do with it. */
 export interface Case {
   /** Bytes of the input: what the parser may use in memory is measured by it. */
   readonly bytes: number;
+  /** Where a parser works in a thread of bounded time and memory: those bounds, which are added to the limits of a case. */
+  readonly thread?: Limits;
   /** For the failure file: what was given, as text (base64 where it is no text). */
   readonly shown: () => string;
   /**

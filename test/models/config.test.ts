@@ -256,6 +256,11 @@ describe("refused", () => {
     ).toThrow(refusal("unsupported", "quantization_config", "architectures", "hidden_act", "mlp_bias"));
   });
 
+  test("a name of any length, in a message of some", () => {
+    const json = { ...llama, model_type: "\u0001".repeat(9000) };
+    expect(() => readModelConfig(json, "c")).toThrow(/^c: unknown model_type.{1,1000}$/);
+  });
+
   test("sizes that would break arithmetic", () => {
     expect(() => read({ ...llama, vocab_size: 2 ** 40 })).toThrow(refusal("bad-file", "vocab_size"));
   });

@@ -142,6 +142,22 @@ test("special tokens by name", () => {
   expect(tokenizer.idOf("<|never|>")).toBeUndefined();
 });
 
+test("what is unknown is refused where the token for it is not in the vocabulary", () => {
+  const json = golden("smollm") as { readonly model: { readonly vocab: Record<string, number> } };
+  const vocab = Object.fromEntries(Object.entries(json.model.vocab).filter(([token]) => token !== "q"));
+  const model = { ...json.model, vocab, merges: [], unk_token: "nothing" };
+  const tokenizer = createTokenizer({
+    tokenizerJson: { ...json, model },
+    tokenizerConfig: config,
+    eosTokenIds: [],
+    where: "tokenizer.json",
+  });
+  const refusal = expect.objectContaining({ code: "bad-file" }) as Error;
+  expect(tokenizer.encode("a", { special: "parse" })).toHaveLength(1);
+  expect(() => tokenizer.encode("aq", { special: "parse" })).toThrow(refusal);
+  expect(() => tokenizer.encodeParts([{ text: "q <|im_end|>", special: "plain" }])).toThrow(refusal);
+});
+
 describe("refused files", () => {
   const base = golden("gpt2") as { model: object; added_tokens: object[] };
   const build = (change: object) =>

@@ -1,4 +1,5 @@
 import type { Place, QuestionRow, RowFault } from "../passage.ts";
+import type { ParquetPatience } from "./read/parquet-rows.ts";
 
 /** A public data set, or a way of writing one down, that yields (context, question, answer) rows. */
 export interface Source {
@@ -36,6 +37,8 @@ export interface SourceNotes {
   readonly onUnused: (unused: UnusedRow) => void;
   /** A file that is damaged, ends early or is none of the source's: what comes after the place in it is not read. */
   readonly onDamaged: (fault: RowFault) => void;
+  /** How long a part of a parquet file may take; its reader knows when it is absent. */
+  readonly parquetPatience?: ParquetPatience | undefined;
 }
 
 export interface UnusedRow extends Place {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { boundedList } from "../../util/bounded-list.ts";
 import { QUESTION_STYLES, type QuestionStyle } from "../../models/passage-prompt.ts";
 import { KvDistillError } from "../../util/errors.ts";
+import { quote } from "../../util/quote.ts";
 import { readTextFile } from "../../util/read-text.ts";
 import { isJsonObject, parseStrictJson } from "../../util/strict-json.ts";
 
@@ -118,7 +119,7 @@ export async function readHeader(path: string): Promise<StoreHeader> {
     throw new KvDistillError("unsupported", "a token store of another version", {
       where: path,
       expected: `version ${VERSION}`,
-      got: JSON.stringify(json.version),
+      got: json.version === undefined ? "none" : quote(JSON.stringify(json.version)),
       hint: "prepare it again",
     });
   }

@@ -2,7 +2,8 @@ import * as library from "@huggingface/tokenizers";
 
 /** What is used of the library's tokenizer. */
 export interface LibraryTokenizer {
-  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
+  /** `undefined` stands for the id of a token that the vocabulary lacks. */
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: (number | undefined)[] };
   token_to_id(token: string): number | undefined;
 }
 

@@ -1,7 +1,9 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { type Case, must } from "../target.ts";
+import { readFileSync } from "node:fs";
+import type { Case } from "../target.ts";
 import { damages } from "./bytes.ts";
+import { type Files, LaidFiles } from "./laid-files.ts";
+
+export type { Files } from "./laid-files.ts";
 
 const SHOWN_BYTES = 20_000;
 
@@ -21,9 +23,6 @@ export function bytesCase(bytes: Uint8Array, run: (bytes: Uint8Array) => Promise
   return { bytes: bytes.length, shown: () => shownBytes(bytes), run: async () => run(bytes) };
 }
 
-/** Files by their path below the scratch folder. */
-export type Files = Readonly<Record<string, Uint8Array>>;
-
 /**
  * A case of files: they are written, given to the parser, and must lie there afterwards as they were, with nothing beside them.
  * @param run gets the scratch folder
@@ -35,42 +34,24 @@ export function filesCase(scratch: string, files: Files, run: (folder: string) =
     bytes,
     shown: () => names.map((name) => `=== ${name}\n${shownBytes(files[name] ?? new Uint8Array())}`).join("\n"),
     run: async () => {
-      writeFiles(scratch, files);
+      const laid = laidIn(scratch);
+      laid.become(files);
       try {
         await run(scratch);
       } finally {
-        const left = filesBelow(scratch);
-        must(left.join("\n") === names.join("\n"), `files in the folder: ${left.join(", ")}`);
-        for (const name of names)
-          must(statSync(join(scratch, name)).size === files[name]?.length, `${name} was changed`);
+        laid.check();
       }
     },
   };
 }
 
-const made = new Set<string>();
+const all = new Map<string, LaidFiles>();
 
-/** Writes files and takes away all others. */
-export function writeFiles(scratch: string, files: Files): void {
-  for (const name of filesBelow(scratch)) if (!Object.hasOwn(files, name)) rmSync(join(scratch, name));
-  for (const [name, bytes] of Object.entries(files)) {
-    const path = join(scratch, name);
-    const folder = dirname(path);
-    if (!made.has(folder)) {
-      mkdirSync(folder, { recursive: true });
-      made.add(folder);
-    }
-    writeFileSync(path, bytes);
-  }
-}
-
-function filesBelow(folder: string, prefix = ""): string[] {
-  const entries = readdirSync(folder, { withFileTypes: true });
-  return entries
-    .flatMap((entry) =>
-      entry.isDirectory() ? filesBelow(join(folder, entry.name), `${prefix}${entry.name}/`) : [prefix + entry.name],
-    )
-    .sort();
+/** The files that lie in a scratch folder, which its cases share: only what differs from the case before is written. */
+function laidIn(scratch: string): LaidFiles {
+  const laid = all.get(scratch) ?? new LaidFiles(scratch);
+  all.set(scratch, laid);
+  return laid;
 }
 
 /** Every damage of one of some files, the others whole. */

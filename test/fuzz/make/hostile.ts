@@ -161,7 +161,7 @@ export function hostileJson(dice: Dice): string {
 }
 
 function nested(dice: Dice): string {
-  const depth = dice.chance(0.05) ? 20_000 + dice.below(80_000) : 1 + dice.below(200);
+  const depth = dice.chance(0.02) ? 20_000 + dice.below(80_000) : 1 + dice.below(200);
   const [open, close] = dice.pick([
     ["[", "]"],
     ['{"a":', "}"],
@@ -175,6 +175,6 @@ function nested(dice: Dice): string {
 
 /** Many faults at once: what a parser says of them has to stay short. */
 function repeated(dice: Dice): string {
-  const count = dice.chance(0.02) ? 100_000 : dice.below(300);
+  const count = dice.chance(0.01) ? 100_000 : dice.below(300);
   return `[${`${dice.pick(["0", "null", '""', "{}", "[]", "-1", "1.5", '{"a":0}'])},`.repeat(count)}0]`;
 }

@@ -2,7 +2,9 @@ import type { Dice } from "./dice.ts";
 
 /** Jinja out of a small grammar: mostly valid, now and then hungry, endless, or cut off. */
 export function jinja(dice: Dice): string {
-  const text = block(dice, 3);
+  const whole = block(dice, 3);
+  // As many items as a list may have, and what is made of each of them, are most of the time: seldom is enough.
+  const text = dice.chance(0.25) ? whole : whole.replaceAll("range(60000)", "range(600)");
   return dice.chance(0.1) ? text.slice(0, dice.below(text.length + 1)) : text;
 }
 

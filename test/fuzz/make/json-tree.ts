@@ -9,12 +9,25 @@ export type Tree =
 
 /** A value as a tree. Keys are kept with their quotes. */
 export function treeOf(value: unknown): Tree {
+  const tree = madeOf(value);
+  WRITTEN.set(tree, written(tree));
+  return tree;
+}
+
+/** How the parts of samples are written, which most of a mutated tree still is. */
+const WRITTEN = new WeakMap<Tree, string>();
+
+function madeOf(value: unknown): Tree {
   if (Array.isArray(value)) return { kind: "array", items: value.map(treeOf) };
   if (typeof value !== "object" || value === null) return leaf(JSON.stringify(value));
   return { kind: "object", entries: Object.entries(value).map(([key, own]) => [JSON.stringify(key), treeOf(own)]) };
 }
 
 export function printTree(tree: Tree): string {
+  return tree.kind === "leaf" ? tree.text : (WRITTEN.get(tree) ?? written(tree));
+}
+
+function written(tree: Tree): string {
   switch (tree.kind) {
     case "leaf":
       return tree.text;

@@ -6,7 +6,7 @@ import { parseTrainConfig } from "../../../src/train/config.ts";
 import { loadCheckpoint, type RunIdentity, saveCheckpoint, type TrainingState } from "../../../src/train/checkpoint.ts";
 import { readRunConfig, readRunRecord } from "../../../src/train/run-files.ts";
 import { randomFromSeed, randomFromState } from "../../../src/util/random.ts";
-import { damagedFiles, type Files, filesCase, writeFiles } from "../make/case.ts";
+import { damagedFiles, type Files, filesCase } from "../make/case.ts";
 import { treeOf } from "../make/json-tree.ts";
 import { mutateSafetensors, safetensorsParts } from "../make/safetensors-parts.ts";
 import { mutateJson } from "../make/text.ts";
@@ -93,7 +93,6 @@ async function saved(scratch: string, step: number): Promise<Files> {
   const files: Record<string, Uint8Array> = {};
   for (const name of [MANIFEST, STATE])
     files[`step-${step}/${name}`] = await readFile(join(scratch, `step-${step}`, name));
-  writeFiles(scratch, {});
   return files;
 }
 

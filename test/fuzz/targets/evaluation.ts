@@ -9,7 +9,7 @@ import { parseKeptLine } from "../../../src/evaluate/run/kept-file.ts";
 import { parseRow } from "../../../src/evaluate/run/row-file.ts";
 import { writeRun } from "../../evaluate/report/stored-run.ts";
 import { damages, mutateBytes } from "../make/bytes.ts";
-import { bytesCase, damagedFiles, type Files, filesCase, writeFiles } from "../make/case.ts";
+import { bytesCase, damagedFiles, type Files, filesCase } from "../make/case.ts";
 import { mutateTree, printTree, treeOf } from "../make/json-tree.ts";
 import { mutateJson } from "../make/text.ts";
 import { EVALUATION, IDENTITY } from "../samples/runs.ts";
@@ -75,7 +75,6 @@ async function sampleRun(scratch: string): Promise<Files> {
   });
   const files: Record<string, Uint8Array> = {};
   for (const name of NAMES) files[name] = await readFile(join(scratch, "run", name));
-  writeFiles(scratch, {});
   return files;
 }
 

@@ -13,11 +13,12 @@ export const kvd: Target = {
   share: 80,
   open: (scratch) => {
     const wholes = [golden("kvd/tiny.kvd"), golden("kvd/tiny-ragged.kvd")];
+    const samples = wholes.map((whole) => ({ whole, parts: safetensorsParts(whole) }));
     const make = (bytes: Uint8Array) => filesCase(scratch, { "a.kvd": bytes }, (folder) => check(`${folder}/a.kvd`));
     return Promise.resolve({
       make: (dice) => {
-        const whole = dice.pick(wholes);
-        const bytes = dice.chance(0.9) ? mutateSafetensors(safetensorsParts(whole), dice) : mutateBytes(whole, dice);
+        const { whole, parts } = dice.pick(samples);
+        const bytes = dice.chance(0.9) ? mutateSafetensors(parts, dice) : mutateBytes(whole, dice);
         return make(dice.chance(0.5) ? summed(bytes) : bytes);
       },
       edges: function* () {

@@ -3,6 +3,8 @@ import { readTokenTriples } from "../../../src/data/read-token-triples.ts";
 import { readRows } from "../../../src/data/read-rows.ts";
 import { evaluationTexts } from "../../../src/data/prepare/evaluation-texts.ts";
 import { SOURCE_NAMES, sourceNamed } from "../../../src/data/sources/index.ts";
+import type { ParquetPatience } from "../../../src/data/sources/read/parquet-rows.ts";
+import { HEAP } from "../../../src/data/sources/read/parquet-thread.ts";
 import { scoredSquad } from "../../../src/data/sources/scored-squad.ts";
 import { PUBLISHED } from "../../data/sources/published.ts";
 import { damages, mutateBytes } from "../make/bytes.ts";
@@ -12,7 +14,7 @@ import { hostileText } from "../make/hostile.ts";
 import { mutateTree, printTree, type Tree, treeOf } from "../make/json-tree.ts";
 import { mutateParts, partsBytes } from "../make/parts.ts";
 import { zipParts } from "../make/zip-parts.ts";
-import { must, type Target } from "../target.ts";
+import { type Case, must, type Target } from "../target.ts";
 
 interface Sample {
   readonly source: string;
@@ -76,7 +78,7 @@ function packed(bytes: Uint8Array, dice: Dice): Files {
   return { "rows.zip": partsBytes(dice.chance(0.8) ? mutateParts(parts, dice) : parts) };
 }
 
-async function checkSource(name: string, folder: string): Promise<void> {
+async function checkSource(name: string, folder: string, parquetPatience?: ParquetPatience): Promise<void> {
   const longest = (fault: string): void => {
     must(fault.length < 40_000, `a fault of ${fault.length} characters`);
   };
@@ -88,6 +90,7 @@ async function checkSource(name: string, folder: string): Promise<void> {
       longest(fault);
     },
     onUnused: () => undefined,
+    parquetPatience,
   };
   for await (const { id, source, licence, context, question, answers } of sourceNamed(name).read(folder, notes)) {
     must(
@@ -102,6 +105,8 @@ async function checkSource(name: string, folder: string): Promise<void> {
   }
 }
 
+/** Some files keep the reader busy until its thread is ended: after a minute and more in use, here after so many seconds. */
+const PATIENCE: ParquetPatience = { footer: 5, group: 5 };
 /** Of the damages of a parquet file one in so many is tried. */
 const DAMAGES_APART = 24;
 
@@ -110,20 +115,21 @@ export const parquet: Target = {
   name: "parquet",
   share: 5,
   open: (scratch) => {
-    const files = ["none", "snappy", "gzip", "brotli", "lz4", "zstd"].map((kind) =>
-      golden(`data-sources/p3-${kind}.parquet`),
-    );
-    files.push(golden("data-sources/squad.parquet"));
-    const make = (bytes: Uint8Array) =>
-      filesCase(scratch, { "rows.parquet": bytes }, (folder) =>
-        checkSource(bytes.length % 2 === 0 ? "p3" : "squad", folder),
-      );
+    const [brotli, squad] = [golden("data-sources/p3-brotli.parquet"), golden("data-sources/squad.parquet")];
+    const packings = ["none", "snappy", "gzip", "lz4", "zstd"];
+    const others = [squad, ...packings.map((kind) => golden(`data-sources/p3-${kind}.parquet`))];
+    const make = (bytes: Uint8Array): Case => ({
+      ...filesCase(scratch, { "rows.parquet": bytes }, (folder) =>
+        checkSource(bytes.length % 2 === 0 ? "p3" : "squad", folder, PATIENCE),
+      ),
+      thread: { milliseconds: 1000 * (PATIENCE.footer + PATIENCE.group), growth: HEAP * 2 ** 20 },
+    });
     return Promise.resolve({
-      make: (dice) => make(mutateParquet(dice.pick(files), dice)),
+      // Unpacking brotli takes twenty times as long as all else.
+      make: (dice) => make(mutateParquet(dice.chance(0.05) ? brotli : dice.pick(others), dice)),
       edges: function* () {
-        // Some keep the reader busy until its thread is ended, which takes a minute each.
         let place = 0;
-        for (const bytes of damages(files[6] ?? new Uint8Array())) if (place++ % DAMAGES_APART === 0) yield make(bytes);
+        for (const bytes of damages(squad)) if (place++ % DAMAGES_APART === 0) yield make(bytes);
       },
       close: () => Promise.resolve(),
     });

@@ -5,7 +5,7 @@ import { openTokenStore, verifyStore } from "../../../src/data/store/open-store.
 import { writeStoreFiles } from "../../../src/data/store/write-store.ts";
 import { isJsonObject } from "../../../src/util/strict-json.ts";
 import { mutateBytes } from "../make/bytes.ts";
-import { damagedFiles, type Files, filesCase, writeFiles } from "../make/case.ts";
+import { damagedFiles, type Files, filesCase } from "../make/case.ts";
 import { treeOf } from "../make/json-tree.ts";
 import { mutateJson } from "../make/text.ts";
 import { must, type Target } from "../target.ts";
@@ -101,7 +101,6 @@ async function sampleStore(scratch: string): Promise<Files> {
   const files = Object.fromEntries(
     await Promise.all(NAMES.map(async (name) => [name, await readFile(join(folder, name))] as const)),
   );
-  writeFiles(scratch, {});
   return files;
 }
 

@@ -132,7 +132,7 @@ const YAML = [
 ];
 
 function yaml(dice: Dice): Uint8Array {
-  if (dice.chance(0.01)) return Buffer.from(bomb(dice));
+  if (dice.chance(0.004)) return Buffer.from(bomb(dice));
   let text = yamlOf(
     dice.chance(0.5) ? `${noLoops(jinja(dice))} ||| {{ label }}` : "{{ text }} ||| {{ label }}",
     dice.chance(0.3) ? noLoops(jinja(dice)) : "a ||| b",

@@ -14,9 +14,10 @@ export const tokenizerJson: Target = {
   share: 30,
   open: () => {
     const files = ["tokenizers/smollm.json", "tokenizers/llama2.json", "gguf-models/llama/tokenizer.json"];
-    const trees = files.map((path) => treeOf(small(goldenJson(path))));
+    const trees = files.map((path) => treeOf(small(goldenJson(path), 290)));
+    const smaller = files.map((path) => treeOf(small(goldenJson(path), 100)));
     return Promise.resolve({
-      make: (dice) => bytesCase(mutateJson(dice.pick(trees), dice), check),
+      make: (dice) => bytesCase(mutateJson(dice.pick(dice.chance(0.25) ? trees : smaller), dice), check),
       edges: function* () {
         for (const bytes of damages(golden("gguf-models/llama/tokenizer.json"))) yield bytesCase(bytes, check);
       },
@@ -52,14 +53,14 @@ function check(bytes: Uint8Array): void {
   }
 }
 
-/** A vocabulary of the first 300 tokens, so that a case takes little time; its merges go with it. */
-function small(json: unknown): unknown {
+/** A vocabulary of the first tokens, so that a case takes little time; its merges go with it. */
+function small(json: unknown, tokens: number): unknown {
   const {
     model,
     added_tokens: added,
     ...rest
   } = json as { model: { vocab: Record<string, number>; merges: unknown[] }; added_tokens: unknown };
-  const vocab = Object.fromEntries(Object.entries(model.vocab).filter(([, id]) => id < 290));
+  const vocab = Object.fromEntries(Object.entries(model.vocab).filter(([, id]) => id < tokens));
   const merges = model.merges.filter((merge) =>
     Object.hasOwn(vocab, Array.isArray(merge) ? merge.join("") : String(merge).replace(" ", "")),
   );
@@ -78,7 +79,7 @@ export const modelConfig: Target = {
       chat_template: [{ name: "default", template: "{{ messages }}" }],
     });
     const generation = treeOf({ eos_token_id: [1, 2], bos_token_id: 0, temperature: 0.6 });
-    const tokenizer = JSON.stringify(small(goldenJson("gguf-models/llama/tokenizer.json")));
+    const tokenizer = JSON.stringify(small(goldenJson("gguf-models/llama/tokenizer.json"), 20));
     const run =
       (name: "config.json" | "tokenizer_config.json" | "generation_config.json") =>
       (bytes: Uint8Array): void => {

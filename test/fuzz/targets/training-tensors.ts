@@ -7,7 +7,7 @@ import type { DeltaFormat } from "../../../src/train/config.ts";
 import { encodeDelta, readDelta } from "../../../src/train/diloco/delta.ts";
 import { parameterTensors, readParameterTensors } from "../../../src/train/parameter-file.ts";
 import { mutateBytes } from "../make/bytes.ts";
-import { damagedFiles, filesCase, writeFiles } from "../make/case.ts";
+import { damagedFiles, filesCase } from "../make/case.ts";
 import { mutateSafetensors, safetensorsParts } from "../make/safetensors-parts.ts";
 import { type Case, must, type Target } from "../target.ts";
 import { elementsOf } from "./elements.ts";
@@ -43,16 +43,13 @@ export const trainingTensors: Target = {
       whole: await written([...parameterTensors("first.", LIKE), ...parameterTensors("lost.", LIKE)]),
       check: checkParameters,
     });
-    writeFiles(scratch, {});
+    const taken = samples.map((sample) => ({ ...sample, parts: safetensorsParts(sample.whole) }));
     const make = (bytes: Uint8Array, check: (path: string) => Promise<void>): Case =>
       filesCase(scratch, { [NAME]: bytes }, (folder) => check(join(folder, NAME)));
     return {
       make: (dice) => {
-        const { whole, check } = dice.pick(samples);
-        return make(
-          dice.chance(0.85) ? mutateSafetensors(safetensorsParts(whole), dice) : mutateBytes(whole, dice),
-          check,
-        );
+        const { whole, parts, check } = dice.pick(taken);
+        return make(dice.chance(0.85) ? mutateSafetensors(parts, dice) : mutateBytes(whole, dice), check);
       },
       edges: function* () {
         for (const { whole, check } of samples)

@@ -5,7 +5,7 @@ import { ParquetFault } from "./parquet-fault.ts";
 import type { ParquetRequest, ParquetTold } from "./parquet-messages.ts";
 
 /** MiB of a thread's heap: a group of a gibibyte of text takes about two. */
-const HEAP = 4096;
+export const HEAP = 4096;
 
 /** A thread that reads one file after another. */
 export interface ParquetThread {

@@ -142,7 +142,7 @@ async function* documentRecords(
 async function* parquetRecords(file: string, path: string, notes: SourceNotes): AsyncGenerator<DataRecord> {
   let row = 0;
   try {
-    for await (const value of parquetRows(path)) {
+    for await (const value of parquetRows(path, notes.parquetPatience)) {
       row++;
       yield { file, line: row, unit: "row", value: plain(value) };
     }
