@@ -15,7 +15,7 @@ import { LayerCache } from "../../src/models/layer-cache.ts";
 import { loadModel } from "../../src/models/load-model.ts";
 import { SHORT_STEP } from "../../src/models/precision/precision.ts";
 import { eightBitMatrix } from "../../src/models/precision/eight-bit.ts";
-import { ROTATED_TOGETHER, rotateRows } from "../../src/models/precision/rotation.ts";
+import { ROTATED_TOGETHER, rotateRows, rotation } from "../../src/models/precision/rotation.ts";
 import { eightBitGraph, eightBitNames } from "../../src/models/precision/eight-bit-graph.ts";
 import { BLOCK_SIZE, quantise } from "../../src/models/precision/quantise.ts";
 import { quantisableMatrices } from "../../src/models/precision/products.ts";
@@ -188,6 +188,28 @@ describe("matrices of 8 bits a number", () => {
     rotateRows(twice);
     twice.forEach((value, i) => {
       expect(value).toBeCloseTo(matrix[i] ?? NaN, 4);
+    });
+  });
+
+  test("a rotation keeps lengths, is undone by itself, and is the product with its matrix", () => {
+    const random = randomFromSeed(16);
+    const numbers = Float32Array.from({ length: 2 * ROTATED_TOGETHER }, () => random.normal());
+    const turned = numbers.slice();
+    rotateRows(turned);
+    expect(Math.hypot(...turned)).toBeCloseTo(Math.hypot(...numbers), 4);
+    const matrix = rotation();
+    turned.forEach((value, i) => {
+      const [block, column] = [i - (i % ROTATED_TOGETHER), i % ROTATED_TOGETHER];
+      let sum = 0;
+      for (let k = 0; k < ROTATED_TOGETHER; k++)
+        sum += (numbers[block + k] ?? NaN) * (matrix[k * ROTATED_TOGETHER + column] ?? NaN);
+      expect(value).toBeCloseTo(sum, 4);
+    });
+    const entries = new Set([...matrix].map((value) => Math.abs(value).toFixed(6)));
+    expect([...entries]).toEqual([(1 / Math.sqrt(ROTATED_TOGETHER)).toFixed(6)]);
+    rotateRows(turned);
+    turned.forEach((value, i) => {
+      expect(value).toBeCloseTo(numbers[i] ?? NaN, 4);
     });
   });
 

@@ -43,11 +43,14 @@ export function eightBitMatrix(
       others[column] = 0;
     });
     if (rotated) rotateRows(others);
-    const scale = others.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / 127;
+    let largest = 0;
+    for (const value of others) largest = Math.max(largest, Math.abs(value));
+    const scale = largest / 127;
     scales[row] = scale;
     if (scale === 0) continue;
     // Stored modulo 256, which is two's complement.
-    others.forEach((value, column) => (values[column * rows + row] = zero + Math.round(value / scale)));
+    for (let column = 0; column < columns; column++)
+      values[column * rows + row] = zero + Math.round((others[column] ?? 0) / scale);
   }
   return { values, scales, kept };
 }

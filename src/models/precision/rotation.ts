@@ -7,29 +7,23 @@ export const ROTATED_TOGETHER = 32;
  */
 export function rotation(): Float32Array {
   const size = ROTATED_TOGETHER;
-  return Float32Array.from({ length: size * size }, (_, i) => {
-    const common = Math.floor(i / size) & (i % size);
-    return sign(common) / Math.sqrt(size);
-  });
+  const matrix = Float32Array.from({ length: size * size }, (_, i) => (Math.floor(i / size) === i % size ? 1 : 0));
+  rotateRows(matrix);
+  return matrix;
 }
 
-/** 1 for an even number of ones among the bits, otherwise -1. */
-function sign(bits: number): number {
-  let odd = 0;
-  for (let left = bits; left > 0; left >>= 1) odd ^= left & 1;
-  return odd === 1 ? -1 : 1;
-}
-
-/** Rotates each block of 32 numbers, in place. */
+/** Multiplies each block of 32 numbers with `rotation()`, in place, by sums and differences (fast Walsh-Hadamard transform). */
 export function rotateRows(numbers: Float32Array): void {
   const size = ROTATED_TOGETHER;
-  const matrix = rotation();
-  for (let start = 0; start < numbers.length; start += size) {
-    const block = numbers.slice(start, start + size);
-    for (let i = 0; i < size; i++) {
-      let sum = 0;
-      for (let j = 0; j < size; j++) sum += (block[j] ?? 0) * (matrix[j * size + i] ?? 0);
-      numbers[start + i] = sum;
+  for (let half = 1; half < size; half *= 2) {
+    for (let start = 0; start < numbers.length; start += 2 * half) {
+      for (let i = start; i < start + half; i++) {
+        const [a, b] = [numbers[i] ?? 0, numbers[i + half] ?? 0];
+        numbers[i] = a + b;
+        numbers[i + half] = a - b;
+      }
     }
   }
+  const norm = 1 / Math.sqrt(size);
+  for (let i = 0; i < numbers.length; i++) numbers[i] = (numbers[i] ?? 0) * norm;
 }
