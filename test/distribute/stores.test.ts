@@ -185,6 +185,8 @@ test("places and addresses that mean nothing are refused, all faults at once, wi
   await expect(openStore("s3://B/../x?endpoint=ftp://x&colour=red")).rejects.toThrow(
     /bucket[^]*prefix[^]*colour[^]*endpoint/,
   );
+  // Larger than any number that is one exactly.
+  expect(() => parseRedisUrl("redis://host/9007199254740993")).toThrow(/number of a database/);
   expect(() => parseRedisUrl("http://u:hunter2@h/x?y=1")).toThrow(/no scheme http:[^]*database[^]*nothing may follow/);
   expect(() => parseRedisUrl("http://u:hunter2@h/x?y=1")).not.toThrow(/hunter2/);
   for (const address of ["redis://u:100%hunter2@h", "redis://50%:hunter2@h", "redis://u:%ffhunter2@h"]) {

@@ -29,7 +29,7 @@ export function parseRedisUrl(
   else {
     if (url.protocol !== "redis:" && url.protocol !== "rediss:") faults.push(`there is no scheme ${url.protocol}//`);
     if (url.hostname === "") faults.push("it names no host");
-    if (!/^\/?\d*$/.test(url.pathname)) faults.push("what follows the host is no number of a database");
+    if (!/^\/?\d{0,9}$/.test(url.pathname)) faults.push("what follows the host is no number of a database");
     if (url.search !== "" || url.hash !== "") faults.push("nothing may follow the database");
   }
   const username = decoded(url?.username);

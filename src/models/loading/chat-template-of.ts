@@ -1,4 +1,5 @@
 import { KvDistillError } from "../../util/errors.ts";
+import { quote } from "../../util/quote.ts";
 import type { ChatTemplate } from "../chat-template.ts";
 import { tokenizerConfigSchema } from "../tokenizer/schema.ts";
 import type { TextFile } from "./model-source.ts";
@@ -33,7 +34,7 @@ export function chatTemplateOf(
   if (chosen === undefined) {
     throw new KvDistillError("unsupported", "several chat templates and none is the default", {
       where: place,
-      got: given.map((each) => each.name).join(", "),
+      got: quote(given.map((each) => each.name).join(", ")),
     });
   }
   return { text: chosen.template, specialTokens, where: place };
