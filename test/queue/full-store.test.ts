@@ -51,6 +51,20 @@ describe.skipIf(!redisServer || !canMount)("the disk of the store is full", () =
     });
   });
 
+  test("results that are to be put together: workers say so and wait, and with room the run ends", async () => {
+    await onSmallDisk(async (disk) => {
+      await linked(({ queues }) => queues.runs.pause());
+      const sent = send("apart");
+      await setting.workerHere("one");
+      await until(() => sent.jobs() === COUNT);
+      await disk.fill();
+      await linked(({ queues }) => queues.runs.resume());
+      await until(() => sent.notes.some((line) => /one cannot put its results together: .*ENOSPC/.test(line)));
+      await disk.free();
+      await same("apart", sent);
+    });
+  });
+
   describe.each([
     ["gradients", tinyConfig({ batch: 2, microBatch: 1, steps: 4 })],
     ["diloco", DILOCO],
