@@ -48,8 +48,11 @@ interface Awaited {
 
 const BUCKET = "bucket";
 
-/** Answers the four requests of S3's REST interface that the store makes, in path style. */
-export async function startS3(): Promise<S3Server> {
+/**
+ * Answers the four requests of S3's REST interface that the store makes, in path style.
+ * @param host address that it listens at; its place names this machine's own
+ */
+export async function startS3(host = "127.0.0.1"): Promise<S3Server> {
   const objects = new Map<string, Buffer>();
   const held: Awaited[] = [];
   const keptBack = new Set<Awaited>();
@@ -109,7 +112,7 @@ export async function startS3(): Promise<S3Server> {
     } else response.end(isSpoiled(key) ? Buffer.alloc(found.length, "x") : found);
   };
   const server = createServer((request, response) => void answer(request, response));
-  server.listen(0, "127.0.0.1");
+  server.listen(0, host);
   await once(server, "listening");
   const address = server.address();
   const port = typeof address === "object" ? (address?.port ?? 0) : 0;

@@ -16,8 +16,8 @@ export interface Sent {
 }
 
 export interface DocumentsRun {
-  /** Sends one job for each document. */
-  readonly send: (name: string) => Sent;
+  /** Sends one job for each document; with `resume` for those that are left. */
+  readonly send: (name: string, options?: { readonly resume?: boolean }) => Sent;
   /** Waits for the end: every document once, the bytes of one machine, nothing left in the store. */
   readonly same: (name: string, sent: Sent) => Promise<void>;
   readonly linked: <T>(work: (link: Link) => Promise<T>) => Promise<T>;
@@ -50,7 +50,7 @@ export function useDocuments(setting: Setting, count: number): DocumentsRun {
   };
   return {
     linked,
-    send: (name) => {
+    send: (name, { resume = false } = {}) => {
       const notes: string[] = [];
       let ended = 0;
       const memory = fileMemory(folder(`${name}.queue.json`));
@@ -60,6 +60,7 @@ export function useDocuments(setting: Setting, count: number): DocumentsRun {
           from: folder("documents"),
           out: folder(name),
           settings,
+          resume,
           compress: compressByQueue({
             link: own,
             title: name,

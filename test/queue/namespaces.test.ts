@@ -1,7 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { until, useDocuments } from "./documents-run.ts";
-import { addFarHost, type FarHost, noNamespaces } from "./far-host.ts";
+import { noNamespaces } from "./far-host.ts";
+import { FAR_REDIS, useFarWorkers } from "./far-workers.ts";
 import { redisServer } from "./redis-server.ts";
 import { useSetting } from "./setting.ts";
 
@@ -16,27 +17,12 @@ const why = noNamespaces();
 if (why !== undefined) console.warn(`without far hosts: ${why}`);
 
 describe.skipIf(!redisServer || why !== undefined)("workers as hosts in network namespaces", () => {
-  // A server that others may reach wants a password.
-  const setting = useSetting({ redis: ["--requirepass", "open-sesame"] });
+  const setting = useSetting({ redis: FAR_REDIS });
   const { send, same } = useDocuments(setting, COUNT);
-  let hosts: FarHost[] = [];
-  beforeEach(async () => {
-    hosts = [1, 2].map(addFarHost);
-    const client = setting.redis().client();
-    await client.config("SET", "bind", ["127.0.0.1", ...hosts.map(({ nearAddress }) => nearAddress)].join(" "));
-    client.disconnect();
-  });
-  afterEach(() => {
-    for (const host of hosts) host.remove();
-  });
-  const workerOn = (host: FarHost, name: string) =>
-    setting.workerProcess(name, {
-      queue: `redis://:open-sesame@${host.nearAddress}:${setting.redis().port}`,
-      through: host.through,
-    });
+  const { hosts, workerOn } = useFarWorkers(setting);
 
   test("one loses its network in the middle of a job: another takes the job, and nothing is counted twice", async () => {
-    const [a, b] = hosts as [FarHost, FarHost];
+    const [a, b] = hosts();
     const [first, second] = await Promise.all([workerOn(a, "first"), workerOn(b, "second")]);
     const sent = send("two-hosts");
     await first.tells(/-\d+ begins/, 2);
@@ -55,7 +41,7 @@ describe.skipIf(!redisServer || why !== undefined)("workers as hosts in network 
   });
 
   test("the only one loses its network: the run waits, and goes on by itself when it is mended", async () => {
-    const [a] = hosts as [FarHost, FarHost];
+    const [a] = hosts();
     const far = await workerOn(a, "only");
     const sent = send("one-host");
     await far.tells(/-\d+ begins/, 2);

@@ -94,12 +94,13 @@ export interface StartOptions {
 export interface SettingOptions {
   /** Arguments for Redis. */
   readonly redis?: readonly string[];
-  /** Files go to a stand-in for S3, or to a real S3 server, not to a folder. */
-  readonly s3?: boolean | "real";
+  /** Files go to a stand-in for S3, to one that other hosts reach too, or to a real S3 server, not to a folder. */
+  readonly s3?: boolean | "reachable" | "real";
 }
 
 export interface WorkerStart extends StartOptions {
   readonly queue?: string;
+  readonly store?: string;
   /** Of silence after which its job goes to another; default 4. Longer where a busy machine must not take a worker for dead. */
   readonly lockSeconds?: number;
 }
@@ -136,7 +137,7 @@ export function useSetting({ redis: redisExtra = [], s3: withS3 = false }: Setti
     await packageHash();
     redis = await startRedis(join(work, "redis"), redisExtra);
     if (withS3 === "real") real = await startVersity(join(work, "versity"));
-    else if (withS3) s3 = await startS3();
+    else if (withS3 !== false) s3 = await startS3(withS3 === "reachable" ? "0.0.0.0" : undefined);
   });
   afterAll(async () => {
     await model?.close();
@@ -227,10 +228,11 @@ export function useSetting({ redis: redisExtra = [], s3: withS3 = false }: Setti
       return [...new Set(entries.map(({ key }) => key.split("/")[1] ?? ""))].sort();
     },
     command: start,
-    workerProcess: async (name, { queue = there(redis).url, lockSeconds = LOCK_SECONDS, ...options } = {}) => {
-      const link = ["--queue", queue, "--store", setting.store(), "--lock", String(lockSeconds), "--rest", "1"];
+    workerProcess: async (name, options = {}) => {
+      const { queue = there(redis).url, store = setting.store(), lockSeconds = LOCK_SECONDS, ...rest } = options;
+      const link = ["--queue", queue, "--store", store, "--lock", String(lockSeconds), "--rest", "1"];
       const own = ["--name", name, "--model", setting.modelFolder(), "--threads", "1"];
-      const command = start(["worker", ...link, ...own], options);
+      const command = start(["worker", ...link, ...own], rest);
       await command.tells(new RegExp(`${name} works for`));
       return command;
     },

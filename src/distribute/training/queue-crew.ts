@@ -44,7 +44,12 @@ export async function openQueueCrew(options: QueueCrewOptions): Promise<Crew> {
       kept = [...kept, sent.run];
     }
     const run = newRunName(round.kind.name);
-    const jobs = await round.jobs(runFolder(run));
+    const jobs = await round.jobs(runFolder(run)).catch(async (error: unknown) => {
+      // What could be written, before a disk was full or a network gone, goes when the next process settles its first round.
+      kept = [...kept, run];
+      await memory.remember({ sent: null, kept });
+      throw error;
+    });
     sent = { run, jobs: fingerprint(jobs, round) };
     await memory.remember({ sent, kept });
     return { run, jobs };
