@@ -163,6 +163,9 @@ describe("refused files", () => {
   const build = (change: object) =>
     createTokenizer({ tokenizerJson: { ...base, ...change }, tokenizerConfig: {}, eosTokenIds: [], where: "t.json" });
   const brokenSplit = { type: "Split", pattern: { Regex: "(" }, behavior: "Isolated" };
+  const bytes = (count: number): object[] => Array.from({ length: count }, () => ({ type: "ByteLevel" }));
+  const doubling = (count: number): object[] =>
+    Array.from({ length: count }, () => ({ type: "Replace", pattern: { String: "a" }, content: "aa" }));
   const unsupported = expect.objectContaining({ code: "unsupported" }) as Error;
   const badFile = expect.objectContaining({ code: "bad-file" }) as Error;
 
@@ -174,8 +177,16 @@ describe("refused files", () => {
     ["an unknown normalizer", { normalizer: { type: "Sequence", normalizers: [{ type: "BertNormalizer" }] } }],
     ["whole-word added tokens", { added_tokens: [{ id: 5, content: "x", single_word: true }] }],
     ["no decoder", { decoder: null }],
+    ["bytes of bytes, which double again and again", { pre_tokenizer: { type: "Sequence", pretokenizers: bytes(40) } }],
+    ["texts that grow a thousandfold", { normalizer: { type: "Sequence", normalizers: doubling(40) } }],
+    ["a text in the place of nothing", { normalizer: { ...doubling(1)[0], content: "a".repeat(1024) } }],
   ])("%s", (_, change) => {
     expect(() => build(change)).toThrow(unsupported);
+  });
+
+  test("the same steps, fewer, are no fault", () => {
+    build({ pre_tokenizer: { type: "Sequence", pretokenizers: bytes(1) } });
+    build({ normalizer: { type: "Sequence", normalizers: doubling(6) } });
   });
 
   test.each([

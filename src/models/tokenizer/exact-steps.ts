@@ -14,6 +14,8 @@ const GPT2_SPLIT = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p
  */
 export function exactPreTokenizer(json: TokenizerJson, unsupported: string[]): Step | null {
   const steps = stepsOf(json.pre_tokenizer, "pretokenizers");
+  // Each writes a byte beyond ASCII as two: forty of them make a character a terabyte.
+  if (steps.filter(({ type }) => type === "ByteLevel").length > 1) unsupported.push("pre_tokenizer: several ByteLevel");
   const exact = steps.flatMap((step) => exactStep(step, unsupported));
   if (isByteLevel(json)) exact.push(...dropMissingBytes(json));
   return exact.length === 0 ? null : { type: "Sequence", pretokenizers: exact };
@@ -66,9 +68,17 @@ function dropMissingBytes({ model }: TokenizerJson): Step[] {
 
 const NORMALIZERS = ["NFC", "NFD", "NFKC", "NFKD", "Prepend", "Replace"];
 
+/** So many times as long may all `Replace` steps together make a text; real ones put a character in the place of one. */
+const MOST_GROWTH = 1024;
+
 /** Adds to `unsupported` the normalizers that the JavaScript library does not run as the Rust one does. */
 export function checkNormalizer(json: TokenizerJson, unsupported: string[]): void {
-  for (const step of stepsOf(json.normalizer, "normalizers")) {
+  const steps = stepsOf(json.normalizer, "normalizers");
+  const contents = steps.filter(({ type }) => type === "Replace").map(({ content }) => String(content).length);
+  // An empty match puts the content between any two characters.
+  if (contents.reduce((growth, length) => growth * (1 + length), 1) > MOST_GROWTH)
+    unsupported.push("normalizer: Replace steps that make a text far longer");
+  for (const step of steps) {
     if (!NORMALIZERS.includes(step.type)) unsupported.push(`normalizer: ${step.type}`);
     if (step.type === "Replace" && String(step.content).includes("$"))
       unsupported.push("normalizer Replace: $ in content");
