@@ -1,4 +1,5 @@
 import { KvDistillError } from "../util/errors.ts";
+import { quote } from "../util/quote.ts";
 import type { TextPart } from "./tokenizer.ts";
 
 export interface PromptMessage {
@@ -87,7 +88,7 @@ export function createPassagePrompt(parts: PromptParts): PassagePrompt {
   const [, closing] = cutAt(parts.render(answered, { addGenerationPrompt: false }), ANSWER);
   const endOfTurnId = encode([templateText(closing)]).find((id) => parts.stopIds.includes(id));
   if (endOfTurnId === undefined) {
-    throw unsupported(`it ends an answer with ${JSON.stringify(closing)}, which holds none of the model's stop tokens`);
+    throw unsupported(`it ends an answer with ${quote(closing)}, which holds none of the model's stop tokens`);
   }
 
   return {

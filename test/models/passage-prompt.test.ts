@@ -128,6 +128,13 @@ describe("other templates", () => {
   ])("a template that %s is refused", (_, render, reason) => {
     expect(() => createPassagePrompt({ ...smollm2, render })).toThrow(reason);
   });
+
+  test("what a template ends an answer with is cut in the message, however long", () => {
+    const render: RenderMessages = (messages) => messages.map(({ content }) => content + " ".repeat(1e5)).join("");
+    const long = expect.objectContaining({ message: expect.stringMatching(/^[^]{1,400}$/) as string }) as Error;
+    expect(() => createPassagePrompt({ ...smollm2, render })).toThrow(long);
+    expect(() => createPassagePrompt({ ...smollm2, render })).toThrow(/stop tokens/);
+  });
 });
 
 describe("examples", () => {
