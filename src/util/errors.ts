@@ -41,7 +41,9 @@ export class KvDistillError extends Error {
   readonly facts: ErrorFacts;
   readonly [MARKER] = true;
 
-  constructor(code: ErrorCode, what: string, facts: ErrorFacts = {}) {
+  constructor(code: ErrorCode, what: string, given: ErrorFacts = {}) {
+    // What was found in a file may be as long as the file.
+    const facts = given.got === undefined ? given : { ...given, got: shownFault(given.got) };
     super(sentence(what, facts), facts.cause === undefined ? undefined : { cause: facts.cause });
     this.name = "KvDistillError";
     this.code = code;

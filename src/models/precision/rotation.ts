@@ -12,18 +12,19 @@ export function rotation(): Float32Array {
   return matrix;
 }
 
-/** Multiplies each block of 32 numbers with `rotation()`, in place, by sums and differences (fast Walsh-Hadamard transform). */
+/** Multiplies each block of 32 numbers with `rotation()`, in place, by sums and differences (fast Walsh-Hadamard transform), rounded once. */
 export function rotateRows(numbers: Float32Array): void {
   const size = ROTATED_TOGETHER;
+  const norm = Math.fround(1 / Math.sqrt(size));
+  const sums = Float64Array.from(numbers);
   for (let half = 1; half < size; half *= 2) {
-    for (let start = 0; start < numbers.length; start += 2 * half) {
+    for (let start = 0; start < sums.length; start += 2 * half) {
       for (let i = start; i < start + half; i++) {
-        const [a, b] = [numbers[i] ?? 0, numbers[i + half] ?? 0];
-        numbers[i] = a + b;
-        numbers[i + half] = a - b;
+        const [a, b] = [sums[i] ?? 0, sums[i + half] ?? 0];
+        sums[i] = a + b;
+        sums[i + half] = a - b;
       }
     }
   }
-  const norm = 1 / Math.sqrt(size);
-  for (let i = 0; i < numbers.length; i++) numbers[i] = (numbers[i] ?? 0) * norm;
+  for (let i = 0; i < numbers.length; i++) numbers[i] = (sums[i] ?? 0) * norm;
 }
