@@ -1,7 +1,6 @@
-import { systemCodeOf } from "../util/disk-error.ts";
 import { KvDistillError, messageOf } from "../util/errors.ts";
-import { nodeBuiltin } from "../util/node-builtin.ts";
 import { quote } from "../util/quote.ts";
+import { TimeIsUp, withinTime } from "../util/within-time.ts";
 import { BoundedInterpreter } from "./chat/bounded-interpreter.ts";
 import { setGlobals } from "./chat/globals.ts";
 import { Environment, parse, tokenize } from "./chat/jinja.ts";
@@ -54,9 +53,10 @@ export function renderChat(
   }
   const variables = { ...template.specialTokens, messages, add_generation_prompt: addGenerationPrompt };
   try {
-    return withinTime((deadline) => render(text, variables, now, { size: sizeOf(messages), deadline }), timeLimit);
+    const bounds = { size: sizeOf(messages), deadline: performance.now() + timeLimit };
+    return withinTime(() => render(text, variables, now, bounds), timeLimit);
   } catch (error) {
-    throw explain(error, where, timeLimit);
+    throw explain(error, where);
   }
 }
 
@@ -67,7 +67,7 @@ function sizeOf(messages: readonly ChatMessage[]): number {
 interface Bounds {
   /** UTF-16 units of the messages. */
   readonly size: number;
-  /** When to stop, on the clock of `performance.now()`. */
+  /** When to stop where nothing else stops it, on the clock of `performance.now()`. */
   readonly deadline: number;
 }
 
@@ -86,24 +86,7 @@ function render(
   return String(new BoundedInterpreter(environment, limits).run(program).value);
 }
 
-/** Node stops code started by its `vm` module after a time, also where that code calls back out of it. Elsewhere the deadline has to do. */
-function withinTime(work: (deadline: number) => string, timeout: number): string {
-  const deadline = performance.now() + timeout;
-  const vm = nodeBuiltin("node:vm");
-  if (vm === undefined) return work(deadline);
-  // A context takes milliseconds to make, and long to be collected: one does for all.
-  room ??= vm.createContext({});
-  room.work = () => work(deadline);
-  try {
-    return vm.runInContext("work()", room, { timeout }) as string;
-  } finally {
-    delete room.work;
-  }
-}
-
-let room: { work?: () => string } | undefined;
-
-function explain(error: unknown, where: string, timeLimit: number): KvDistillError {
+function explain(error: unknown, where: string): KvDistillError {
   if (error instanceof TemplateRefusal) {
     return new KvDistillError("bad-argument", "the model's chat template refuses these messages", {
       where,
@@ -111,13 +94,10 @@ function explain(error: unknown, where: string, timeLimit: number): KvDistillErr
       cause: error,
     });
   }
-  // Not `instanceof Error`: the timeout is raised in the other context.
-  const timedOut = systemCodeOf(error) === "ERR_SCRIPT_EXECUTION_TIMEOUT";
-  const tooLong = error instanceof RangeError || error instanceof TemplateLimitReached;
-  if (timedOut || tooLong) {
+  if (error instanceof RangeError || error instanceof TemplateLimitReached || error instanceof TimeIsUp) {
     return new KvDistillError("too-large", "the chat template does more than it may", {
       where,
-      got: timedOut ? `more than ${timeLimit} ms` : messageOf(error),
+      got: messageOf(error),
       cause: error,
     });
   }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { KvDistillError, messageOf } from "../util/errors.ts";
 import { quote } from "../util/quote.ts";
+import { TimeIsUp, withinTime } from "../util/within-time.ts";
 import { checkNormalizer, exactPreTokenizer } from "./tokenizer/exact-steps.ts";
 import { tokenizerHash } from "./tokenizer/hash.ts";
 import { LibraryTokenizer } from "./tokenizer/library.ts";
@@ -52,7 +53,8 @@ export interface TokenizerSource {
  * A byte-pair tokenizer, byte-level (GPT-2, SmolLM2, Llama 3, Qwen) or SentencePiece-like (Llama 2, Mistral).
  * Ids equal those of the Python `tokenizers` package. A byte that the vocabulary lacks has no token and gives no id; where the files name a
  * token for what is unknown and the vocabulary lacks that too, encoding such a text is refused, as it is there.
- * @throws KvDistillError `bad-file` for malformed files (by `encode` and `encodeParts` too), `unsupported` for steps that cannot be run exactly, `too-large`.
+ * @throws KvDistillError `bad-file` for malformed files (by `encode` and `encodeParts` too), `unsupported` for steps that cannot be run exactly, `too-large` (by
+ * `encode` and `encodeParts` for patterns that take longer over a text than a second and 50 µs for each of its characters, in Node).
  */
 export function createTokenizer(source: TokenizerSource): Tokenizer {
   const { where } = source;
@@ -91,9 +93,13 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
   };
 }
 
+/** What the file's own regular expressions may take. A text takes 10 µs for each of its characters at most. */
+const timeLimit = (text: string): number => 1000 + Math.ceil(text.length / 20);
+
 function encodeWith(library: LibraryTokenizer, { model }: TokenizerJson, where: string): (text: string) => number[] {
   return (text) => {
-    const ids = text === "" ? [] : library.encode(text, { add_special_tokens: false }).ids;
+    if (text === "") return [];
+    const { ids } = withinTimeLimit(() => library.encode(text, { add_special_tokens: false }), timeLimit(text), where);
     if (ids.every((id) => id !== undefined)) return ids;
     throw new KvDistillError("bad-file", "the token for what is unknown is not in the vocabulary", {
       where,
@@ -101,6 +107,19 @@ function encodeWith(library: LibraryTokenizer, { model }: TokenizerJson, where: 
       hint: "correct unk_token in tokenizer.json",
     });
   };
+}
+
+function withinTimeLimit<T>(encode: () => T, milliseconds: number, where: string): T {
+  try {
+    return withinTime(encode, milliseconds);
+  } catch (error) {
+    if (!(error instanceof TimeIsUp)) throw error;
+    throw new KvDistillError("too-large", "a pattern of the tokenizer takes too long over this text", {
+      where,
+      expected: `at most ${milliseconds} ms`,
+      hint: "look for repetitions of repetitions, such as (a+)+, among the patterns of tokenizer.json",
+    });
+  }
 }
 
 function textOf(json: TokenizerJson, bytes: TokenBytes): Pick<Tokenizer, "decode" | "stream" | "spans" | "isSpecial"> {

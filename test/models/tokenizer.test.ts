@@ -21,6 +21,8 @@ const config = { bos_token: "<|im_start|>", eos_token: { content: "<|im_end|>" }
 const load = (kind: string): Tokenizer =>
   createTokenizer({ tokenizerJson: golden(kind), tokenizerConfig: config, eosTokenIds: [], where: kind });
 
+const BYTES = { type: "ByteLevel", use_regex: false };
+
 function streamed(tokenizer: Tokenizer, row: readonly number[], skipSpecial: boolean): string[] {
   const stream = tokenizer.stream({ skipSpecial });
   return [...row.map((id) => stream.push(id)), stream.end()];
@@ -156,6 +158,18 @@ test("what is unknown is refused where the token for it is not in the vocabulary
   expect(tokenizer.encode("a", { special: "parse" })).toHaveLength(1);
   expect(() => tokenizer.encode("aq", { special: "parse" })).toThrow(refusal);
   expect(() => tokenizer.encodeParts([{ text: "q <|im_end|>", special: "plain" }])).toThrow(refusal);
+});
+
+test("S19: a pattern that backtracks without end is stopped, and other texts have their ids", () => {
+  const split = { type: "Split", pattern: { Regex: "(a+)+$" }, behavior: "Isolated" };
+  const json = { ...(golden("gpt2") as object), pre_tokenizer: { type: "Sequence", pretokenizers: [split, BYTES] } };
+  const tokenizer = createTokenizer({ tokenizerJson: json, tokenizerConfig: {}, eosTokenIds: [], where: "t.json" });
+  const endless = `${"a".repeat(60)}b`;
+  const refusal = expect.objectContaining({ code: "too-large" }) as Error;
+  expect(() => tokenizer.encode(endless, { special: "parse" })).toThrow(refusal);
+  expect(() => tokenizer.encodeParts([{ text: endless, special: "plain" }])).toThrow(refusal);
+  const given = "the cat sat";
+  expect(tokenizer.decode(tokenizer.encode(given, { special: "parse" }), { skipSpecial: true })).toBe(given);
 });
 
 describe("refused files", () => {

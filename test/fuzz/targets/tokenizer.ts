@@ -5,10 +5,14 @@ import { treeOf } from "../make/json-tree.ts";
 import { mutateJson } from "../make/text.ts";
 import { must, type Target } from "../target.ts";
 
-const TEXTS = ["the cat sat on the mat 2019", " \u00e9\u0000\ud83d\ude00<|end|><tool> x", "", "aaaaaaaaaaaaaaaaaaaa!"];
+const TEXTS = ["the cat sat on the mat 2019", " \u00e9\u0000\ud83d\ude00<|end|><tool> x", "", `${"a".repeat(40)}!`];
+/** Patterns that go back over `aaa…!` again and again. */
+const ENDLESS = ["(a+)+$", "(a|a)*b", "(?:a*)*\\d"];
+/** Of the cases; each takes all the time that a pattern may take. */
+const ENDLESS_SHARE = 0.0005;
 const CONFIG = golden("gguf-models/llama/config.json").toString("utf8");
 
-/** tokenizer.json as a model folder has it: what is accepted must also encode and decode. */
+/** tokenizer.json as a model folder has it: what is accepted must also encode and decode. Patterns that go back without end are among them. */
 export const tokenizerJson: Target = {
   name: "tokenizer",
   share: 30,
@@ -16,8 +20,13 @@ export const tokenizerJson: Target = {
     const files = ["tokenizers/smollm.json", "tokenizers/llama2.json", "gguf-models/llama/tokenizer.json"];
     const trees = files.map((path) => treeOf(small(goldenJson(path), 290)));
     const smaller = files.map((path) => treeOf(small(goldenJson(path), 100)));
+    const whole = goldenJson("gguf-models/llama/tokenizer.json") as object;
+    const endless = ENDLESS.map((Regex) => JSON.stringify(splitBy(whole, Regex)));
     return Promise.resolve({
-      make: (dice) => bytesCase(mutateJson(dice.pick(dice.chance(0.25) ? trees : smaller), dice), check),
+      make: (dice) =>
+        dice.chance(ENDLESS_SHARE)
+          ? bytesCase(Buffer.from(dice.pick(endless)), check)
+          : bytesCase(mutateJson(dice.pick(dice.chance(0.25) ? trees : smaller), dice), check),
       edges: function* () {
         for (const bytes of damages(golden("gguf-models/llama/tokenizer.json"))) yield bytesCase(bytes, check);
       },
@@ -51,6 +60,14 @@ function check(bytes: Uint8Array): void {
       tokenizer.decode(ids, { skipSpecial: true });
     }
   }
+}
+
+function splitBy(json: object, Regex: string): object {
+  const steps = [
+    { type: "Split", pattern: { Regex }, behavior: "Isolated" },
+    { type: "ByteLevel", use_regex: false },
+  ];
+  return { ...json, pre_tokenizer: { type: "Sequence", pretokenizers: steps } };
 }
 
 /** A vocabulary of the first tokens, so that a case takes little time; its merges go with it. */
