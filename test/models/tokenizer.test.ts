@@ -207,6 +207,7 @@ describe("refused files", () => {
     ["ids beyond any vocabulary", { model: { ...base.model, vocab: { a: 2 ** 31 } } }],
     ["merges that are no pairs", { model: { ...base.model, merges: [["a", "b"], ["c"]] } }],
     ["no model", { model: null }],
+    ["an added token as long as a book", { added_tokens: [{ id: 5, content: "\u{1d54f}".repeat(40_000) }] }],
     ["a broken pattern", { pre_tokenizer: { type: "Sequence", pretokenizers: [brokenSplit, { type: "ByteLevel" }] } }],
   ])("%s", (_, change) => {
     expect(() => build(change)).toThrow(badFile);

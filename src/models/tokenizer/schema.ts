@@ -21,9 +21,12 @@ function isMergeList(value: unknown): boolean {
   );
 }
 
+/** UTF-16 units of an added token. Real ones have tens; JavaScript's engine refuses expressions with one of 80,000 (`text-parts.ts`). */
+const LONGEST_ADDED_TOKEN = 1 << 13;
+
 const addedToken = z.looseObject({
   id,
-  content: z.string().min(1),
+  content: z.string().min(1).max(LONGEST_ADDED_TOKEN),
   single_word: z.boolean().default(false),
   special: z.boolean().default(false),
 });
