@@ -1,4 +1,4 @@
-import { type ErrorCode, isKvDistillError } from "../../util/errors.ts";
+import { type ErrorCode, isKvDistillError, type KvDistillError } from "../../util/errors.ts";
 import { Refusal } from "./refusal.ts";
 
 /** An error as the OpenAI API writes it: https://platform.openai.com/docs/guides/error-codes. */
@@ -58,7 +58,12 @@ export function problemOf(error: unknown): Problem {
   if (status === 500) return problem(status, error.code, "the server failed; its log says why");
   const retry = status === 503 ? RETRY_OUT_OF_MEMORY_SECONDS : undefined;
   const { where } = error.facts;
-  return problem(status, error.code, error.message, FIELDS.includes(where) ? where : undefined, retry);
+  return problem(status, error.code, withoutPath(error), FIELDS.includes(where) ? where : undefined, retry);
+}
+
+/** A file of the model is named by its path, which is the server's own. */
+function withoutPath({ message, facts: { where } }: KvDistillError): string {
+  return where !== undefined && /[\\/]/.test(where) ? message.slice(`${where}: `.length) : message;
 }
 
 /** The whole answer to a request that went wrong. */
