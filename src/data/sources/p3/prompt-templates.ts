@@ -1,4 +1,3 @@
-import { createContext, Script } from "node:vm";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { BoundedInterpreter } from "../../../models/chat/bounded-interpreter.ts";
@@ -6,6 +5,7 @@ import { Environment, parse, type Program, tokenize } from "../../../models/chat
 import { TEMPLATE_LIMITS } from "../../../models/chat/limits.ts";
 import { KvDistillError, messageOf } from "../../../util/errors.ts";
 import { isJsonObject } from "../../../util/strict-json.ts";
+import { withinTime } from "../../../util/within-time.ts";
 import { describe } from "../../read-rows.ts";
 
 /** A prompt and what is to follow it, out of one row. */
@@ -98,12 +98,8 @@ function restored(text: string): string {
   return text.replaceAll(PROTECTED_PIPE, PIPE).trim();
 }
 
-const context = createContext({ work: undefined as unknown });
-const script = new Script("work()");
-
-/** Node stops code started by its `vm` module after a time, also where that code calls back out of it. */
 function render(program: Program, variables: Readonly<Record<string, unknown>>): string {
-  const work = () => {
+  const work = (): string => {
     const environment = new Environment();
     for (const [name, value] of Object.entries({ ...CONSTANTS, ...FUNCTIONS })) environment.set(name, value);
     // A row may have a field of such a name; it is what the template means.
@@ -112,8 +108,7 @@ function render(program: Program, variables: Readonly<Record<string, unknown>>):
     const { textLength, listLength } = TEMPLATE_LIMITS;
     return String(new BoundedInterpreter(own, { textLength, listLength }).run(program).value);
   };
-  context.work = work;
-  return script.runInContext(context, { timeout: TEMPLATE_LIMITS.time }) as string;
+  return withinTime(work, TEMPLATE_LIMITS.time);
 }
 
 const CONSTANTS = { true: true, false: false, none: null, True: true, False: false, None: null };
