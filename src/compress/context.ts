@@ -37,9 +37,7 @@ export class CompressionContext {
   readonly signal: AbortSignal | undefined;
   private readonly onRead: ((tokens: number) => void) | undefined;
   private furthest = 0;
-  private reading: Promise<FullReading> | undefined;
-  private readonly windows = new Map<number, Promise<Float32Array[]>>();
-  private readonly hidden = new Map<number, Promise<Tensor<"float32">>>();
+  private readonly made = new Map<string, Promise<unknown>>();
 
   constructor(
     model: LanguageModel,
@@ -76,33 +74,39 @@ export class CompressionContext {
     return cache;
   }
 
+  /**
+   * What is known of the context, made when it is first asked for and shared from then on among methods and budgets: not to be written to.
+   * @param name of all that it depends on besides the context
+   */
+  once<T>(name: string, make: () => Promise<T>): Promise<T> {
+    const known = this.made.get(name) as Promise<T> | undefined;
+    const own = known ?? make();
+    this.made.set(name, own);
+    return own;
+  }
+
   /** The full cache of the context. */
   full(): Promise<FullReading> {
-    this.reading ??= this.read();
-    return this.reading;
+    return this.once("full", () => this.read());
   }
 
   /** Residual stream after the first `layers` blocks of the frozen model, [tokens, hidden]. */
   hiddenAfter(layers: number): Promise<Tensor<"float32">> {
-    const known = this.hidden.get(layers);
-    if (known !== undefined) return known;
     const { model, ids, position, signal } = this;
-    const made = model.hiddenAfter(layers, ids, { position, ...(signal === undefined ? {} : { signal }) });
-    this.hidden.set(layers, made);
-    return made;
+    return this.once(`hidden after ${layers}`, () =>
+      model.hiddenAfter(layers, ids, { position, ...(signal === undefined ? {} : { signal }) }),
+    );
   }
 
   /** Attention from the context's last `queries` tokens, summed over them and the query heads of a group. */
   attentionFromLast(queries: number): Promise<Float32Array[]> {
-    const known = this.windows.get(queries);
-    if (known !== undefined) return known;
     const start = this.ids.length - queries;
-    const made = this.onFull(async (cache) => {
-      cache.truncate(start, this.position + start);
-      return this.model.attentionReceived(this.ids.slice(start), cache, "sum", this.signal);
-    });
-    this.windows.set(queries, made);
-    return made;
+    return this.once(`attention from the last ${queries}`, () =>
+      this.onFull(async (cache) => {
+        cache.truncate(start, this.position + start);
+        return this.model.attentionReceived(this.ids.slice(start), cache, "sum", this.signal);
+      }),
+    );
   }
 
   /** Attention from texts that are read after the context, each on its own: one result for each. */

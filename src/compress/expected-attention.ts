@@ -14,7 +14,11 @@ const FUTURE = 512;
  * softmax(k·μ / √D + k·Σ·k / 2D), times the length of the value. μ and Σ are mean and covariance of the context's queries, turned by the mean
  * rotation of the next 512 positions. Sinks are left out of statistics and softmax, and score 1 above the highest.
  */
-export async function expectedAttentionScores(context: CompressionContext, sinks: number): Promise<Float32Array[]> {
+export function expectedAttentionScores(context: CompressionContext, sinks: number): Promise<Float32Array[]> {
+  return context.once(`expected attention, ${sinks} sinks`, () => scoresOf(context, sinks));
+}
+
+async function scoresOf(context: CompressionContext, sinks: number): Promise<Float32Array[]> {
   const { model } = context;
   const { config } = model;
   const tokens = context.ids.length;

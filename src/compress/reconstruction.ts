@@ -21,11 +21,15 @@ const REPEAT_PART = "\n\nRepeat the part of the previous context exactly, starti
  * is made to repeat the context, chunk by chunk; for every layer [kvHeads, tokens]. Attention to the sinks, the chunk and what has been repeated
  * is counted, as if nothing else were there. What the chat template puts in front of a document is not repeated and scores 0.
  */
-export async function reconstructionScores(
+export function reconstructionScores(
   context: CompressionContext,
   sinks: number,
   { chunk = CHUNK }: ReconstructionOptions = {},
 ): Promise<Float32Array[]> {
+  return context.once(`reconstruction, ${sinks} sinks, chunks of ${chunk}`, () => scoresOf(context, sinks, chunk));
+}
+
+async function scoresOf(context: CompressionContext, sinks: number, chunk: number): Promise<Float32Array[]> {
   const { numLayers, numKvHeads } = context.model.config;
   const tokens = context.ids.length;
   const chunks = chunksOf(context, chunk);

@@ -68,7 +68,7 @@ export class Sequences {
 
   /**
    * Reads on in some of the sequences.
-   * @returns for each text the logits that it asked for, [vocabulary] each
+   * @returns for each text the logits that it asked for, [vocabulary] each, views of all that one engine call gave
    * @throws KvDistillError `context-too-long` when a sequence would see more rows than the model reads, or have no position left;
    * `bad-argument` for a sequence that is no longer held or named twice; `cancelled`, and what the engine throws
    */
@@ -178,7 +178,7 @@ export class Sequences {
     if (outputs.logits === undefined) return;
     const { data } = asDType(outputs.logits, "float32");
     wanted.forEach(({ text }, i) => {
-      if (text !== undefined) logits[text]?.push(data.slice(i * config.vocabSize, (i + 1) * config.vocabSize));
+      if (text !== undefined) logits[text]?.push(data.subarray(i * config.vocabSize, (i + 1) * config.vocabSize));
     });
   }
 }

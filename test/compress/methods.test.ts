@@ -100,6 +100,22 @@ describe.each(ALL)("every method: $title", (one) => {
     expect(await compress(methodOf(one), 9)).toEqual(await compress(methodOf(one), 9));
   });
 
+  test("another budget on the same context gives what it gives alone, and reads only what depends on it", async () => {
+    const model = tiny.model();
+    const method = methodOf(one);
+    const context = new CompressionContext(model, ids);
+    const asked = method.questionAware === true ? { questionIds } : {};
+    await method.compress({ context, count: 9, sinks: SINKS, seed: 5, ...asked });
+    const steps = vi.spyOn(model, "step");
+    const after = await method.compress({ context, count: 12, sinks: SINKS, seed: 5, ...asked });
+    const again = steps.mock.calls.length;
+    steps.mockRestore();
+    expect(after).toEqual(await compress(method, 12));
+    // They encode, or cut, for one budget.
+    const own = [...BUDGETED_WINDOW, "kv-distill", "truncated"].includes(one.name) || method.questionAware === true;
+    if (!own) expect(again).toBe(0);
+  });
+
   test("another seed gives other rows to a method that draws, the same to the others", async () => {
     const [here, there] = [await compress(methodOf(one), 9, 5), await compress(methodOf(one), 9, 6)];
     if (one.name === "random") expect(there.positions).not.toEqual(here.positions);

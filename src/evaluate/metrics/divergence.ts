@@ -26,7 +26,8 @@ export function teacherOf(logits: readonly Float32Array[]): Teacher {
   return logits.map((row) => {
     const total = logSumExp(row);
     const probabilities = Float64Array.from(row, (logit) => Math.exp(logit - total));
-    return { logits: row, logSumExp: total, likeliest: argmax(row), probabilities };
+    // A copy: the row may be part of an array that many others share, which would be held as long.
+    return { logits: row.slice(), logSumExp: total, likeliest: argmax(row), probabilities };
   });
 }
 
