@@ -2,7 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { USUAL_CHOICES } from "../cache/adapter.ts";
+import { loadAdapter } from "../cache/load-adapter.ts";
 import { saveAdapter } from "../cache/save-adapter.ts";
+import { findShippedAdapter } from "../cache/shipped-adapter.ts";
 import { familyOf } from "../models/families/index.ts";
 import type { ModelFiles } from "../models/model-files.ts";
 import { adapterOf, newParameters } from "../train/new-parameters.ts";
@@ -37,6 +39,7 @@ export interface BenchOptions {
   readonly precision: string;
   /** Folder of the reference implementation. */
   readonly reference: string | null;
+  /** Adapter folder, for what compresses; the package's own by default, or an untrained one. */
   readonly adapter: string | null;
   /** File of token triples to train on; made from the example text otherwise. */
   readonly data: string | null;
@@ -45,6 +48,7 @@ export interface BenchOptions {
   readonly signal?: AbortSignal;
   readonly onTrial?: (result: TrialResult) => void;
   readonly onTurn?: (trial: string, side: string) => void;
+  readonly onNote?: (line: string) => void;
   /** What sides write to stderr. */
   readonly onStderr?: (side: string, line: string) => void;
 }
@@ -54,7 +58,8 @@ const SETTLE = 300;
 
 /**
  * Measures target after target. Processes live as long as a target, so that no other's memory is in the way.
- * @throws KvDistillError `device-unavailable`, `peer` when our own side fails, such as `not-found` without an adapter for what compresses, and the signal's reason
+ * @throws KvDistillError `device-unavailable`, what `loadAdapter` throws for the adapter that is named, `peer` when our own side fails, and the
+ * signal's reason
  */
 export async function runBench(options: BenchOptions): Promise<TrialResult[]> {
   return withInputs(options, async (inputs, open) => {
@@ -106,7 +111,7 @@ export async function withInputs<T>(
       threads: options.threads,
       device: options.device,
       reference: options.reference,
-      adapter: options.adapter,
+      adapter: await compressingAdapter(options, start),
       scratch,
       profile: null,
     } as const;
@@ -114,6 +119,26 @@ export async function withInputs<T>(
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** Targets whose work needs an adapter. */
+const COMPRESSING: readonly TargetName[] = ["compress", "decode-compressed", "first-token", "fold"];
+
+/** The adapter that compresses. An untrained one takes as long. */
+async function compressingAdapter(
+  { adapter, files, targets, onNote }: BenchOptions,
+  untrained: string,
+): Promise<string> {
+  if (adapter !== null) {
+    // A wrong one is told before anything is measured.
+    await loadAdapter(adapter, { expectModel: files });
+    return adapter;
+  }
+  const shipped = await findShippedAdapter(files.hash);
+  if (shipped === undefined && targets.some((target) => COMPRESSING.includes(target))) {
+    onNote?.("no adapter comes with the package for this model: an untrained one compresses");
+  }
+  return shipped ?? untrained;
 }
 
 /** A new adapter, whose matrices B are zero: the adapted model is the base model, on every side. */

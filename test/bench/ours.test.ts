@@ -8,10 +8,13 @@ import type { SideResult } from "../../src/bench/sides/protocol.ts";
 import { startSide } from "../../src/bench/sides/side.ts";
 import { QUICK_SIZES } from "../../src/bench/sizes.ts";
 import { TARGET_NAMES, trialsOf } from "../../src/bench/targets/index.ts";
+import { loadAdapter } from "../../src/cache/load-adapter.ts";
 import { saveAdapter } from "../../src/cache/save-adapter.ts";
 import { loadModel } from "../../src/models/load-model.ts";
+import type { ModelFiles } from "../../src/models/model-files.ts";
 import { randomAdapter } from "../models/random-adapter.ts";
 import { writeTinyLlama } from "../train/tiny-run.ts";
+import { expectRejection } from "./expect-error.ts";
 
 let folder = "";
 beforeEach(async () => {
@@ -21,37 +24,65 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-test("our own side does all the work of every target and counts its tokens", async () => {
+const SIZES = {
+  ...QUICK_SIZES,
+  prefill: [16],
+  compress: 60,
+  context: 30,
+  steps: 5,
+  long: 120,
+  fold: [200],
+  foldTokens: 50,
+};
+
+const optionsFor = (files: ModelFiles, adapter: string | null): BenchOptions => ({
+  files,
+  gguf: null,
+  targets: TARGET_NAMES,
+  sizes: SIZES,
+  peers: [],
+  warmups: 0,
+  repetitions: 2,
+  device: "cpu",
+  threads: 1,
+  precision: "fp32",
+  reference: null,
+  adapter,
+  data: null,
+  timeout: 120,
+});
+
+async function tinyFiles(): Promise<ModelFiles> {
   const model = await loadModel(await writeTinyLlama(folder), { threads: 1 });
   await model.close();
+  return model.files;
+}
+
+test("a model without an adapter of its own is compressed by an untrained one, which is told where something compresses", async () => {
+  const files = await tinyFiles();
+  const notes: string[] = [];
+  const options = { ...optionsFor(files, null), onNote: (line: string) => notes.push(line) };
+  await withInputs(options, async (_, { adapter }) => {
+    expect((await loadAdapter(adapter, { expectModel: files })).config.rank).toBe(SIZES.rank);
+  });
+  await withInputs({ ...options, targets: ["train", "prefill"] }, () => Promise.resolve());
+  expect(notes).toEqual(["no adapter comes with the package for this model: an untrained one compresses"]);
+});
+
+test("an adapter that is named and is not there is told before anything is measured", async () => {
+  const options = optionsFor(await tinyFiles(), join(folder, "nowhere"));
+  await expectRejection(
+    withInputs(options, () => Promise.reject(new Error("measured"))),
+    "not-found",
+    /nowhere/,
+  );
+});
+
+test("our own side does all the work of every target and counts its tokens", async () => {
+  const files = await tinyFiles();
   const adapter = join(folder, "adapter");
-  await saveAdapter(adapter, randomAdapter(model));
-  const sizes = {
-    ...QUICK_SIZES,
-    prefill: [16],
-    compress: 60,
-    context: 30,
-    steps: 5,
-    long: 120,
-    fold: [200],
-    foldTokens: 50,
-  };
-  const options: BenchOptions = {
-    files: model.files,
-    gguf: null,
-    targets: TARGET_NAMES,
-    sizes,
-    peers: [],
-    warmups: 0,
-    repetitions: 2,
-    device: "cpu",
-    threads: 1,
-    precision: "fp32",
-    reference: null,
-    adapter,
-    data: null,
-    timeout: 120,
-  };
+  await saveAdapter(adapter, randomAdapter({ files, config: files.config }));
+  const options = optionsFor(files, adapter);
   await withInputs(options, async (inputs, base) => {
     const open = { ...base, variant: "", precision: "fp32" };
     const side = await startSide(ourSide("ours"), open, { timeout: 120 });

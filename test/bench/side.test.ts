@@ -15,7 +15,7 @@ const OPEN: OpenRequest = {
   precision: "fp32",
   variant: "",
   reference: null,
-  adapter: null,
+  adapter: "/nowhere",
   scratch: "/nowhere",
   profile: null,
 };

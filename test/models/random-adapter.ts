@@ -6,7 +6,10 @@ import { adapterOf, newParameters } from "../../src/train/new-parameters.ts";
 import { randomFromSeed } from "../../src/util/random.ts";
 
 /** An adapter that fits a model, with random numbers in every matrix: as after training, no B is zero. */
-export function randomAdapter({ config, files }: LanguageModel, selection: AdapterSelection = "per-head"): Adapter {
+export function randomAdapter(
+  { config, files }: Pick<LanguageModel, "config" | "files">,
+  selection: AdapterSelection = "per-head",
+): Adapter {
   const settings: AdapterConfig = {
     rank: 4,
     alpha: 4,

@@ -1,5 +1,4 @@
 import { type LoadedAdapter, attachAdapter } from "../../compress/loaded-adapter.ts";
-import { shippedAdapter } from "../../compress/compress-text.ts";
 import { loadAdapter } from "../../cache/load-adapter.ts";
 import { LanguageModel } from "../../models/language-model.ts";
 import { loadModel } from "../../models/load-model.ts";
@@ -77,10 +76,7 @@ class OurSide {
   private async adapter(): Promise<LoadedAdapter> {
     const model = await this.model();
     const { adapter } = this.settings();
-    this.loadedAdapter ??= await attachAdapter(
-      model,
-      adapter === null ? await shippedAdapter(model.files) : await loadAdapter(adapter, { expectModel: model.files }),
-    );
+    this.loadedAdapter ??= await attachAdapter(model, await loadAdapter(adapter, { expectModel: model.files }));
     return this.loadedAdapter;
   }
 }

@@ -62,7 +62,7 @@ export interface OpenRequest {
   /** Folder of the reference implementation. */
   readonly reference: string | null;
   /** Adapter folder, for what compresses. */
-  readonly adapter: string | null;
+  readonly adapter: string;
   /** Folder for files that are made on the way. */
   readonly scratch: string;
   /** Folder for traces; null to measure without. */

@@ -47,7 +47,10 @@ export const benchOptions = {
     "fp32",
   ),
   ...modelOptions,
-  adapter: { ...adapterOption, description: `${adapterOption.description}; default: the package's own for this model` },
+  adapter: {
+    ...adapterOption,
+    description: `${adapterOption.description}; default: the package's own for this model, or an untrained one`,
+  },
   reference: option(
     "--reference <folder>",
     "reference implementation for torch-fp32 and torch-bf16 (default: KV_DISTILL_REFERENCE)",

@@ -38,6 +38,9 @@ export async function askedBench(
     data: given.data ?? null,
     timeout: given.timeout,
     signal,
+    onNote: (line) => {
+      log.info(line);
+    },
     onStderr: (side, line) => {
       log.debug(() => `${side}: ${printable(line)}`);
     },
@@ -55,8 +58,10 @@ export async function withTurns<T>(
   try {
     return await work((trial, side) => {
       if (quiet) return;
-      progress ??= startProgress({ label: "bench", unit: "turns" });
-      progress.update(++turns, { last: `${trial}, ${side}` });
+      turns++;
+      // It begins with the first turn's end, so that turn is none of its rate's.
+      progress ??= startProgress({ label: "bench", unit: "turns", done: turns });
+      progress.update(turns, { last: `${trial}, ${side}` });
     });
   } finally {
     progress?.stop();
