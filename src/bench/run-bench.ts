@@ -13,7 +13,7 @@ import { isKvDistillError, messageOf } from "../util/errors.ts";
 import { PACKAGE_NAME_AND_VERSION } from "../util/version.ts";
 import { exampleText, madeTriples, readTriples } from "./inputs.ts";
 import type { InterleaveOptions } from "./interleave.ts";
-import { type FoundSide, NOT_ASKED, runTrial, type TrialResult } from "./run-trial.ts";
+import { failedTrial, type FoundSide, NOT_ASKED, runTrial, type TrialResult } from "./run-trial.ts";
 import { ourSide } from "./sides/ours.ts";
 import { findPeer, PEERS, type PeerName } from "./sides/peers.ts";
 import type { OpenRequest, Triple } from "./sides/protocol.ts";
@@ -57,9 +57,9 @@ export interface BenchOptions {
 const SETTLE = 300;
 
 /**
- * Measures target after target. Processes live as long as a target, so that no other's memory is in the way.
- * @throws KvDistillError `device-unavailable`, what `loadAdapter` throws for the adapter that is named, `peer` when our own side fails, and the
- * signal's reason
+ * Measures target after target. Processes live as long as a target, so that no other's memory is in the way. A trial in which our own side
+ * fails has no figures and says why (`ownFailures`); the others go on.
+ * @throws KvDistillError `device-unavailable`, what `loadAdapter` throws for the adapter that is named, and the signal's reason
  */
 export async function runBench(options: BenchOptions): Promise<TrialResult[]> {
   return withInputs(options, async (inputs, open) => {
@@ -75,7 +75,14 @@ export async function runBench(options: BenchOptions): Promise<TrialResult[]> {
             ...(options.signal === undefined ? {} : { signal: options.signal }),
             onTurn: (side) => options.onTurn?.(trial.name, side),
           };
-          const result = await runTrial(trial, (entry) => sides.find(entry), interleaving);
+          const result = await runTrial(trial, (entry) => sides.find(entry), interleaving).catch(
+            async (error: unknown) => {
+              if (!isKvDistillError(error) || error.code !== "peer") throw error;
+              // A process that failed is gone: the next trial begins with new ones.
+              await sides.close();
+              return failedTrial(trial, messageOf(error));
+            },
+          );
           results.push(result);
           options.onTrial?.(result);
         }
@@ -187,8 +194,11 @@ class Sides {
     return started;
   }
 
+  /** Ends the processes; they can be found again, as new ones. */
   async close(): Promise<void> {
-    for (const started of this.found.values()) {
+    const all = [...this.found.values()];
+    this.found.clear();
+    for (const started of all) {
       const found = await started.catch(() => undefined);
       if (found !== undefined && "side" in found) await found.side.close();
     }

@@ -99,6 +99,20 @@ export async function runTrial(
   return { name: trial.name, what: trial.what, measure: trial.measure, entries };
 }
 
+/** A trial whose first side, our own, failed: nobody has figures. */
+export function failedTrial({ name, what, measure, entries }: Trial, reason: string): TrialResult {
+  const failed = entries.map((entry, i): EntryResult => {
+    const failure = i === 0 ? reason : "our own side failed";
+    return { name: entry.name, versions: {}, goal: entry.goal ?? null, ...NOTHING, failure };
+  });
+  return { name, what, measure, entries: failed };
+}
+
+/** Why our own side has no figures, by trial. */
+export function ownFailures(results: readonly TrialResult[]): string[] {
+  return results.flatMap(({ name, entries: [ours] }) => (ours?.failure == null ? [] : [`${name}: ${ours.failure}`]));
+}
+
 const NOTHING = {
   samples: [],
   value: null,

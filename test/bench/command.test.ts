@@ -6,6 +6,7 @@ test.each([
   [["bench", "train", "--peers", "torch"], /--peers: expected torch-fp32, .*; got "torch"/],
   [["bench", "prefill", "--lengths", "64,64"], /--lengths: expected different numbers of tokens/],
   [["bench", "train", "--profile", "--check"], /--profile goes without --check and --out/],
+  [["bench", "precision", "--device", "webgpu"], /"precision" is measured on the processor alone, not on webgpu/],
   [["bench", "train", "--precision", "int9"], /--precision: expected fp32/],
 ])("%j is a wrong command line", async (args, message) => {
   const { code, stdout, stderr } = await runCli(args);

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type BenchOptions, withInputs } from "../../src/bench/run-bench.ts";
+import { type BenchOptions, runBench, withInputs } from "../../src/bench/run-bench.ts";
+import { ownFailures } from "../../src/bench/run-trial.ts";
 import { ourSide } from "../../src/bench/sides/ours.ts";
 import type { SideResult } from "../../src/bench/sides/protocol.ts";
 import { startSide } from "../../src/bench/sides/side.ts";
@@ -77,6 +78,13 @@ test("an adapter that is named and is not there is told before anything is measu
     /nowhere/,
   );
 });
+
+test("a trial in which our own side fails says why, and the others have figures", async () => {
+  const sizes = { ...SIZES, prefill: [16, 100_000, 24] };
+  const results = await runBench({ ...optionsFor(await tinyFiles(), null), targets: ["prefill"], sizes });
+  expect(results.map(({ entries: [ours] }) => ours?.value !== null)).toEqual([true, false, true]);
+  expect(ownFailures(results)).toEqual([expect.stringMatching(/^prefill 100000: .*more tokens than the model reads/s)]);
+}, 60_000);
 
 test("our own side does all the work of every target and counts its tokens", async () => {
   const files = await tinyFiles();

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import type { BenchOptions } from "../../bench/run-bench.ts";
 import { PEER_NAMES } from "../../bench/sides/peers.ts";
 import { TARGET_NAMES, type TargetName } from "../../bench/targets/index.ts";
+import type { Device } from "../../runtime/options.ts";
 import type { ModelFiles } from "../../models/model-files.ts";
 import { resolveModel } from "../../models/loading/resolve.ts";
 import { LOG_LEVELS } from "../../util/log.ts";
@@ -10,9 +11,14 @@ import { type Progress, startProgress } from "../../util/progress.ts";
 import type { CommandContext } from "../context.ts";
 import { type GivenBenchOptions, repetitionsOf, sizesOf } from "./options.ts";
 
-/** `all` or one target. */
-export const targetsOf = (given: string): readonly TargetName[] =>
-  TARGET_NAMES.filter((name) => given === "all" || name === given);
+/** What other devices than the processor cannot do: they compute in float32 alone. */
+export const PROCESSOR_ALONE: readonly TargetName[] = ["precision"];
+
+/** `all` that the device can do, or one target. */
+const targetsOf = (given: string, device: Device): readonly TargetName[] =>
+  TARGET_NAMES.filter((name) =>
+    given === "all" ? device === "cpu" || !PROCESSOR_ALONE.includes(name) : name === given,
+  );
 
 /** What the bench is to do, as it was asked for. */
 export async function askedBench(
@@ -25,7 +31,7 @@ export async function askedBench(
   return {
     files,
     gguf: place.kind === "gguf" ? place.path : null,
-    targets: targetsOf(target),
+    targets: targetsOf(target, given.device),
     sizes: sizesOf(given),
     peers: given.peers ?? PEER_NAMES,
     warmups: given.warmups,

@@ -3,15 +3,16 @@ import { writeBenchFiles } from "../../bench/report/files.ts";
 import { summaryLine } from "../../bench/report/summary-line.ts";
 import { resultsTable } from "../../bench/report/table.ts";
 import { runBench } from "../../bench/run-bench.ts";
-import { NOT_ASKED } from "../../bench/run-trial.ts";
+import { NOT_ASKED, ownFailures } from "../../bench/run-trial.ts";
 import { TARGET_NAMES } from "../../bench/targets/index.ts";
+import { KvDistillError } from "../../util/errors.ts";
 import { printable } from "../../util/printable.ts";
 import { quote } from "../../util/quote.ts";
 import { renderTable } from "../../util/table.ts";
 import { checkBaseline, openBaseline } from "../bench/check.ts";
 import { benchOptions } from "../bench/options.ts";
 import { profileBench } from "../bench/profile.ts";
-import { askedBench, withTurns } from "../bench/run.ts";
+import { askedBench, PROCESSOR_ALONE, withTurns } from "../bench/run.ts";
 import { defineCommand } from "../define-command.ts";
 import { openModelFiles } from "../model.ts";
 import { optionalArgument } from "../spec.ts";
@@ -34,12 +35,15 @@ export const bench = defineCommand({
     ["bench prefill --lengths 2048 --profile", "where the time goes"],
     ["bench all --check", "whether something got worse"],
   ],
-  check: ({ options: { profile, check, out }, arguments: { target } }) => [
+  check: ({ options: { profile, check, out, device }, arguments: { target } }) => [
     ...(target === undefined || CHOICES.includes(target)
       ? []
       : [`there is nothing to measure called ${quote(target)}; there are ${CHOICES.join(", ")}`]),
     ...(profile && (check || out !== undefined)
       ? ["--profile goes without --check and --out: a traced run is slower"]
+      : []),
+    ...(device !== "cpu" && PROCESSOR_ALONE.some((name) => name === target)
+      ? [`${quote(target ?? "")} is measured on the processor alone, not on ${device}`]
       : []),
   ],
   run: async ({ options: given, arguments: { target = "all" } }, context) => {
@@ -86,5 +90,7 @@ export const bench = defineCommand({
     }
     if (baseline !== undefined) checkBaseline(results, baseline, given.json, context);
     if (given.json) out.json(summaryLine(results, record));
+    const faults = ownFailures(results);
+    if (faults.length > 0) throw new KvDistillError("peer", "our own side could not do everything", { faults });
   },
 });
