@@ -244,4 +244,14 @@ describe("what is read together", () => {
       expect(batches.map((batch) => batch.map(({ sample }) => sample))).toEqual([[5, 0, 3, 2, 1, 4]]);
     }
   });
+
+  test("is more of short caches, whose padding costs less than another step", () => {
+    const short = questions.map((one) => ({ ...one, questionIds: one.questionIds.slice(0, 15) }));
+    const limits = { config, maxNewTokens: 6, rowsOf: (rows: number) => rows };
+    // With 20 tokens more each: half as many rows are alike up to 512, seven tenths beyond.
+    const parts = (rows: readonly number[]): unknown => partsOf(rows, short, limits).map((part) => part.conditions);
+    expect(parts([200, 90, 89, 35, 34])).toEqual([[200, 90], [89, 35], [34]]);
+    expect(parts([493, 340, 339])).toEqual([[493, 340], [339]]);
+    expect(parts([492, 236, 235])).toEqual([[492, 236], [235]]);
+  });
 });

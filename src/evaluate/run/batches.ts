@@ -4,8 +4,14 @@ import { type AskedQuestion, tokensNeeded } from "./question.ts";
 /** Of caches and logits that are held at once while questions are read. */
 const MOST_BYTES = 2 ** 30;
 
+/**
+ * Of caches of at most so many rows, question and answer included, reading the weights is what a step costs, so that more of them share it: padding
+ * costs little (docs/experiments/LOG.md, E31).
+ */
+export const SHORT_CACHE = 512;
+
 /** Caches are read side by side when the shortest has, question and answer included, at least this part of the longest's rows. */
-const LIKE_LENGTH = 0.7;
+const LIKE_LENGTH = { short: 0.5, long: 0.7 };
 
 export interface BatchLimits<T> {
   /** Rows that a condition's cache has, mean over its heads. */
@@ -35,7 +41,8 @@ export function partsOf<T>(
     const last = parts.findLast(([first]) => first !== undefined && familyOf(first) === familyOf(condition)) ?? [];
     // Shorter caches are padded to the longest.
     const rows = mostRows([...last, condition], limits);
-    const alike = rowsOf(condition) + longest >= LIKE_LENGTH * (rows + longest);
+    const like = rows + longest <= SHORT_CACHE ? LIKE_LENGTH.short : LIKE_LENGTH.long;
+    const alike = rowsOf(condition) + longest >= like * (rows + longest);
     const fits = (last.length + 1) * (largest + rowBytes(limits) * rows) <= mostBytes(limits);
     if (last.length > 0 && alike && fits) last.push(condition);
     else parts.push([condition]);

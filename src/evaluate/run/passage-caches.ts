@@ -8,6 +8,7 @@ import { planCompression } from "../../compress/plan.ts";
 import type { SequenceStart } from "../../generate/sequences.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { randomFromSeed } from "../../util/random.ts";
+import { SHORT_CACHE } from "./batches.ts";
 import { type Condition, conditionName, hasBudget } from "./conditions.ts";
 import type { EvaluationSetup } from "./evaluation-setup.ts";
 import type { KeptRows } from "./kept-file.ts";
@@ -54,11 +55,14 @@ export class PassageCaches {
   /**
    * Caches of one family are read side by side without much padding: those whose heads have equally many rows, and those that one method makes
    * whose heads do not. A larger budget of such a method gives every head as many rows as a smaller one, or more; all rows are the full cache.
+   * Of short contexts all whose heads differ are one family.
    */
   familyOf(condition: Condition): string {
     const { method } = condition;
-    const ragged = this.setup.methods.get(method)?.ragged === true && this.budget(condition) < this.contextIds.length;
-    return ragged ? method : "uniform";
+    const tokens = this.contextIds.length;
+    const ragged = this.setup.methods.get(method)?.ragged === true && this.budget(condition) < tokens;
+    if (!ragged) return "uniform";
+    return tokens <= SHORT_CACHE ? "ragged" : method;
   }
 
   /** Whether a condition makes a cache for each question. */
