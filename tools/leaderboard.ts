@@ -1,8 +1,9 @@
 /**
- * Writes docs/leaderboard.md and its plots from finished evaluations (`kv-distill eval … --out RUN`), a section for each:
+ * Writes docs/leaderboard.md and its plots from finished evaluations (`kv-distill eval … --out RUN`), a section for each, by the run's name; those of
+ * other runs stay as they are:
  *   node --import tsx tools/leaderboard.ts RUN [RUN …]
  */
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { METRICS, type MetricName } from "../src/evaluate/metrics/names.ts";
 import { readRun, type StoredRun } from "../src/evaluate/report/read-run.ts";
@@ -178,11 +179,16 @@ async function section({ folder, result }: StoredRun): Promise<string[]> {
 const folders = process.argv.slice(2);
 if (folders.length === 0) throw new Error("name folders of finished evaluations");
 await mkdir(PLOTS, { recursive: true });
-const lines = [
+const HEAD = [
   "# Leaderboard",
   "",
   "Written by `tools/leaderboard.ts` from whole runs. `kv-distill report RUN` shows every question of one.",
-  "",
 ];
-for (const folder of folders) lines.push(...(await section(await readRun(folder))));
-await writeFile(OUT, `${lines.join("\n").trimEnd()}\n`);
+const nameOf = (text: string): string => /^## ([^:]*):/.exec(text)?.[1] ?? "";
+const [, ...there] = (await readFile(OUT, "utf8")).split(/^(?=## )/m);
+const sections = new Map(there.map((text) => [nameOf(text), text.trimEnd()]));
+for (const folder of folders) {
+  const text = (await section(await readRun(folder))).join("\n").trimEnd();
+  sections.set(nameOf(text), text);
+}
+await writeFile(OUT, `${[HEAD.join("\n"), ...sections.values()].join("\n\n")}\n`);
