@@ -131,7 +131,7 @@ export async function withInputs<T>(
 /** Targets whose work needs an adapter. */
 const COMPRESSING: readonly TargetName[] = ["compress", "decode-compressed", "first-token", "fold"];
 
-/** The adapter that compresses. An untrained one takes as long. */
+/** The adapter that compresses. An untrained one does as much work. */
 async function compressingAdapter(
   { adapter, files, targets, onNote }: BenchOptions,
   untrained: string,
