@@ -34,7 +34,9 @@ const TrainConfigSchema = z.strictObject({
     .default(320)
     .describe("optimiser steps in all; learning rates fall until the last (paper: 3 days on 8 A100)"),
   batch: count.default(4).describe("passages of an optimiser step (paper: 32)"),
-  microBatch: count.default(4).describe("passages of a step computed at once, at most; more take more memory and pad more"),
+  microBatch: count
+    .default(4)
+    .describe("passages of a step computed at once, at most; more take more memory and pad more"),
   precision: z
     .enum(TRAINING_PRECISIONS)
     .default("fp32")
