@@ -26,7 +26,16 @@ test("all faults at once: what is misspelt, out of range, of the wrong kind, and
     rank: "8",
   };
   const faults = trainConfigFaults(json);
-  for (const name of ["steps", "rnak", "minContext: 90 is above maxContext 80", "lambda", "seed", "gate", "rank", "keepLow"]) {
+  for (const name of [
+    "steps",
+    "rnak",
+    "minContext: 90 is above maxContext 80",
+    "lambda",
+    "seed",
+    "gate",
+    "rank",
+    "keepLow",
+  ]) {
     expect(
       faults.filter((fault) => fault.includes(name)),
       name,
