@@ -34,9 +34,7 @@ const TrainConfigSchema = z.strictObject({
     .default(320)
     .describe("optimiser steps in all; learning rates fall until the last (paper: 3 days on 8 A100)"),
   batch: count.default(4).describe("passages of an optimiser step (paper: 32)"),
-  microBatch: count
-    .default(4)
-    .describe("passages of a step computed at once, at most; more take more memory and pad more"),
+  microBatch: count.default(4).describe("passages computed at once; more take more memory and pad more"),
   precision: z
     .enum(TRAINING_PRECISIONS)
     .default("fp32")
@@ -244,6 +242,7 @@ function isNumber(value: unknown): value is number {
 /** Settings that may not be above others. */
 const ORDERED = [
   ["keepLow", "keepHigh"],
+  ["microBatch", "batch"],
   ["minContext", "maxContext"],
 ] as const satisfies readonly (readonly [keyof TrainConfig, keyof TrainConfig])[];
 

@@ -17,8 +17,8 @@ test("all faults at once: what is misspelt, out of range, of the wrong kind, and
   const json = {
     rnak: 4,
     steps: 0,
-    minContext: 90,
-    maxContext: 80,
+    batch: 2,
+    microBatch: 4,
     lambda: 1.5,
     seed: -1,
     gate: "soft",
@@ -26,16 +26,7 @@ test("all faults at once: what is misspelt, out of range, of the wrong kind, and
     rank: "8",
   };
   const faults = trainConfigFaults(json);
-  for (const name of [
-    "steps",
-    "rnak",
-    "minContext: 90 is above maxContext 80",
-    "lambda",
-    "seed",
-    "gate",
-    "rank",
-    "keepLow",
-  ]) {
+  for (const name of ["steps", "rnak", "microBatch: 4 is above batch 2", "lambda", "seed", "gate", "rank", "keepLow"]) {
     expect(
       faults.filter((fault) => fault.includes(name)),
       name,
