@@ -4,7 +4,7 @@ import { allRowCounts, type HostLayer } from "../models/host-layer.ts";
 import type { LanguageModel } from "../models/language-model.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { PACKAGE_NAME_AND_VERSION } from "../util/version.ts";
-import { CompressionContext } from "./context.ts";
+import { compressPiece, pieceContext } from "./compress-piece.ts";
 import { foldingOf } from "./fold.ts";
 import { joinRows, type PlacedRows, placeRows } from "./join-rows.ts";
 import type { LoadedAdapter } from "./loaded-adapter.ts";
@@ -72,21 +72,21 @@ export async function compressIds(
   if (beyondTraining) onWarning?.(`the text is longer than ${files.name} was trained to read: answers may be poor`);
 
   const parts: PlacedRows[] = [];
-  for (const [i, { start, end, count, most, sinks: leading }] of pieces.entries()) {
+  for (const [i, piece] of pieces.entries()) {
     if (signal?.aborted === true) throw new KvDistillError("cancelled", "compressing was cancelled");
+    const { start, end, count, lead } = piece;
     const tell = (tokens: number): void =>
       onProgress?.({ tokens, total: ids.length, fold: i + 1, folds: pieces.length });
-    const context = new CompressionContext(model, ids.slice(start, end), {
-      position: start,
-      ...(signal === undefined ? {} : { signal }),
-      onRead: (tokens) => {
-        tell(start + tokens);
-      },
-    });
     if (count > 0) {
-      const rows = await method.compress({ context, count, most, sinks: leading, seed });
+      const context = pieceContext(model, ids, piece, {
+        ...(signal === undefined ? {} : { signal }),
+        onRead: (tokens) => {
+          tell(start + Math.max(0, tokens - lead));
+        },
+      });
+      const rows = await compressPiece(method, context, piece, { seed });
       checkCount(rows, count, method);
-      parts.push(placeRows(rows, start));
+      parts.push(rows);
     }
     tell(end);
   }

@@ -1,7 +1,10 @@
 import { type FoldCut, USUAL_CHOICES } from "../cache/adapter.ts";
 import { KvDistillError } from "../util/errors.ts";
 
-/** A stretch of a context that is compressed by itself, at its true positions (METHOD section 6). */
+/**
+ * A stretch of a context that is compressed by itself, at its true positions (METHOD section 6), read right after the context's sinks: the first token
+ * that a model reads becomes a sink, and those of later folds would take the attention that the context's own should have (log, E32).
+ */
 export interface Fold {
   readonly start: number;
   readonly end: number;
@@ -9,6 +12,8 @@ export interface Fold {
   readonly count: number;
   /** Leading tokens of it that are always kept. Only the first fold has any: it has the context's first tokens. */
   readonly sinks: number;
+  /** First tokens of the context that are read in front of it, and whose rows are dropped afterwards; 0 for the first. */
+  readonly lead: number;
 }
 
 /** Tokens of a fold. Paper: 1,536. */
@@ -53,7 +58,7 @@ export function folds(tokens: number, count: number, sinks: number, { foldTokens
   const rows = (done: number): number => (free === 0 ? 0 : Math.round(((done - first) * (count - first)) / free));
   return Array.from({ length: pieces }, (_, i) => {
     const [start, end] = [border(i), border(i + 1)];
-    if (i === 0) return { start, end, count: first + rows(end), sinks: first };
-    return { start, end, count: rows(end) - rows(start), sinks: 0 };
+    if (i === 0) return { start, end, count: first + rows(end), sinks: first, lead: 0 };
+    return { start, end, count: rows(end) - rows(start), sinks: 0, lead: sinks };
   });
 }

@@ -61,14 +61,15 @@ export function planCompression(request: PlanRequest, config: ModelConfig, where
   const length = span.end - span.start;
   const spanSinks = Math.max(0, sinks - span.start);
   const count = rowsFor(keep, length, spanSinks, config);
-  const whole = { start: 0, end: length, count, sinks: Math.min(spanSinks, length) };
+  const whole = { start: 0, end: length, count, sinks: Math.min(spanSinks, length), lead: 0 };
   const cut = folding === undefined ? [whole] : folds(length, count, whole.sinks, folding);
   const pieces = cut.map((fold, i) => {
     const [start, end] = [span.start + fold.start, span.start + fold.end];
-    if (i > 0) return { ...fold, start, end };
-    return { start: 0, end, count: span.start + fold.count, sinks: span.start + fold.sinks };
+    // The context's sinks, which may lie in front of the span.
+    if (i > 0) return { ...fold, start, end, lead: Math.min(sinks, start) };
+    return { start: 0, end, count: span.start + fold.count, sinks: span.start + fold.sinks, lead: 0 };
   });
-  const longest = Math.max(...pieces.map(({ start, end }) => end - start));
+  const longest = Math.max(...pieces.map(({ start, end, lead }) => lead + end - start));
   if (longest > limit) {
     throw new KvDistillError("context-too-long", "a fold, with what stands in front of the span, is too long", {
       where,

@@ -19,7 +19,7 @@ const REPEAT_PART = "\n\nRepeat the part of the previous context exactly, starti
 /**
  * Importance by context reconstruction (KVzip, arXiv 2505.23416): the largest attention that each token receives from any query while the model
  * is made to repeat the context, chunk by chunk; for every layer [kvHeads, tokens]. Attention to the sinks, the chunk and what has been repeated
- * is counted, as if nothing else were there. What the chat template puts in front of a document is not repeated and scores 0.
+ * is counted, as if nothing else were there. What the chat template puts in front of a document, and what stands in front of a fold, is not repeated and scores 0.
  */
 export function reconstructionScores(
   context: CompressionContext,
@@ -32,7 +32,7 @@ export function reconstructionScores(
 async function scoresOf(context: CompressionContext, sinks: number, chunk: number): Promise<Float32Array[]> {
   const { numLayers, numKvHeads } = context.model.config;
   const tokens = context.ids.length;
-  const chunks = chunksOf(context, chunk);
+  const chunks = chunksOf(context, sinks, chunk);
   const received = await context.attentionFromProbes(chunks.map((one) => probeOf(one, sinks, tokens)));
   const scores = Array.from({ length: numLayers }, () => new Float32Array(numKvHeads * tokens));
   chunks.forEach(({ start, end }, i) => {
@@ -53,13 +53,15 @@ interface Chunk {
   readonly ids: readonly number[];
 }
 
-function chunksOf({ model, ids, position }: CompressionContext, size: number): Chunk[] {
+function chunksOf({ model, ids, position }: CompressionContext, sinks: number, size: number): Chunk[] {
   const { tokenizer } = model.files;
   const plain = (text: string): number[] => [...tokenizer.encodeParts([givenText(text)])];
   const { headerIds, closingIds } = turnOf(model.files);
   const headed = position === 0 && headerIds.every((id, i) => id === ids[i]);
+  // Of a later fold the sinks stand in front, which are the text's first tokens.
+  const first = headed ? headerIds.length : position > 0 ? Math.min(sinks, ids.length) : 0;
   const chunks: Chunk[] = [];
-  for (let start = headed ? headerIds.length : 0; start < ids.length; start += size) {
+  for (let start = first; start < ids.length; start += size) {
     const end = Math.min(ids.length, start + size);
     const request =
       chunks.length === 0

@@ -109,7 +109,10 @@ describe("folds", () => {
         expect(cut.reduce((sum, fold) => sum + fold.count, 0)).toBe(count);
         expect(cut[0]?.sinks).toBe(Math.min(first, length));
         expect(cut[0]?.count).toBeGreaterThanOrEqual(cut[0]?.sinks ?? NaN);
-        for (const { start, end, count: own } of cut) {
+        for (const [i, { start, end, count: own, lead }] of cut.entries()) {
+          // The sinks again, in front of every later fold, and never its own tokens.
+          expect(lead).toBe(i === 0 ? 0 : first);
+          expect(lead).toBeLessThanOrEqual(start);
           expect(own).toBeGreaterThanOrEqual(0);
           expect(own).toBeLessThanOrEqual(end - start);
         }
@@ -174,6 +177,8 @@ describe("plan", () => {
     );
     const span = { start: 20, end: 900 };
     const { pieces, rows } = plan({ tokens: 950, span, folding: even(100) });
+    // The sinks are the context's, which lie in front of the span.
+    expect(pieces.map(({ lead }) => lead)).toEqual([0, ...pieces.slice(1).map(() => 4)]);
     expect(pieces.reduce((sum, { most }) => sum + most, 0)).toBe(999 - 50);
     expect(rows).toBe(pieces.reduce((sum, { count }) => sum + count, 0) + 50);
   });

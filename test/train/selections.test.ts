@@ -1,8 +1,9 @@
 import { FOLD_TOKENS, folds } from "../../src/compress/fold.ts";
-import { joinParts, placeRows } from "../../src/compress/join-rows.ts";
+import { joinParts } from "../../src/compress/join-rows.ts";
 import type { CompressedRows } from "../../src/compress/method.ts";
 import { describe, expect, test } from "vitest";
 import { ADAPTER_SELECTIONS, type AdapterConfig, loraScale, USUAL_CHOICES } from "../../src/cache/adapter.ts";
+import { compressPiece, pieceContext } from "../../src/compress/compress-piece.ts";
 import { CompressionContext } from "../../src/compress/context.ts";
 import { keptCount } from "../../src/compress/kept-count.ts";
 import { attachAdapter } from "../../src/compress/loaded-adapter.ts";
@@ -102,9 +103,8 @@ describe.each(["llama", "gpt2"])("training %s with", (name) => {
         const count = keptCount(contextIds.length, KEEP[i] ?? 1, sinks);
         const parts: CompressedRows[] = [];
         for (const fold of folds(contextIds.length, count, sinks, { foldTokens, foldCut })) {
-          const own = new CompressionContext(model(), contextIds.slice(fold.start, fold.end), { position: fold.start });
-          const rows = await method.compress({ context: own, count: fold.count, sinks: fold.sinks, seed: 0 });
-          parts.push(placeRows(rows, fold.start));
+          const piece = { ...fold, most: Infinity };
+          parts.push(await compressPiece(method, pieceContext(model(), contextIds, piece), piece, { seed: 0 }));
         }
         const { layers, positions } = joinParts(parts, model().config);
         expect(positions.map((kept) => [...kept])).toEqual(trained.kept[i]?.kept.map((kept) => [...kept]));

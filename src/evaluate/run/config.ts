@@ -72,7 +72,7 @@ export interface RunIdentity {
   /** What the task was told beside its files; absent when nothing. */
   readonly taskSettings?: Readonly<Record<string, unknown>>;
   /** Of the rows' meaning; raised when the same settings would give other rows. */
-  readonly version: 1;
+  readonly version: 1 | 2;
   readonly config: EvalConfig;
   readonly promptStyle: string;
   /** Leading tokens that every method keeps. */

@@ -113,7 +113,8 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
   const { sinks, foldCut } = (methods.has("kv-distill") ? adapter?.adapter.config : undefined) ?? WITHOUT_ADAPTER;
   const identity: RunIdentity = {
     task: task.name,
-    version: 1,
+    // Folds were read by themselves once (docs/decisions/0248).
+    version: config.fold === undefined ? 1 : 2,
     ...(Object.keys(task.settings).length === 0 ? {} : { taskSettings: task.settings }),
     config,
     promptStyle: task.style.name,

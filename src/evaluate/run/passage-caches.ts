@@ -1,10 +1,11 @@
-import { CompressionContext } from "../../compress/context.ts";
+import { compressPiece, pieceContext } from "../../compress/compress-piece.ts";
+import type { CompressionContext } from "../../compress/context.ts";
 import { foldingOf } from "../../compress/fold.ts";
-import { joinParts, placeRows } from "../../compress/join-rows.ts";
+import { joinParts } from "../../compress/join-rows.ts";
 import { keptCount } from "../../compress/kept-count.ts";
 import type { CompressedRows } from "../../compress/method.ts";
 import { nextPosition } from "../../compress/next-position.ts";
-import { planCompression } from "../../compress/plan.ts";
+import { type Piece, planCompression } from "../../compress/plan.ts";
 import type { SequenceStart } from "../../generate/sequences.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { randomFromSeed } from "../../util/random.ts";
@@ -120,34 +121,28 @@ export class PassageCaches {
     // Methods without a budget look at the beginning alone.
     const folds = pieces.slice(0, hasBudget(name) ? undefined : 1).filter(({ count }) => count > 0);
     const parts: CompressedRows[] = [];
-    for (const { start, end, count, most, sinks } of folds) {
-      const rows = await method.compress({
-        context: this.contextOf(start, end),
-        count,
-        most,
-        sinks,
+    for (const piece of folds) {
+      const rows = await compressPiece(method, this.contextOf(piece), piece, {
         // Other lots for every passage, the same for every budget of one.
         seed: randomFromSeed(seed, PASSAGE_STREAM, this.index).uint32(),
         ...(question === undefined ? {} : { questionIds: question.questionIds }),
       });
-      if (pieces.length === 1) return rows;
-      parts.push(placeRows(rows, start));
+      parts.push(rows);
     }
     return joinParts(parts, model.config);
   }
 
   private whole(): CompressionContext {
-    return this.contextOf(0, this.contextIds.length);
+    return this.contextOf({ start: 0, end: this.contextIds.length, lead: 0 });
   }
 
   /** A stretch of the context; what is known of it is shared among methods and budgets. */
-  private contextOf(start: number, end: number): CompressionContext {
+  private contextOf(piece: Pick<Piece, "start" | "end" | "lead">): CompressionContext {
     const { model, signal } = this.setup;
-    const key = `${start}-${end}`;
+    const key = `${piece.start}-${piece.end}`;
     const known = this.contexts.get(key);
     if (known !== undefined) return known;
-    const options = { position: start, ...(signal === undefined ? {} : { signal }) };
-    const made = new CompressionContext(model, this.contextIds.slice(start, end), options);
+    const made = pieceContext(model, this.contextIds, piece, signal === undefined ? {} : { signal });
     this.contexts.set(key, made);
     return made;
   }

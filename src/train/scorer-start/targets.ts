@@ -32,9 +32,10 @@ export async function scorerSample(
   const { hiddenSize } = model.config;
   const hidden = new Float32Array(contextIds.length * hiddenSize);
   // The scorer sees a fold by itself, the probes all of the context.
-  for (const { start, end } of folds(contextIds.length, contextIds.length, sinks, folding)) {
-    const { data } = await model.hiddenAfter(eta, contextIds.slice(start, end), { position: start });
-    hidden.set(data, start * hiddenSize);
+  for (const { start, end, lead } of folds(contextIds.length, contextIds.length, sinks, folding)) {
+    const ids = [...contextIds.slice(0, lead), ...contextIds.slice(start, end)];
+    const { data } = await model.hiddenAfter(eta, ids, { position: start - lead });
+    hidden.set(data.subarray(lead * hiddenSize), start * hiddenSize);
   }
   const attention = await probeAttention(model, contextIds, probes);
   const tokens = contextIds.length;

@@ -103,12 +103,14 @@ function foldTokensOf(
 ): { readonly ids: number[]; readonly positions: number[] } {
   const ids: number[] = [];
   const positions: number[] = [];
-  for (const { passage, start, end } of folds) {
-    const first = foldPositions === "fold" ? 0 : start;
-    for (let position = start; position < start + width; position++) {
-      ids.push(position < end ? (contextIds[passage * contextWidth + position] ?? 0) : 0);
+  for (const { passage, start, end, lead } of folds) {
+    const at = passage * contextWidth;
+    const own = [...contextIds.slice(at, at + lead), ...contextIds.slice(at + start, at + end)];
+    const first = foldPositions === "fold" ? 0 : start - lead;
+    for (let i = 0; i < width; i++) {
+      ids.push(own[i] ?? 0);
       // Padding stands where there is always a position.
-      positions.push(position < end ? first + position - start : first);
+      positions.push(i < own.length ? first + i : first);
     }
   }
   return { ids, positions };

@@ -63,11 +63,15 @@ export function select(
   );
   const routed = new Float32Array(passages.length * contextWidth);
   const strength = new Float32Array(routed.length);
+  // As compressing has it, to which what stands in front of a fold is a part that is kept.
+  const strengths = pieces.map((own) =>
+    own.map(({ start, end, count, lead }) => strengthOf(settings, lead + count, lead + end - start)),
+  );
   passages.forEach((passage, b) => {
     const first = b * contextWidth;
-    for (const { start, end, count } of pieces[b] ?? []) {
-      strength.fill(strengthOf(settings, count, end - start), first + start, first + end);
-    }
+    pieces[b]?.forEach(({ start, end }, i) => {
+      strength.fill(strengths[b]?.[i] ?? 0, first + start, first + end);
+    });
     for (const position of passage.routed) routed[first + position] = strength[first + position] ?? 0;
   });
   const layers = Array.from({ length: settings.selection === "shared" ? 1 : config.numLayers }, (_, layer) =>
@@ -77,8 +81,8 @@ export function select(
     passages,
     counts,
     layers,
-    strength: column(layout.toFolds(strength, 1)),
-    routed: column(layout.toFolds(routed, 1)),
+    strength: column(layout.toFoldsWithLead(strength, strengths.flat())),
+    routed: column(layout.toFoldsWithLead(routed, strengths.flat())),
   };
 }
 
