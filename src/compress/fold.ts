@@ -21,7 +21,7 @@ export const FOLD_TOKENS = 1536;
 
 /** How a context is cut. */
 export interface Folding {
-  /** Most tokens of a fold. */
+  /** Tokens of a fold at most, with the sinks that are read in front of it. */
   readonly foldTokens: number;
   readonly foldCut: FoldCut;
 }
@@ -38,20 +38,21 @@ export function foldingOf(
 /**
  * Cuts `tokens` tokens into folds and shares `count` rows among them: the sinks go to the first, the others by length. A fold of a small
  * budget may keep nothing.
- * @throws KvDistillError `bad-argument` for folds of which the sinks would be half
+ * @throws KvDistillError `bad-argument` for folds of which the sinks would be a third
  */
 export function folds(tokens: number, count: number, sinks: number, { foldTokens, foldCut }: Folding): Fold[] {
-  // Even folds are at least half as long as asked for, and the first must hold the sinks.
-  if (!Number.isInteger(foldTokens) || foldTokens <= 2 * sinks) {
+  // Even folds are at least half as long as there is room beside the sinks, and the first must hold the sinks.
+  if (!Number.isInteger(foldTokens) || foldTokens <= 3 * sinks) {
     throw new KvDistillError("bad-argument", "the folds are too short", {
       where: "fold",
-      expected: `at least ${2 * sinks + 1} tokens`,
+      expected: `at least ${3 * sinks + 1} tokens`,
       got: String(foldTokens),
     });
   }
-  const pieces = Math.ceil(tokens / foldTokens);
+  const room = tokens > foldTokens ? foldTokens - sinks : foldTokens;
+  const pieces = Math.ceil(tokens / room);
   const border = (piece: number): number =>
-    foldCut === "full" ? Math.min(piece * foldTokens, tokens) : Math.round((piece * tokens) / pieces);
+    foldCut === "full" ? Math.min(piece * room, tokens) : Math.round((piece * tokens) / pieces);
   const first = Math.min(sinks, count, tokens);
   const free = tokens - first;
   // Rows given out when the first `done` tokens are through. Rounded as one running sum, so that the shares add up exactly.

@@ -228,8 +228,8 @@ export function trainConfigFaults(json: unknown): string[] {
   }
   // As `folds` wants it.
   const { foldTokens, sinks } = settings;
-  if (isNumber(foldTokens) && isNumber(sinks) && foldTokens <= 2 * sinks) {
-    faults.push(`foldTokens: ${foldTokens} is not more than twice the sinks, ${sinks}`);
+  if (isNumber(foldTokens) && isNumber(sinks) && foldTokens <= 3 * sinks) {
+    faults.push(`foldTokens: ${foldTokens} is not more than three times the sinks, ${sinks}`);
   }
   return faults;
 }
