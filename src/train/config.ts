@@ -34,7 +34,9 @@ const TrainConfigSchema = z.strictObject({
     .default(320)
     .describe("optimiser steps in all; learning rates fall until the last (paper: 3 days on 8 A100)"),
   batch: count.default(4).describe("passages of an optimiser step (paper: 32)"),
-  microBatch: count.default(4).describe("passages computed at once; more take more memory and pad more"),
+  microBatch: count
+    .default(4)
+    .describe("passages computed at once, by default no more than a step has; more take more memory and pad more"),
   precision: z
     .enum(TRAINING_PRECISIONS)
     .default("fp32")
@@ -199,7 +201,14 @@ export type TrainConfig = z.infer<typeof TrainConfigSchema>;
 export function parseTrainConfig(json: unknown, where = "training configuration"): TrainConfig {
   const faults = trainConfigFaults(json);
   if (faults.length > 0) throw new KvDistillError("bad-argument", "the configuration is wrong", { where, faults });
-  return TrainConfigSchema.parse(json);
+  return TrainConfigSchema.parse(withMicroBatch(json));
+}
+
+/** A default may not be what is wrong: where none is said, a micro-batch is no larger than the batch. */
+function withMicroBatch(json: unknown): unknown {
+  if (!isJsonObject(json) || json.microBatch !== undefined) return json;
+  const { data: batch } = count.safeParse(json.batch);
+  return batch === undefined ? json : { ...json, microBatch: Math.min(batch, Number(DEFAULTS.microBatch)) };
 }
 
 /**
@@ -219,9 +228,10 @@ const BEFORE = {
 
 /** Everything that is wrong with a configuration. */
 export function trainConfigFaults(json: unknown): string[] {
-  const { error } = TrainConfigSchema.safeParse(json);
+  const given = withMicroBatch(json);
+  const { error } = TrainConfigSchema.safeParse(given);
   const faults = error?.issues.map(({ path, message }) => [...path, message].join(": ")) ?? [];
-  const settings = { ...DEFAULTS, ...(typeof json === "object" ? json : {}) } as Partial<Record<string, unknown>>;
+  const settings = { ...DEFAULTS, ...(typeof given === "object" ? given : {}) } as Partial<Record<string, unknown>>;
   for (const [low, high] of ORDERED) {
     const [least, most] = [settings[low], settings[high]];
     if (isNumber(least) && isNumber(most) && least > most) faults.push(`${low}: ${least} is above ${high} ${most}`);

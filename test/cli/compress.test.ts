@@ -145,7 +145,7 @@ describe("compress", { timeout: CLI_TIME }, () => {
       "--tokens",
       "60",
       "--fold-tokens",
-      "12",
+      "16",
       "--method",
       "random",
       "--model",

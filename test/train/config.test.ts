@@ -44,6 +44,11 @@ test("defaults fill in what is not said; seed 0 is a seed", () => {
   expect(parseTrainConfig(config)).toEqual(config);
 });
 
+test("a micro-batch that is not said is no larger than the batch", () => {
+  expect(parseTrainConfig({ batch: 2 })).toMatchObject({ batch: 2, microBatch: 2 });
+  expect(parseTrainConfig({ batch: 32 })).toMatchObject({ batch: 32, microBatch: 4 });
+});
+
 test("every setting is described and of a kind that a flag can give", () => {
   expect(TRAIN_CONFIG_FIELDS.length).toBeGreaterThan(25);
   for (const { name, description, kind, words, fallback } of TRAIN_CONFIG_FIELDS) {
