@@ -4,24 +4,22 @@ import { USUAL_CHOICES } from "../../cache/adapter.ts";
 import type { LoadedAdapter } from "../../compress/loaded-adapter.ts";
 import type { CompressionMethod } from "../../compress/method.ts";
 import { methodNamed } from "../../compress/methods/index.ts";
-import { createDataReport } from "../../data/data-report.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
 import { fileDigest } from "../../models/loading/file-digest.ts";
 import { writeFileAtomic } from "../../util/atomic-file.ts";
-import { KvDistillError } from "../../util/errors.ts";
 import { formatCount } from "../../util/format.ts";
 import { predictionsCsv, type QuestionText } from "../report/csv.ts";
 import { PLOT_WIDTH, plotsOf } from "../report/plots.ts";
 import { readKept } from "../report/read-kept.ts";
-import type { Task, TaskSurroundings } from "../tasks/task.ts";
+import type { Task } from "../tasks/task.ts";
 import { conditionsOf } from "./conditions.ts";
 import { checkEvalConfig, DEFAULT_GOLD_TOKENS, type EvalConfig, identityHash, type RunIdentity } from "./config.ts";
 import { answerLimit, evaluatePassage } from "./evaluate-passage.ts";
 import type { EvaluationSetup } from "./evaluation-setup.ts";
 import { KEPT_FILE } from "./kept-file.ts";
 import { type CodeVersion, type Machine, thisCode, thisMachine } from "./machine.ts";
-import { promptCounter, promptOf } from "./prompt.ts";
 import type { PassageTask } from "./question.ts";
+import { questionCount, readTasks } from "./read-tasks.ts";
 import type { RowFile } from "./row-file.ts";
 import { type Reused, reusableRows, reuseKept } from "./reuse.ts";
 import { openRunFolder, type RunStart } from "./run-folder.ts";
@@ -102,13 +100,8 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
   const { goldTokens = DEFAULT_GOLD_TOKENS } = config;
   const methods = new Map(config.methods.map((name) => [name, methodNamed(name, adapter)]));
   const conditions = conditionsOf(config.methods, config.keeps);
-  const report = createDataReport();
-  const countPrompt = promptCounter(model.files, task.style);
-  const surroundings = { countPrompt, seed: config.seed, notes: report, onNote };
-  const tasks = await readTasks(task, config.limit, surroundings);
-  for (const line of report.lines()) onNote(line);
-  checkCount(tasks, config.limit, task, onNote);
-  tellCutGolds(tasks, task, model, goldTokens, onNote);
+  const { limit, seed } = config;
+  const { tasks, malformedRows } = await readTasks(task, model, { limit, seed, goldTokens, onNote });
 
   const { sinks, foldCut } = (methods.has("kv-distill") ? adapter?.adapter.config : undefined) ?? WITHOUT_ADAPTER;
   const identity: RunIdentity = {
@@ -169,7 +162,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       identityHash: identityHash(identity),
       identity,
       model: model.files.name,
-      data: { path: task.files.join(", "), malformedRows: report.counts()["malformed-row"] ?? 0 },
+      data: { path: task.files.join(", "), malformedRows },
       finishedAt: new Date().toISOString(),
       seconds: {
         process: (performance.now() - begun) / 1000,
@@ -247,56 +240,6 @@ async function measureAll(
     }
   }
   return rows.sort((a, b) => a.sample - b.sample);
-}
-
-/** The passages up to the first `limit` questions; the last passage may keep only some of its own. */
-async function readTasks(task: Task, limit: number | null, surroundings: TaskSurroundings): Promise<PassageTask[]> {
-  const tasks: PassageTask[] = [];
-  let firstSample = 0;
-  for await (const passage of task.passages(surroundings)) {
-    const questions = passage.questions.slice(0, (limit ?? Infinity) - firstSample);
-    tasks.push({ index: tasks.length, firstSample, passage: { ...passage, questions } });
-    firstSample += questions.length;
-    if (firstSample === limit) break;
-  }
-  return tasks;
-}
-
-function questionCount(tasks: readonly PassageTask[]): number {
-  return tasks.reduce((sum, { passage }) => sum + passage.questions.length, 0);
-}
-
-/** @throws KvDistillError `bad-argument` when there are no questions */
-function checkCount(
-  tasks: readonly PassageTask[],
-  limit: number | null,
-  { files, name }: Task,
-  onNote: (line: string) => void,
-): void {
-  const questions = questionCount(tasks);
-  const where = files.join(", ") || name;
-  if (questions === 0) throw new KvDistillError("bad-argument", "there are no questions to ask", { where });
-  if (limit !== null && questions < limit) onNote(`${where} has ${questions} questions, fewer than ${limit}`);
-}
-
-/** Nothing is cut in silence. */
-function tellCutGolds(
-  tasks: readonly PassageTask[],
-  task: Task,
-  { files }: LanguageModel,
-  goldTokens: number,
-  onNote: (line: string) => void,
-): void {
-  const prompt = promptOf(files, task.style);
-  const golds = tasks.flatMap(({ passage }) => passage.questions.map(({ answers }) => answers[0] ?? ""));
-  // A token has at least one character or byte: short answers need not be counted.
-  const cut = golds.filter(
-    (gold) => 4 * gold.length >= goldTokens && prompt.answerIds(gold).length > goldTokens,
-  ).length;
-  if (cut === 0) return;
-  onNote(
-    `gold answers compared at their first ${goldTokens} tokens: ${formatCount(cut)} (--gold-tokens takes more memory)`,
-  );
 }
 
 function tellOtherCode(earlier: CodeVersion | undefined, now: CodeVersion, onNote: (line: string) => void): void {
