@@ -7,6 +7,7 @@ import {
   type AdapterConfig,
   FOLD_CUTS,
   FOLD_POSITIONS,
+  MOST_REST_ROWS,
   READ_POSITIONS,
   SCORER_ACTIVATIONS,
   SCORER_NORMS,
@@ -41,6 +42,7 @@ export const kvDistillSchema = z.strictObject({
   fold_positions: z.enum(FOLD_POSITIONS).optional(),
   fold_cut: z.enum(FOLD_CUTS).optional(),
   read_positions: z.enum(READ_POSITIONS).optional(),
+  rest_rows: z.int().min(0).max(MOST_REST_ROWS).optional(),
   scorer_norm: z.enum(SCORER_NORMS).optional(),
   scorer_activation: z.enum(SCORER_ACTIVATIONS).optional(),
   scorer_width: count.optional(),
@@ -107,6 +109,7 @@ type LaterSettings = Pick<
   | "fold_positions"
   | "fold_cut"
   | "read_positions"
+  | "rest_rows"
   | "scorer_norm"
   | "scorer_activation"
   | "scorer_width"
@@ -124,6 +127,7 @@ export function laterSettings(config: AdapterConfig): LaterSettings {
     ...own("fold_positions", "foldPositions"),
     ...own("fold_cut", "foldCut"),
     ...own("read_positions", "readPositions"),
+    ...own("rest_rows", "restRows"),
     ...own("scorer_norm", "scorerNorm"),
     ...own("scorer_activation", "scorerActivation"),
     ...own("scorer_width", "scorerWidth"),
@@ -173,6 +177,7 @@ export function decodeKvDistillJson(json: KvDistillJson): AdapterConfig {
     foldPositions: json.fold_positions ?? USUAL_CHOICES.foldPositions,
     foldCut: json.fold_cut ?? USUAL_CHOICES.foldCut,
     readPositions: json.read_positions ?? USUAL_CHOICES.readPositions,
+    restRows: json.rest_rows ?? USUAL_CHOICES.restRows,
     scorerNorm: json.scorer_norm ?? USUAL_CHOICES.scorerNorm,
     scorerActivation: json.scorer_activation ?? USUAL_CHOICES.scorerActivation,
     scorerWidth: json.scorer_width ?? json.hidden_size,

@@ -66,6 +66,9 @@ export const FOLD_CUTS: readonly FoldCut[] = ["even", "full"];
 export type ReadPositions = "context" | "kept";
 export const READ_POSITIONS: readonly ReadPositions[] = ["context", "kept"];
 
+/** Of `AdapterConfig.restRows`. */
+export const MOST_REST_ROWS = 64;
+
 export const SCORER_NORMS = ["layer", "none"] as const;
 export const SCORER_ACTIVATIONS = ["gelu", "gelu-tanh", "silu"] as const;
 
@@ -98,6 +101,8 @@ export interface AdapterConfig extends ScorerForm {
   readonly readPositions: ReadPositions;
   /** What updates are multiplied by: (1 − kept part) to this power; 0, the paper's, for 1 whatever is kept. */
   readonly strengthExponent: number;
+  /** Rows of every head, of each fold, that stand for what is dropped, at most (`compress/rest-rows.ts`); 0 for none, the paper's. */
+  readonly restRows: number;
   /** The hash is that of the model's configuration and weights, sha256 in lower-case hex. */
   readonly baseModel: { readonly name: string; readonly hash: string };
   readonly targets: AdapterTargets;
@@ -113,6 +118,7 @@ export const USUAL_CHOICES = {
   foldPositions: "context",
   foldCut: "even",
   readPositions: "context",
+  restRows: 0,
   scorerNorm: "layer",
   scorerActivation: "gelu",
 } as const satisfies Partial<AdapterConfig>;

@@ -1,13 +1,10 @@
 import { add, input, matMul, mul, reduceMean, reduceSum, softmax, sqrt, transposeLast } from "../graph/build.ts";
 import { defineGraph, type Graph } from "../graph/graph.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { rotaryTables } from "../models/rotary.ts";
 import { asDType, type Tensor, tensor } from "../tensor/tensor.ts";
 import type { CompressionContext } from "./context.ts";
+import { meanRotation, type Rotation, rotateRows } from "./mean-rotation.ts";
 import { type QueryStatistics, queryStatistics } from "./query-statistics.ts";
-
-/** Positions after the context that attention is expected from. As in kvpress. */
-const FUTURE = 512;
 
 /**
  * Scores of Expected Attention (arXiv 2510.00636) for every layer, [kvHeads, tokens]: the mean over a group's query heads of
@@ -71,32 +68,6 @@ function withSinks(scores: Float32Array, skip: number, tokens: number): Float32A
   return all;
 }
 
-/** For each dimension the factor on itself and on its partner of the mean rotation. */
-interface Rotation {
-  readonly cos: Float64Array;
-  readonly sin: Float64Array;
-}
-
-/** The mean of the rotations at the FUTURE positions from `start` on; none where positions are learned. */
-function meanRotation(config: ModelConfig, start: number): Rotation | undefined {
-  if (config.positions === "learned") return undefined;
-  const half = config.headDim / 2;
-  const { cos, sin } = rotaryTables(
-    config,
-    Int32Array.from({ length: FUTURE }, (_, i) => start + i),
-  );
-  const mean = ({ data }: Tensor<"float32">): Float64Array => {
-    const sums = new Float64Array(config.headDim);
-    data.forEach((value, at) => {
-      const d = at % half;
-      sums[d] = (sums[d] ?? 0) + value / FUTURE;
-      sums[half + d] = sums[d] ?? 0;
-    });
-    return sums;
-  };
-  return { cos: mean(cos), sin: mean(sin) };
-}
-
 /** Statistics at the positions to come, as inputs of the graph. */
 function expected(
   { mean, covariance }: QueryStatistics,
@@ -115,17 +86,6 @@ function expected(
     mean: tensor("float32", [numKvHeads, group, headDim, 1], Float32Array.from(turned)),
     covariance: tensor("float32", [numKvHeads, group, headDim, headDim], Float32Array.from(both)),
   };
-}
-
-/** Turns every row of [rows, headDim]: x -> cos · x + sin · (−second half, first half). */
-function rotateRows(rows: Float64Array, { cos, sin }: Rotation): Float64Array {
-  const width = cos.length;
-  const half = width / 2;
-  return rows.map((value, at) => {
-    const d = at % width;
-    const partner = d < half ? -(rows[at + half] ?? 0) : (rows[at - half] ?? 0);
-    return value * (cos[d] ?? 0) + partner * (sin[d] ?? 0);
-  });
 }
 
 /** Of square matrices one after the other. */

@@ -45,7 +45,16 @@ export interface ForwardRequest {
   /** Rows of logits to compute, as indices into `ids`; none by default. */
   readonly logitRows?: readonly number[];
   readonly adapter?: EncodingAdapter;
+  /** Who looks at the queries while they are there. */
+  readonly queries?: QueryObserver;
   readonly signal?: AbortSignal;
+}
+
+/** Sees mean and scatter of every chunk's queries, as a step graph with `queryStatistics` gives them. */
+export interface QueryObserver {
+  /** The step graph's inputs `counted` and `share` for a chunk of `count` tokens, the first of which is `start` of those that are read. */
+  inputs(start: number, count: number): Readonly<Record<string, Tensor>>;
+  see(outputs: Readonly<Record<string, Tensor>>): void;
 }
 
 /** Lets a model's engine calls happen one at a time, between others'. */
@@ -97,7 +106,7 @@ export class LanguageModel {
    * Reads tokens on top of a cache, appends their rows to it, and returns logits [logitRows, vocabulary].
    * @throws KvDistillError `context-too-long` when positions would pass the model's limit, `bad-argument` for an id outside the vocabulary.
    */
-  async forward({ ids, cache, logitRows = [], adapter, signal }: ForwardRequest): Promise<Tensor<"float32">> {
+  async forward({ ids, cache, logitRows = [], adapter, queries, signal }: ForwardRequest): Promise<Tensor<"float32">> {
     this.checkReading(ids, cache);
     const { vocabSize, numLayers } = this.config;
     const logits = new Float32Array(logitRows.length * vocabSize);
@@ -110,6 +119,7 @@ export class LanguageModel {
       const shape = {
         ...(adapter === undefined ? {} : { adapter: adapter.lora.shape }),
         ...(cache.base === undefined ? {} : { ragged: true }),
+        ...(queries === undefined ? {} : { queryStatistics: true }),
         ...fused,
       };
       const outputs = await this.step({
@@ -125,8 +135,10 @@ export class LanguageModel {
           ),
           ...adapter?.lora.residents,
           ...(adapter === undefined ? {} : strengths(adapter, start, chunk.length)),
+          ...queries?.inputs(start, chunk.length),
         },
       });
+      queries?.see(outputs);
       const rows = outputs.logits;
       if (rows === undefined) continue;
       const { data } = asDType(rows, "float32");
@@ -288,7 +300,7 @@ export class LanguageModel {
 
   /** The step graph for reading `tokens` tokens in one go: few of them with weights in blocks, where there are any. */
   readingProgram(
-    options: Pick<StepGraphOptions, "result" | "adapter" | "ragged" | "fused">,
+    options: Pick<StepGraphOptions, "result" | "adapter" | "ragged" | "queryStatistics" | "fused">,
     tokens: number,
   ): Promise<Program> {
     const { quantised } = this;

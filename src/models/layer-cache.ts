@@ -274,18 +274,19 @@ export class LayerCache {
    * @param rowsOf a layer's heads, sorted
    */
   downloadRows(rowsOf: (layer: number) => readonly Int32Array[]): Promise<HostLayer[]> {
-    return Promise.all(
-      this.layers.map(async (own, layer) => {
-        const heads = rowsOf(layer);
-        const take = async (from: Resident): Promise<Float32Array<ArrayBuffer>> =>
-          asDType(await this.runtime.download(from, rowsThrough(heads, this.reserved)), "float32").data;
-        const [keys, values] = await Promise.all([take(own.keys), take(own.values)]);
-        return countedLayer(
-          keys,
-          values,
-          heads.map(({ length }) => length),
-        );
-      }),
+    return Promise.all(this.layers.map((_, layer) => this.downloadLayer(layer, rowsOf(layer))));
+  }
+
+  /** The same of one layer. @param heads rows of each, sorted */
+  async downloadLayer(layer: number, heads: readonly Int32Array[]): Promise<HostLayer> {
+    const own = this.layer(layer);
+    const take = async (from: Resident): Promise<Float32Array<ArrayBuffer>> =>
+      asDType(await this.runtime.download(from, rowsThrough(heads, this.reserved)), "float32").data;
+    const [keys, values] = await Promise.all([take(own.keys), take(own.values)]);
+    return countedLayer(
+      keys,
+      values,
+      heads.map(({ length }) => length),
     );
   }
 

@@ -26,6 +26,7 @@ const TAKEN_OVER = [
   "foldPositions",
   "foldCut",
   "readPositions",
+  "restRows",
   "strengthExponent",
 ] as const satisfies readonly SharedSetting[];
 

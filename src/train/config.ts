@@ -3,6 +3,7 @@ import {
   ADAPTER_ROUTINGS,
   ADAPTER_SELECTIONS,
   FOLD_CUTS,
+  MOST_REST_ROWS,
   READ_POSITIONS,
   FOLD_POSITIONS,
   SCORER_ACTIVATIONS,
@@ -171,6 +172,14 @@ const TrainConfigSchema = z.strictObject({
     .default("context")
     .describe(
       "where reading goes on: after the context's last token, or after as many positions as are kept (paper: open)",
+    ),
+  restRows: z
+    .int()
+    .min(0)
+    .max(MOST_REST_ROWS)
+    .default(0)
+    .describe(
+      "rows of every head, of each fold, that stand for what is dropped, at most one in 32 of those kept; training does without (paper: 0)",
     ),
   maxQuestion: count.default(256).describe("most tokens of a question; longer ones are left out"),
   maxAnswer: count.default(128).describe("most tokens of an answer; longer ones are left out"),

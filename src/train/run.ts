@@ -210,6 +210,7 @@ function adapterConfig({ name, hash, config: model }: ModelFiles, config: TrainC
     foldPositions: config.foldPositions,
     foldCut: config.foldCut,
     readPositions: config.readPositions,
+    restRows: config.restRows,
     strengthExponent: config.strengthExponent,
     scorerNorm: config.scorerNorm,
     scorerActivation: config.scorerActivation,

@@ -25,6 +25,7 @@ const UNUSUAL = {
   foldPositions: "fold",
   foldCut: "full",
   readPositions: "kept",
+  restRows: 4,
   scorerNorm: "none",
   scorerActivation: "silu",
   scorerWidth: 5,

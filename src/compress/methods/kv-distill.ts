@@ -4,6 +4,8 @@ import { strengthOf } from "../strength.ts";
 import type { LoadedAdapter } from "../loaded-adapter.ts";
 import type { CompressionMethod } from "../method.ts";
 import { scoreColumns } from "../../cache/adapter.ts";
+import { QueryCounter } from "../query-statistics.ts";
+import { addRestRows } from "../rest-rows.ts";
 import { headEntries } from "../rows.ts";
 import { scorerShapeOf } from "../scorer.ts";
 import { scorerGraph, scorerKey } from "../scorer-graph.ts";
@@ -29,10 +31,12 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
       const routed = new Float32Array(ids.length);
       for (const position of selection.routed) routed[position] = 1;
       const cache = await context.newCache();
+      const queries = config.restRows === 0 ? undefined : new QueryCounter(model.config, sinks);
       try {
         await model.forward({
           ids,
           cache,
+          ...(queries === undefined ? {} : { queries }),
           adapter: { lora: loaded.lora, routed, strength: strengthOf(config, count, ids.length) },
           ...(signal === undefined ? {} : { signal }),
         });
@@ -48,6 +52,21 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
         layers.forEach(({ keys }, layer) => {
           scaleRows(keys, headEntries(gates, layer, numKvHeads), headDim);
         });
+        if (queries !== undefined) {
+          await addRestRows(
+            {
+              cache,
+              config: model.config,
+              layers,
+              positions: selection.kept,
+              scores: keptScores,
+              sinks,
+              queries: queries.layers,
+              end: context.position + ids.length,
+            },
+            config.restRows,
+          );
+        }
         return { layers, positions: selection.kept, scores: keptScores };
       } finally {
         cache.release();
