@@ -12,7 +12,7 @@ import { below, shuffle } from "./draw.mjs";
 
 const [out, mix, part, ...long] = process.argv.slice(2);
 const QUESTIONS = 5;
-const [LEAST_WORDS, MOST_WORDS] = [600, 2100];
+const [LEAST_WORDS, MOST_WORDS] = [400, 2100];
 const LETTERS = ["A", "B", "C", "D"];
 
 function passagesOf(path) {
