@@ -142,8 +142,10 @@ async function section({ folder, result }: StoredRun): Promise<string[]> {
     await copyFile(join(folder, plot), join(PLOTS, `${name}-${plot}`));
   }
   // Who measured is who wrote the rows, not who added them up.
-  const earlier =
-    reused?.code === undefined ? "" : ` (${reused.rows.toLocaleString("en")} rows: ${reused.code.commit ?? "unknown"})`;
+  const measured = (reused ?? []).map(
+    ({ rows, code }) => `${rows.toLocaleString("en")} rows: ${code?.commit ?? "unknown"}`,
+  );
+  const earlier = measured.length === 0 ? "" : ` (${measured.join("; ")})`;
   return [
     `## ${name}: ${identity.task}, ${questions.toLocaleString("en")} questions about ${passages.toLocaleString("en")} texts`,
     "",

@@ -60,9 +60,21 @@ describe("kv-distill eval squad", { timeout: 2 * CLI_TIME, concurrent: false }, 
   });
 
   test("all faults of the command line at once", async () => {
-    const wrong = ["--methods", "full,h3o,snap,full", "--keep", "0%", "--limit", "0", "--max-new-tokens", "x"];
+    const wrong = [
+      "--methods",
+      "full,h3o,snap,full",
+      "--keep",
+      "0%",
+      "--limit",
+      "0",
+      "--max-new-tokens",
+      "x",
+      "--reuse",
+      "a,,b",
+    ];
     const run = await runCli(["eval", "squad", ...wrong]);
     expect(run).toMatchObject({ code: 2, stdout: "" });
+    expect(run.stderr).toMatch(/--reuse: expected folders, separated by commas; got "a,,b"/);
     expect(run.stderr).toMatch(/--methods: expected some of full, none, .*; got "h3o", "snap", "full" twice/);
     for (const name of ["--keep", "--limit", "--max-new-tokens", "--data"]) expect(run.stderr).toContain(`- ${name}`);
 

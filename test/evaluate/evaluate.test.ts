@@ -8,6 +8,7 @@ import { evaluate, type EvaluateOptions, type EvaluationResult } from "../../src
 import type { SampleRow } from "../../src/evaluate/run/sample-row.ts";
 import type { ConditionResult } from "../../src/evaluate/run/summary.ts";
 import { squadTask } from "../../src/evaluate/tasks/squad.ts";
+import { readRun } from "../../src/evaluate/report/read-run.ts";
 import { decode } from "../../src/generate/decode.ts";
 import { GREEDY } from "../../src/generate/sample.ts";
 import { passagePromptOf } from "../../src/models/load-model.ts";
@@ -259,9 +260,9 @@ describe("rows of another run", () => {
     const first = await run({ methods, keeps: [0.5], limit: 6 });
     const changes = { methods: ["full", "streaming", "h2o"], keeps: [0.5, 0.25] };
     const straight = await run(changes);
-    const again = await run(changes, { reuse: first.out });
+    const again = await run(changes, { reuse: [first.out] });
     // Of 6 questions the full cache and sinks + recent at 50 %.
-    expect(again.result.reused).toMatchObject({ folder: first.out, rows: 12 });
+    expect(again.result.reused).toMatchObject([{ folder: first.out, rows: 12 }]);
     expect(again.notes).toContain(`12 rows taken over from ${first.out}`);
     expect(withoutKl(again.rows)).toEqual(withoutKl(straight.rows));
     again.rows.forEach((row, i) => {
@@ -283,13 +284,29 @@ describe("rows of another run", () => {
     expect((await run(changes, { out: again.out, data: again.data, resume: true })).rows).toEqual(again.rows);
   });
 
+  test("come from several, of a row that two have the first's", async () => {
+    const methods = ["full", "random", "streaming"];
+    const whole = await run({ methods, keeps: [0.5] });
+    const { out: first, rows } = await run({ methods: ["full", "random"], keeps: [0.5], limit: 4 });
+    const again = await run({ methods, keeps: [0.5] }, { reuse: [first, whole.out] });
+    expect(again.result.reused).toMatchObject([
+      { folder: first, rows: 8 },
+      { folder: whole.out, rows: 3 * ROWS.length - 8 },
+    ]);
+    expect(again.rows).toEqual(expect.arrayContaining([...rows]));
+    expect(again.rows).toHaveLength(3 * ROWS.length);
+    expect(withoutKl(again.rows)).toEqual(withoutKl(whole.rows));
+    const stored = await readRun(again.out);
+    expect(stored.result.reused).toEqual(again.result.reused);
+  });
+
   test("are not, where the other run asked other things, or of another adapter", async () => {
     const { out, data } = await run({ methods: ["full"] });
-    await expect(run({ methods: ["full"], maxNewTokens: 5, seed: 1 }, { reuse: out })).rejects.toMatchObject({
+    await expect(run({ methods: ["full"], maxNewTokens: 5, seed: 1 }, { reuse: [out] })).rejects.toMatchObject({
       code: "bad-argument",
       facts: { faults: [expect.stringContaining("maxNewTokens"), expect.stringContaining("seed")] },
     });
-    await expect(run({}, { reuse: join(out, "nothing") })).rejects.toMatchObject({ code: "not-found" });
+    await expect(run({}, { reuse: [join(out, "nothing")] })).rejects.toMatchObject({ code: "not-found" });
     const adapters = await Promise.all(
       (["shared", "per-head"] as const).map((selection) => attachAdapter(model(), tinyAdapter(model(), { selection }))),
     );
@@ -297,10 +314,10 @@ describe("rows of another run", () => {
     const [first, second] = adapters;
     if (first === undefined || second === undefined) throw new Error("no adapters");
     const before = await run(config, { data, adapter: first });
-    const other = await run(config, { data, adapter: second, reuse: before.out });
-    expect(other.result.reused?.rows).toBe(ROWS.length);
-    const same = await run(config, { data, adapter: first, reuse: before.out });
-    expect(same.result.reused?.rows).toBe(2 * ROWS.length);
+    const other = await run(config, { data, adapter: second, reuse: [before.out] });
+    expect(other.result.reused?.[0]?.rows).toBe(ROWS.length);
+    const same = await run(config, { data, adapter: first, reuse: [before.out] });
+    expect(same.result.reused?.[0]?.rows).toBe(2 * ROWS.length);
     expect(same.rows).toEqual(before.rows);
   });
 });

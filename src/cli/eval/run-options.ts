@@ -20,6 +20,15 @@ const methodList: Parser<readonly string[]> = (given) => {
   });
 };
 
+const folderList: Parser<readonly string[]> = (given) => {
+  const folders = given.split(",").map((part) => part.trim());
+  if (folders.every((folder) => folder !== "")) return folders;
+  throw new KvDistillError("bad-argument", "not a list of folders", {
+    expected: "folders, separated by commas",
+    got: quote(given),
+  });
+};
+
 /** Options of an evaluation, whatever the task. */
 export const runOptions = {
   ...readingOptions,
@@ -45,7 +54,7 @@ export const runOptions = {
   seed: optionOr("--seed <n>", "for random, the bootstrap and generated tasks", seed, 0),
   out: option("--out <folder>", "write rows as they come, and reports: result.json, predictions.csv, plots", text),
   resume: flag("--resume", "go on with the run in --out"),
-  reuse: option("--reuse <folder>", "take over what another run of the same questions has measured", text),
+  reuse: option("--reuse <folders>", "take over what other runs of the same questions have measured", folderList),
   ...queueOptions,
   json: jsonOption,
 } as const;

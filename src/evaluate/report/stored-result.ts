@@ -24,11 +24,14 @@ const means = {
 
 const codeVersion = z.object({ version: z.string(), commit: z.string().nullable(), modified: z.boolean() });
 
+const reused = z.object({ folder: z.string(), code: codeVersion.optional(), rows: z.int() });
+
 const resultSchema = z.object({
   format: z.literal("kv-distill evaluation"),
   version: z.literal(1),
   command: z.string().nullable(),
-  reused: z.object({ folder: z.string(), code: codeVersion.optional(), rows: z.int() }).optional(),
+  // The first runs took rows from one other at most.
+  reused: z.union([reused.transform((one) => [one]), boundedList(reused)]).optional(),
   code: codeVersion,
   machine: z.record(z.string(), z.union([z.string(), z.number()])),
   identityHash: z.string(),

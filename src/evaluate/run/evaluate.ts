@@ -21,7 +21,7 @@ import { type CodeVersion, type Machine, thisCode, thisMachine } from "./machine
 import type { PassageTask } from "./question.ts";
 import { questionCount, readTasks } from "./read-tasks.ts";
 import type { RowFile } from "./row-file.ts";
-import { type Reused, reusableRows, reuseKept } from "./reuse.ts";
+import { type Reused, type ReusableRows, reusableRows, reuseKept } from "./reuse.ts";
 import { openRunFolder, type RunStart } from "./run-folder.ts";
 import { conditionOf, failureOf, rowKey, type SampleRow } from "./sample-row.ts";
 import { summarise, type Summary } from "./summary.ts";
@@ -36,8 +36,8 @@ export interface EvaluateOptions {
   readonly out?: string;
   /** Go on with the run in `out`. */
   readonly resume?: boolean;
-  /** Folder of another run of the same questions, whose rows are taken over as far as this one would make them too. */
-  readonly reuse?: string;
+  /** Folders of other runs of the same questions, whose rows are taken over as far as this one would make them too; the first that has a row counts. */
+  readonly reuse?: readonly string[];
   /** What was typed, for the record. */
   readonly command?: string;
   /** Stops after the reading step in progress; what was written stays, to be resumed. */
@@ -66,8 +66,8 @@ export interface EvaluationResult extends Summary {
   readonly format: "kv-distill evaluation";
   readonly version: 1;
   readonly command: string | null;
-  /** What another run has measured. */
-  readonly reused?: Reused;
+  /** What other runs have measured. */
+  readonly reused?: readonly Reused[];
   readonly code: CodeVersion;
   readonly machine: Machine & { readonly device: string; readonly threads: number };
   readonly identityHash: string;
@@ -137,15 +137,12 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       ...(signal === undefined ? {} : { signal }),
     };
     const questions = questionCount(tasks);
-    const other =
-      options.reuse === undefined
-        ? undefined
-        : await reusableRows({ folder: options.reuse, identity, conditions, questions });
-    if (other !== undefined) {
-      onNote(`${formatCount(other.rows.length)} rows taken over from ${other.reused.folder}`);
-      tellOtherCode(other.reused.code, code, onNote);
+    const others = await reusableRows({ folders: options.reuse ?? [], identity, conditions, questions });
+    for (const { reused } of others) {
+      onNote(`${formatCount(reused.rows)} rows taken over from ${reused.folder}`);
+      tellOtherCode(reused.code, code, onNote);
     }
-    const there = await takeOver(opened, other);
+    const there = await takeOver(opened, others);
     const rows = await measureAll(setup, tasks, { file: opened?.rows, there }, options.measure, onProgress);
     const summary = summarise(rows, conditions, {
       metrics: task.metrics,
@@ -156,7 +153,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       format: "kv-distill evaluation",
       version: 1,
       command: options.command ?? null,
-      ...(other === undefined ? {} : { reused: other.reused }),
+      ...(others.length === 0 ? {} : { reused: others.map(({ reused }) => reused) }),
       code,
       machine: { ...thisMachine(), device: model.runtime.device, threads: model.runtime.threads },
       identityHash: identityHash(identity),
@@ -187,20 +184,19 @@ function marksOf(method: CompressionMethod | undefined): Pick<CompressionMethod,
   return method?.questionAware === undefined ? {} : { questionAware: method.questionAware };
 }
 
-/** Rows that need not be measured: those of the folder, and those of another run, which are written there too. */
-async function takeOver(
-  opened: RunStart | undefined,
-  other: Awaited<ReturnType<typeof reusableRows>> | undefined,
-): Promise<SampleRow[]> {
-  const own = opened?.rows.rows ?? [];
-  if (other === undefined) return [...own];
-  const there = new Set(own.map((row) => rowKey(row.sample, conditionOf(row))));
-  const missing = other.rows.filter((row) => !there.has(rowKey(row.sample, conditionOf(row))));
-  if (opened !== undefined) {
-    await reuseKept(opened.kept, other.reused.folder, missing);
-    await opened.rows.append(missing);
+/** Rows that need not be measured: those of the folder, and those of other runs, which are written there too. */
+async function takeOver(opened: RunStart | undefined, others: readonly ReusableRows[]): Promise<SampleRow[]> {
+  const all = [...(opened?.rows.rows ?? [])];
+  const there = new Set(all.map((row) => rowKey(row.sample, conditionOf(row))));
+  for (const { rows, reused } of others) {
+    const missing = rows.filter((row) => !there.has(rowKey(row.sample, conditionOf(row))));
+    if (opened !== undefined) {
+      await reuseKept(opened.kept, reused.folder, missing);
+      await opened.rows.append(missing);
+    }
+    all.push(...missing);
   }
-  return [...own, ...missing];
+  return all;
 }
 
 /** One file's own hash; of several files a hash over names and hashes. */

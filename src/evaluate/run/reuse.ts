@@ -8,7 +8,7 @@ import { KEPT_FILE, type KeptFile, parseKeptLine } from "./kept-file.ts";
 import type { CodeVersion } from "./machine.ts";
 import { parseRow } from "./row-file.ts";
 import { CONFIG_FILE, readRunConfig, ROWS_FILE } from "./run-folder.ts";
-import { conditionOf, type SampleRow } from "./sample-row.ts";
+import { conditionOf, rowKey, type SampleRow } from "./sample-row.ts";
 
 /** What decides which questions and conditions are measured, not what they come to. */
 const MAY_DIFFER = ["methods", "keeps", "limit", "adapterHash"];
@@ -21,22 +21,43 @@ export interface Reused {
 }
 
 export interface ReuseRequest {
-  /** Of the other run, finished or not. */
-  readonly folder: string;
+  /** Of the other runs, finished or not. Of a row that two of them have, the first's counts. */
+  readonly folders: readonly string[];
   readonly identity: RunIdentity;
   readonly conditions: readonly Condition[];
   /** Questions of this run. */
   readonly questions: number;
 }
 
+/** Rows of one other run. */
+export interface ReusableRows {
+  readonly rows: readonly SampleRow[];
+  readonly reused: Reused;
+}
+
 /**
- * Rows of another run that this one would make as well: of its questions and conditions, failures left out; of kv-distill when the adapter is
+ * Rows of other runs that this one would make as well: of its questions and conditions, failures left out; of kv-distill when the adapter is
  * the same.
- * @throws KvDistillError `not-found` when the folder holds no run; `bad-argument` naming the settings by which the other run's rows would
- * differ; `bad-file`, `disk`
+ * @throws KvDistillError `not-found` when a folder holds no run; `bad-argument` naming the settings by which another run's rows would differ;
+ * `bad-file`, `disk`
  */
-export async function reusableRows(request: ReuseRequest): Promise<{ rows: SampleRow[]; reused: Reused }> {
-  const { folder, identity, questions } = request;
+export async function reusableRows(request: ReuseRequest): Promise<ReusableRows[]> {
+  const taken = new Set<string>();
+  const all: ReusableRows[] = [];
+  for (const folder of request.folders) {
+    const { rows, code } = await rowsOf(folder, request);
+    const missing = rows.filter((row) => !taken.has(keyOf(row)));
+    for (const row of missing) taken.add(keyOf(row));
+    all.push({ rows: missing, reused: { folder, code, rows: missing.length } });
+  }
+  return all;
+}
+
+async function rowsOf(
+  folder: string,
+  request: ReuseRequest,
+): Promise<{ rows: SampleRow[]; code: CodeVersion | undefined }> {
+  const { identity, questions } = request;
   const path = join(folder, CONFIG_FILE);
   if (!(await pathExists(path))) {
     throw new KvDistillError("not-found", "there is no evaluation to take rows from", { where: folder });
@@ -58,8 +79,10 @@ export async function reusableRows(request: ReuseRequest): Promise<{ rows: Sampl
     if (row.sample < questions && row.failure === undefined && taken.has(conditionName(conditionOf(row))))
       rows.push(row);
   }
-  return { rows, reused: { folder, code: other.code, rows: rows.length } };
+  return { rows, code: other.code };
 }
+
+const keyOf = (row: SampleRow): string => rowKey(row.sample, conditionOf(row));
 
 /** Appends what the other run has kept of passages and conditions whose rows were taken over. */
 export async function reuseKept(kept: KeptFile, folder: string, rows: readonly SampleRow[]): Promise<void> {

@@ -64,6 +64,15 @@ describe("the page of a run", () => {
     expect((await readRun(at)).result).toEqual(result);
   });
 
+  test("of a run that took rows from one other, which is one of several now", async () => {
+    const { at } = await reported();
+    const path = join(at, "result.json");
+    const stored = JSON.parse(await readFile(path, "utf8")) as object;
+    const reused = { folder: "before", rows: 4, code: { version: "0.1.0", commit: null, modified: false } };
+    await writeFile(path, JSON.stringify({ ...stored, reused }));
+    expect((await readRun(at)).result.reused).toEqual([reused]);
+  });
+
   test("questions with gold and all answers; kept tokens marked, stronger with the score", async () => {
     const { page } = await reported();
     expect(page.match(/<section class="question"/g)).toHaveLength(6);

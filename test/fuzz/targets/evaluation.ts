@@ -121,13 +121,16 @@ export const evaluationConfig: Target = {
   open: (scratch) => {
     const make = (bytes: Uint8Array) =>
       filesCase(scratch, { "config.json": bytes, "samples.jsonl": Buffer.from("") }, async (folder) => {
-        const { rows } = await reusableRows({
-          folder,
+        const found = await reusableRows({
+          folders: [folder],
           identity: IDENTITY,
           conditions: conditionsOf(["full"], [0.5]),
           questions: 2,
         });
-        must(rows.length === 0, "rows out of nothing");
+        must(
+          found.every(({ rows }) => rows.length === 0),
+          "rows out of nothing",
+        );
       });
     const tree = treeOf(EVALUATION);
     return Promise.resolve({
