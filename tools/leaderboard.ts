@@ -141,16 +141,18 @@ async function section({ folder, result }: StoredRun): Promise<string[]> {
   for (const plot of [`${METRICS[headline].replaceAll(" ", "-").toLowerCase()}.svg`, "forward-kl.svg"]) {
     await copyFile(join(folder, plot), join(PLOTS, `${name}-${plot}`));
   }
+  const hours = `${(result.seconds.rows / 3600).toFixed(1)} hours`;
+  const finished = `finished ${result.finishedAt.slice(0, 10)}`;
   // Who measured is who wrote the rows, not who added them up.
-  const measured = (reused ?? []).map(
-    ({ rows, code }) => `${rows.toLocaleString("en")} rows: ${code?.commit ?? "unknown"}`,
-  );
-  const earlier = measured.length === 0 ? "" : ` (${measured.join("; ")})`;
+  const measured =
+    reused === undefined
+      ? `commit ${code.commit ?? "unknown"}, ${String(machine.cpu ?? "")}, ${String(machine.threads)} threads, ${finished}, ${hours}`
+      : `${reused.map(({ rows, code }) => `${rows.toLocaleString("en")} rows by commit ${code?.commit ?? "unknown"}`).join(", ")} ` +
+        `(on which machines: [their notes](leaderboard/runs/README.md)), ${finished}, ${hours} of measuring`;
   return [
     `## ${name}: ${identity.task}, ${questions.toLocaleString("en")} questions about ${passages.toLocaleString("en")} texts`,
     "",
-    `Model ${model}, kv-distill ${code.version}, commit ${code.commit ?? "unknown"}${earlier}, ${String(machine.cpu ?? "")}, ${String(machine.threads)} threads, ` +
-      `finished ${result.finishedAt.slice(0, 10)}, ${(result.seconds.rows / 3600).toFixed(1)} hours in all, ${failures.length} failures. ` +
+    `Model ${model}, kv-distill ${code.version}, ${measured}, ${failures.length} failures. ` +
       `Brackets: ${(100 * bootstrap.confidence).toFixed(0)} % intervals over ${bootstrap.unit}s.`,
     "",
     "```",
