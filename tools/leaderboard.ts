@@ -144,11 +144,14 @@ async function section({ folder, result }: StoredRun): Promise<string[]> {
   const hours = `${(result.seconds.rows / 3600).toFixed(1)} hours`;
   const finished = `finished ${result.finishedAt.slice(0, 10)}`;
   // Who measured is who wrote the rows, not who added them up.
+  const own = results.reduce((sum, { n }) => sum + n, 0) - (reused ?? []).reduce((sum, { rows }) => sum + rows, 0);
+  const sources = [...(reused ?? []), ...(own > 0 ? [{ rows: own, code }] : [])].map(
+    ({ rows, code }) => `${rows.toLocaleString("en")} rows by commit ${code?.commit ?? "unknown"}`,
+  );
   const measured =
     reused === undefined
       ? `commit ${code.commit ?? "unknown"}, ${String(machine.cpu ?? "")}, ${String(machine.threads)} threads, ${finished}, ${hours}`
-      : `${reused.map(({ rows, code }) => `${rows.toLocaleString("en")} rows by commit ${code?.commit ?? "unknown"}`).join(", ")} ` +
-        `(on which machines: [their notes](leaderboard/runs/README.md)), ${finished}, ${hours} of measuring`;
+      : `${sources.join(", ")} (on which machines: [their notes](leaderboard/runs/README.md)), ${finished}, ${hours} of measuring`;
   return [
     `## ${name}: ${identity.task}, ${questions.toLocaleString("en")} questions about ${passages.toLocaleString("en")} texts`,
     "",
