@@ -77,7 +77,7 @@ export interface EvaluationResult extends Summary {
   readonly code: CodeVersion;
   readonly machine: Machine & {
     readonly device: string;
-    /** Of each copy of the model. */
+    /** Of all copies of the model. */
     readonly threads: number;
     /** Passages at the same time, when more than one. */
     readonly parallel?: number;
@@ -158,14 +158,11 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       tellOtherCode(reused.code, code, onNote);
     }
     const there = await takeOver(opened, reusable);
-    const others = copies.map((copy) => ({ ...setup, model: copy.model, methods: methodsOf(copy.adapter) }));
-    const rows = await measureAll(
-      [setup, ...others],
-      tasks,
-      { file: opened?.rows, there },
-      options.measure,
-      onProgress,
-    );
+    const setups = [
+      setup,
+      ...copies.map((copy) => ({ ...setup, model: copy.model, methods: methodsOf(copy.adapter) })),
+    ] as const;
+    const rows = await measureAll(setups, tasks, { file: opened?.rows, there }, options.measure, onProgress);
     const summary = summarise(rows, conditions, {
       metrics: task.metrics,
       seed: config.seed,
@@ -180,7 +177,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       machine: {
         ...thisMachine(),
         device: model.runtime.device,
-        threads: model.runtime.threads,
+        threads: setups.reduce((sum, own) => sum + own.model.runtime.threads, 0),
         ...(copies.length === 0 ? {} : { parallel: 1 + copies.length }),
       },
       identityHash: identityHash(identity),
