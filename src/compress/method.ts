@@ -30,6 +30,8 @@ export interface CompressionMethod {
   readonly name: string;
   /** Chooses by the question (`CompressionRequest.questionIds`): its cache serves that question alone, so it is no rival but a bound. */
   readonly questionAware?: true;
+  /** Its rows are of a reading of its own, so that everything kept is not the full cache; others take theirs from the full reading. */
+  readonly ownReading?: true;
   /** Layers or heads keep different numbers of rows: the budget is their mean. */
   readonly ragged?: true;
   /** Where reading goes on after its rows; after the context's last token when left out (`nextPosition`). */

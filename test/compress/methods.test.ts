@@ -135,6 +135,13 @@ describe.each(ALL)("every method: $title", (one) => {
     if (one.name === "none") expect(heldRows(layers, tiny.model().config)).toBe(SINKS);
   });
 
+  test("everything kept is the full reading, number by number, unless the method says that it reads for itself", async () => {
+    const method = methodOf(one);
+    if (method.ownReading === true || one.name === "none") return;
+    const whole = await compress(methodNamed("full", undefined), TOKENS);
+    expect((await compress(method, TOKENS)).layers).toEqual(whole.layers);
+  });
+
   test("rows are the full cache's at the kept positions, wherever the context stands", async () => {
     const { numKvHeads, headDim } = tiny.model().config;
     for (const position of [0, 11]) {

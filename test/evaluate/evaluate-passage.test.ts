@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { CompressionContext } from "../../src/compress/context.ts";
 import { keptCount } from "../../src/compress/kept-count.ts";
 import type { CompressionMethod } from "../../src/compress/method.ts";
@@ -8,6 +8,7 @@ import { partsOf } from "../../src/evaluate/run/batches.ts";
 import { conditionsOf } from "../../src/evaluate/run/conditions.ts";
 import { evaluatePassage } from "../../src/evaluate/run/evaluate-passage.ts";
 import { readQuestions } from "../../src/evaluate/run/read-questions.ts";
+import { Sequences } from "../../src/generate/sequences.ts";
 import { passagePromptOf } from "../../src/models/passage-prompt-of.ts";
 import { shortAnswer, squadTask } from "../../src/evaluate/tasks/squad.ts";
 import type { SampleRow } from "../../src/evaluate/run/sample-row.ts";
@@ -78,6 +79,7 @@ async function measured(
   names: readonly string[],
   keeps: readonly number[],
   changes: Partial<CompressionMethod> = {},
+  fold?: number,
 ): Promise<SampleRow[]> {
   const setup = {
     model: model(),
@@ -89,6 +91,7 @@ async function measured(
     seed: 0,
     maxNewTokens: 3,
     goldTokens: 128,
+    ...(fold === undefined ? {} : { fold }),
   };
   const rows: SampleRow[] = [];
   for await (const batch of evaluatePassage(setup, { index: 0, firstSample: 0, passage }, () => true)) {
@@ -153,6 +156,22 @@ test("methods that were asked to keep all answer as the full cache does", async 
   const bare = rows.map(({ seconds: _, method, ...row }) => ({ ...row, keep: method === "full" ? 1 : row.keep }));
   expect(rows.map(({ method }) => method).sort()).toEqual(names.flatMap((name) => [name, name, name]).sort());
   for (const row of bare) expect(row).toEqual(bare.find(({ sample }) => sample === row.sample));
+});
+
+test("in folds, methods that were asked to keep all read one cache, which is not the full one", async () => {
+  const names = ["full", "random", "h2o", "kvzip", "truncated"];
+  const opened = vi.spyOn(Sequences, "open");
+  const rows = await measured(names, [1], {}, 24);
+  const starts = new Set(opened.mock.calls.flatMap(([, all]) => all.map(({ layers }) => layers)));
+  opened.mockRestore();
+  // The full cache, the folds' and the cut text's, which reads for itself.
+  expect(starts.size).toBe(3);
+  const of = (name: string): unknown[] =>
+    rows.filter(({ method }) => method === name).map((row) => ({ ...row, method: "", seconds: 0 }));
+  expect(of("random")).toHaveLength(questions.length);
+  for (const name of ["h2o", "kvzip"]) expect(of(name)).toEqual(of("random"));
+  const divergences = rows.filter(({ method }) => method === "random").map(({ forwardKl }) => forwardKl ?? NaN);
+  expect(Math.max(...divergences)).toBeGreaterThan(1e-6);
 });
 
 test("a passage is compressed once for each method and budget, whatever is asked of it; by a method that sees the question once for each", async () => {
@@ -226,6 +245,22 @@ describe("what is read together", () => {
         }
       }
     }
+  });
+
+  test("holds a cache once, however many conditions read it", () => {
+    const same = ["a", "b", "c", "d"];
+    const limits = { config, maxNewTokens: 5, rowsOf: () => 1000, mostBytes: 2 * bytesOf(1000, 700) };
+    const parts = (cacheOf?: (condition: string) => unknown): unknown =>
+      partsOf(same, questions.slice(4, 5), { ...limits, ...(cacheOf && { cacheOf }) }).map((part) => part.conditions);
+    expect(parts()).toEqual([
+      ["a", "b"],
+      ["c", "d"],
+    ]);
+    expect(parts(() => "one")).toEqual([same]);
+    expect(parts((name) => (name === "a" ? "a" : "others"))).toEqual([same]);
+    const [{ batches } = { batches: [] }] = partsOf(same, questions.slice(1, 5), { ...limits, cacheOf: () => "one" });
+    // Two questions of the longest size fit, where four caches would let none in beside another.
+    expect(batches.map((batch) => batch.length)).toEqual([2, 2]);
   });
 
   test("is of one family", () => {

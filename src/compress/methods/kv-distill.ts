@@ -20,6 +20,7 @@ export function kvDistill(loaded: LoadedAdapter): CompressionMethod {
   const { config } = loaded.adapter;
   return {
     name: "kv-distill",
+    ownReading: true,
     ...(config.selection === "across-heads" ? { ragged: true } : {}),
     readPositions: config.readPositions,
     compress: async ({ context: given, count, most, sinks }) => {

@@ -7,6 +7,7 @@ import type { CompressionMethod } from "../method.ts";
  */
 export const truncated: CompressionMethod = {
   name: "truncated",
+  ownReading: true,
   compress: async ({ context, count }) => {
     const { model, ids, position, signal } = context;
     const cache = await model.newCache(position + ids.length - count);

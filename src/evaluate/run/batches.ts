@@ -18,6 +18,8 @@ export interface BatchLimits<T> {
   readonly rowsOf: (condition: T) => number;
   /** Only conditions of one family are read side by side; left out: all are. */
   readonly familyOf?: (condition: T) => string;
+  /** The cache that a condition reads, held once for all that read it; left out: each has its own. */
+  readonly cacheOf?: (condition: T) => unknown;
   readonly config: Pick<ModelConfig, "numLayers" | "numKvHeads" | "headDim" | "vocabSize">;
   readonly maxNewTokens: number;
   readonly mostBytes?: number;
@@ -43,7 +45,7 @@ export function partsOf<T>(
     const rows = mostRows([...last, condition], limits);
     const like = rows + longest <= SHORT_CACHE ? LIKE_LENGTH.short : LIKE_LENGTH.long;
     const alike = rowsOf(condition) + longest >= like * (rows + longest);
-    const fits = (last.length + 1) * (largest + rowBytes(limits) * rows) <= mostBytes(limits);
+    const fits = cacheCount([...last, condition], limits) * (largest + rowBytes(limits) * rows) <= mostBytes(limits);
     if (last.length > 0 && alike && fits) last.push(condition);
     else parts.push([condition]);
   }
@@ -61,7 +63,8 @@ function batchesOf<T>(
     const last = batches.at(-1);
     const together = [...(last ?? []), question];
     const each = Math.max(...together.map((one) => bytesOf(mostRows(part, limits), one, limits)));
-    if (last !== undefined && together.length * part.length * each <= mostBytes(limits)) last.push(question);
+    const bytes = together.length * cacheCount(part, limits) * each;
+    if (last !== undefined && bytes <= mostBytes(limits)) last.push(question);
     else batches.push([question]);
   }
   return batches;
@@ -69,6 +72,10 @@ function batchesOf<T>(
 
 function mostBytes({ mostBytes: most = MOST_BYTES }: Pick<BatchLimits<never>, "mostBytes">): number {
   return most;
+}
+
+function cacheCount<T>(conditions: readonly T[], { cacheOf }: Pick<BatchLimits<T>, "cacheOf">): number {
+  return cacheOf === undefined ? conditions.length : new Set(conditions.map(cacheOf)).size;
 }
 
 function mostRows<T>(conditions: readonly T[], { rowsOf }: Pick<BatchLimits<T>, "rowsOf">): number {

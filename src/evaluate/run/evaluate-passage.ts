@@ -91,6 +91,7 @@ class PassageRun {
       maxNewTokens: this.maxNewTokens,
       rowsOf: (condition) => this.caches.rowsOf(condition),
       familyOf: (condition) => this.caches.familyOf(condition),
+      cacheOf: (condition) => this.caches.cacheOf(condition),
     });
   }
 

@@ -7,6 +7,7 @@ import type { CompressedRows } from "../../compress/method.ts";
 import { nextPosition } from "../../compress/next-position.ts";
 import { type Piece, planCompression } from "../../compress/plan.ts";
 import type { SequenceStart } from "../../generate/sequences.ts";
+import type { HostLayer } from "../../models/host-layer.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import { randomFromSeed } from "../../util/random.ts";
 import { SHORT_CACHE } from "./batches.ts";
@@ -33,6 +34,8 @@ export class PassageCaches {
   private readonly contextIds: readonly number[];
   private readonly contexts = new Map<string, CompressionContext>();
   private readonly made = new Map<string, Promise<MadeCache>>();
+  /** All rows as the model read them, in one piece or in folds. */
+  private allRows: readonly HostLayer[] | undefined;
 
   /** @param index place of the passage in the run */
   constructor(setup: EvaluationSetup, index: number, contextIds: readonly number[]) {
@@ -66,6 +69,21 @@ export class PassageCaches {
     return tokens <= SHORT_CACHE ? "ragged" : method;
   }
 
+  /**
+   * The cache that a condition reads. What everything is chosen by makes no difference, where it is chosen from the full reading: that is the full
+   * cache, or what folds make of it.
+   */
+  cacheOf(condition: Condition): string {
+    if (condition.method === "full") return conditionName(condition);
+    const whole = this.setup.fold === undefined ? "full" : "full, in folds";
+    return this.takesAll(condition) ? whole : conditionName(condition);
+  }
+
+  private takesAll(condition: Condition): boolean {
+    const chooses = this.setup.methods.get(condition.method)?.ownReading !== true;
+    return chooses && hasBudget(condition.method) && this.budget(condition) >= this.contextIds.length;
+  }
+
   /** Whether a condition makes a cache for each question. */
   isQuestionAware({ method }: Condition): boolean {
     return this.setup.methods.get(method)?.questionAware === true;
@@ -85,12 +103,14 @@ export class PassageCaches {
   /** Forgets the caches, not what is known of the passage. */
   forget(): void {
     this.made.clear();
+    this.allRows = undefined;
   }
 
   private async make(condition: Condition, question: AskedQuestion | undefined): Promise<MadeCache> {
     const begun = performance.now();
     try {
-      const { layers } = await this.compressed(condition, question);
+      const { layers: made } = await this.compressed(condition, question);
+      const layers = this.takesAll(condition) ? (this.allRows ??= made) : made;
       const method = this.setup.methods.get(condition.method);
       const position = nextPosition(method, this.contextIds.length, this.rowsOf(condition));
       const start = { layers, position };
