@@ -280,7 +280,7 @@ describe("several passages at the same time", () => {
       expect(together.result.machine.parallel).toBe(2);
       expect(alone.result.machine.parallel).toBeUndefined();
       const stored = await readRun(together.out);
-      expect(stored.result.machine).toMatchObject({ threads: 2, parallel: 2 });
+      expect(stored.result.machine).toMatchObject({ threads: 1, parallel: 2 });
     });
   });
 

@@ -77,7 +77,7 @@ export interface EvaluationResult extends Summary {
   readonly code: CodeVersion;
   readonly machine: Machine & {
     readonly device: string;
-    /** Of all copies of the model. */
+    /** Of each copy of the model. */
     readonly threads: number;
     /** Passages at the same time, when more than one. */
     readonly parallel?: number;
@@ -158,11 +158,14 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       tellOtherCode(reused.code, code, onNote);
     }
     const there = await takeOver(opened, reusable);
-    const setups = [
-      setup,
-      ...copies.map((copy) => ({ ...setup, model: copy.model, methods: methodsOf(copy.adapter) })),
-    ] as const;
-    const rows = await measureAll(setups, tasks, { file: opened?.rows, there }, options.measure, onProgress);
+    const others = copies.map((copy) => ({ ...setup, model: copy.model, methods: methodsOf(copy.adapter) }));
+    const rows = await measureAll(
+      [setup, ...others],
+      tasks,
+      { file: opened?.rows, there },
+      options.measure,
+      onProgress,
+    );
     const summary = summarise(rows, conditions, {
       metrics: task.metrics,
       seed: config.seed,
@@ -177,7 +180,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       machine: {
         ...thisMachine(),
         device: model.runtime.device,
-        threads: setups.reduce((sum, own) => sum + own.model.runtime.threads, 0),
+        threads: model.runtime.threads,
         ...(copies.length === 0 ? {} : { parallel: 1 + copies.length }),
       },
       identityHash: identityHash(identity),
