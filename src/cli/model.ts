@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { loadAdapter } from "../cache/load-adapter.ts";
 import { shippedAdapter } from "../compress/compress-text.ts";
 import { attachAdapter, type LoadedAdapter } from "../compress/loaded-adapter.ts";
@@ -41,21 +40,6 @@ export async function useModel<T>(
   } finally {
     await loaded.close();
   }
-}
-
-/** The same with so many copies of the model, each with its share of the threads. */
-export async function useCopies<T>(
-  options: Parameters<typeof useModel>[0],
-  count: number,
-  context: Pick<CommandContext, "log">,
-  work: (model: LanguageModel, others: readonly LanguageModel[]) => Promise<T>,
-): Promise<T> {
-  const threads = Math.max(1, Math.floor((options.threads ?? availableParallelism()) / count));
-  const withMore = (first: LanguageModel, others: readonly LanguageModel[]): Promise<T> =>
-    1 + others.length >= count
-      ? work(first, others)
-      : useModel({ ...options, threads }, context, (model) => withMore(first, [...others, model]));
-  return useModel({ ...options, threads }, context, (model) => withMore(model, []));
 }
 
 /** A model's files alone, checked, without starting a runtime: configuration, tokenizer, hashes. */

@@ -5,7 +5,7 @@ import { diskError, isSystemError } from "./disk-error.ts";
 export interface LineFile {
   /** What was in it when it was opened, whole lines only. */
   readonly text: string;
-  /** Appends lines, after those of calls before, and waits until they are on the disk. */
+  /** Appends lines in one write and waits until they are on the disk. */
   readonly append: (lines: readonly string[]) => Promise<void>;
   readonly close: () => Promise<void>;
 }
@@ -30,20 +30,13 @@ export async function openLineFile(path: string): Promise<LineFile> {
       if (whole < bytes.length) await file.truncate(whole);
       return bytes.subarray(0, whole).toString("utf8");
     });
-    const write = (lines: readonly string[]): Promise<void> =>
-      attempt("cannot write the lines", async () => {
-        await file.appendFile(lines.map((line) => `${line}\n`).join(""));
-        await file.datasync();
-      });
-    // Node writes long texts in pieces: two at the same time would mix.
-    let last: Promise<unknown> = Promise.resolve();
     return {
       text,
-      append: (lines) => {
-        const written = last.then(() => write(lines));
-        last = written.catch(() => undefined);
-        return written;
-      },
+      append: (lines) =>
+        attempt("cannot write the lines", async () => {
+          await file.appendFile(lines.map((line) => `${line}\n`).join(""));
+          await file.datasync();
+        }),
       close: () => file.close(),
     };
   } catch (error) {

@@ -8,8 +8,8 @@ import { CLI_TIME, runCli, type CliRun } from "./run-cli.ts";
 
 const { work } = useRoomyModel();
 
-function evaluate(args: readonly string[], situation: Parameters<typeof runCli>[1] = {}, threads = 1): Promise<CliRun> {
-  const common = ["eval", "squad", "--model", join(work(), "model"), "--threads", String(threads)];
+function evaluate(args: readonly string[], situation: Parameters<typeof runCli>[1] = {}): Promise<CliRun> {
+  const common = ["eval", "squad", "--model", join(work(), "model"), "--threads", "1"];
   const environment = { KV_DISTILL_HOME: join(work(), "home") };
   return runCli([...common, ...args], { environment, ...situation });
 }
@@ -52,14 +52,6 @@ describe("kv-distill eval squad", { timeout: 2 * CLI_TIME, concurrent: false }, 
     }
   });
 
-  test("--parallel: several texts at the same time, the same results", async () => {
-    const args = ["--data", await dataFile(3), "--methods", "full,h2o", "--max-new-tokens", "3", "--json"];
-    const [one, two] = [await evaluate(args), await evaluate([...args, "--parallel", "2"], {}, 2)];
-    expect(two.code).toBe(0);
-    const timeless = (run: CliRun): unknown[] => resultsOf(run).map((own) => ({ ...own, secondsPerQuestion: 0 }));
-    expect(timeless(two)).toEqual(timeless(one));
-  });
-
   test("for people: the table on stdout; a missing ceiling is told", async () => {
     const run = await evaluate(["--data", await dataFile(), "--limit", "1", "--methods", "none,streaming"]);
     expect(run.code).toBe(0);
@@ -86,12 +78,9 @@ describe("kv-distill eval squad", { timeout: 2 * CLI_TIME, concurrent: false }, 
     expect(run.stderr).toMatch(/--methods: expected some of full, none, .*; got "h3o", "snap", "full" twice/);
     for (const name of ["--keep", "--limit", "--max-new-tokens", "--data"]) expect(run.stderr).toContain(`- ${name}`);
 
-    const pairs = ["--resume", "--parallel", "3", "--threads", "2", "--queue", "redis://x"];
-    const together = await runCli(["eval", "squad", "--data", "x", "--methods", "kv-distill", ...pairs]);
+    const together = await runCli(["eval", "squad", "--data", "x", "--methods", "kv-distill", "--resume"]);
     expect(together.code).toBe(2);
     expect(together.stderr).toMatch(/--resume needs --out/);
-    expect(together.stderr).toMatch(/--parallel 3 needs as many --threads/);
-    expect(together.stderr).toMatch(/--parallel is for this process; a --queue has its workers/);
   });
 
   test("each task has its own options; no task is told with those that there are", async () => {

@@ -11,9 +11,7 @@ import { squadTask } from "../../src/evaluate/tasks/squad.ts";
 import { readRun } from "../../src/evaluate/report/read-run.ts";
 import { decode } from "../../src/generate/decode.ts";
 import { GREEDY } from "../../src/generate/sample.ts";
-import { LanguageModel } from "../../src/models/language-model.ts";
 import { passagePromptOf } from "../../src/models/load-model.ts";
-import { createRuntime } from "../../src/runtime/runtime.ts";
 import { randomFromSeed } from "../../src/util/random.ts";
 import { tinyAdapter } from "../compress/tiny.ts";
 import { CONFIG, jsonLines, ROOM, ROWS, useRoomyModel } from "./tiny-run.ts";
@@ -253,62 +251,6 @@ describe("a run that was stopped", () => {
     const again = await run({ limit: 3 }, { out, data, resume: true });
     expect(again.rows).toEqual(rows);
     expect(again.result.results).toEqual(result.results);
-  });
-});
-
-describe("several passages at the same time", () => {
-  const methods = ["full", "random", "h2o", "kv-distill"];
-
-  async function withCopy<T>(work: (pair: Pick<EvaluateOptions, "adapter" | "copies">) => Promise<T>): Promise<T> {
-    const other = new LanguageModel(model().files, await createRuntime({ threads: 1 }));
-    try {
-      const adapter = await attachAdapter(model(), tinyAdapter(model()));
-      return await work({ adapter, copies: [{ model: other, adapter: await attachAdapter(other, adapter.adapter) }] });
-    } finally {
-      await other.close();
-    }
-  }
-
-  test("give the rows and results of one after the other; each copy of the model measures some", async () => {
-    await withCopy(async ({ adapter, copies }) => {
-      const alone = await run({ methods }, { ...(adapter && { adapter }) });
-      const reads = [model(), ...(copies ?? []).map((copy) => copy.model)].map((one) => vi.spyOn(one, "newCache"));
-      const together = await run({ methods }, { ...(adapter && { adapter }), ...(copies && { copies }) });
-      for (const read of reads) expect(read).toHaveBeenCalled();
-      expect(timeless(together.rows)).toEqual(timeless(alone.rows));
-      expect(untimed(together.result.results)).toEqual(untimed(alone.result.results));
-      expect(together.result.machine.parallel).toBe(2);
-      expect(alone.result.machine.parallel).toBeUndefined();
-      const stored = await readRun(together.out);
-      expect(stored.result.machine).toMatchObject({ threads: 1, parallel: 2 });
-    });
-  });
-
-  test("stopped, nothing is measured any more, and one alone goes on to the same rows", async () => {
-    await withCopy(async ({ adapter, copies }) => {
-      const straight = await run({ methods }, { ...(adapter && { adapter }) });
-      const controller = new AbortController();
-      const out = join(work(), "stopped-copies");
-      const stopped = run(
-        { methods },
-        {
-          out,
-          data: straight.data,
-          ...(adapter && { adapter }),
-          ...(copies && { copies }),
-          signal: controller.signal,
-          onProgress: (_done, _total, latest) => {
-            if (latest.length > 0) controller.abort();
-          },
-        },
-      );
-      await expect(stopped).rejects.toMatchObject({ code: "cancelled" });
-      const before = await readRows(out);
-      expect(before.length).toBeGreaterThan(0);
-      expect(before.length).toBeLessThan(straight.rows.length);
-      const resumed = await run({ methods }, { out, data: straight.data, resume: true, ...(adapter && { adapter }) });
-      expect(timeless(resumed.rows)).toEqual(timeless(straight.rows));
-    });
   });
 });
 

@@ -48,16 +48,6 @@ describe("rows on disk", () => {
     },
   );
 
-  test("appended at the same time, long ones too: each stays whole", async () => {
-    const path = write("together.jsonl", "");
-    const file = await openRowFile(path);
-    // Longer than the pieces that Node writes.
-    const rows = [0, 1, 2, 3].map((sample) => ({ ...row, sample, answer: String(sample).repeat(2_000_000) }));
-    await Promise.all(rows.map((one) => file.append([one])));
-    await file.close();
-    expect(readFileSync(path, "utf8") === rows.map(line).join("")).toBe(true);
-  });
-
   test("cut at every byte: the whole rows before it, never an error", async () => {
     const text = Buffer.from(line({ ...row, answer: "é" }) + line({ ...row, sample: 1 }));
     const first = text.indexOf(0x0a) + 1;

@@ -51,12 +51,6 @@ export const runOptions = {
   ),
   fold: flag("--fold", `methods compress fold by fold, folds of ${FOLD_TOKENS} tokens; the full cache is never folded`),
   foldTokens: option("--fold-tokens <n>", "the same with folds of n tokens", wholeNumber()),
-  parallel: optionOr(
-    "--parallel <n>",
-    "texts that are measured at the same time, each on its share of the threads: faster where they are short, in n times the memory",
-    wholeNumber(),
-    1,
-  ),
   seed: optionOr("--seed <n>", "for random, the bootstrap and generated tasks", seed, 0),
   out: option("--out <folder>", "write rows as they come, and reports: result.json, predictions.csv, plots", text),
   resume: flag("--resume", "go on with the run in --out"),
@@ -69,11 +63,9 @@ export type RunOptions = OptionValues<typeof runOptions>;
 
 /** What is wrong with options that are good each for itself. */
 export function runFaults(options: RunOptions): string[] {
-  const { resume, out, queue, parallel, threads } = options;
+  const { resume, out } = options;
   return [
     ...(resume && out === undefined ? ["--resume needs --out, the folder of the run"] : []),
-    ...(queue !== undefined && parallel > 1 ? ["--parallel is for this process; a --queue has its workers"] : []),
-    ...(threads !== undefined && threads < parallel ? [`--parallel ${parallel} needs as many --threads`] : []),
     ...queueFaults(options),
   ];
 }

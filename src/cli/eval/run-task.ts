@@ -2,18 +2,13 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { findShippedAdapter } from "../../cache/shipped-adapter.ts";
 import { FOLD_TOKENS } from "../../compress/fold.ts";
-import { attachAdapter, type LoadedAdapter } from "../../compress/loaded-adapter.ts";
+import type { LoadedAdapter } from "../../compress/loaded-adapter.ts";
 import { METHOD_NAMES } from "../../compress/methods/index.ts";
 import { evalByQueue } from "../../distribute/eval-by-queue.ts";
 import { withLink } from "../../distribute/link.ts";
 import { fileMemory } from "../../distribute/run/memory.ts";
 import { breakdownTable, differencesTable, intervalNote, resultsTable } from "../../evaluate/report/tables.ts";
-import {
-  type EvaluatedModel,
-  evaluate,
-  type EvaluateOptions,
-  type EvaluationResult,
-} from "../../evaluate/run/evaluate.ts";
+import { evaluate, type EvaluateOptions, type EvaluationResult } from "../../evaluate/run/evaluate.ts";
 import type { Task } from "../../evaluate/tasks/task.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
 import { isKvDistillError, KvDistillError } from "../../util/errors.ts";
@@ -23,7 +18,7 @@ import { printable } from "../../util/printable.ts";
 import { type Progress, startProgress } from "../../util/progress.ts";
 import { renderTable } from "../../util/table.ts";
 import type { CommandContext } from "../context.ts";
-import { openAdapter, useCopies } from "../model.ts";
+import { openAdapter, useModel } from "../model.ts";
 import { linkSettings } from "../queue-options.ts";
 import { typedCommand } from "../typed-command.ts";
 import { withRunProgress } from "../run-progress.ts";
@@ -35,7 +30,7 @@ const FAILURES_SHOWN = 10;
 export async function runTask(task: Task, options: RunOptions, context: CommandContext): Promise<void> {
   const { log, out } = context;
   const fold = options.foldTokens ?? (options.fold ? FOLD_TOKENS : undefined);
-  await useCopies(options, options.parallel, context, async (model, others) => {
+  await useModel(options, context, async (model) => {
     const methods = options.methods ?? (await usableMethods(model, options.adapter));
     if (options.adapter !== undefined && !methods.includes("kv-distill")) {
       log.warn("--adapter is not used: kv-distill is not among the methods");
@@ -44,7 +39,6 @@ export async function runTask(task: Task, options: RunOptions, context: CommandC
       log.warn(`without the method ${name} the figures have no ${name === "full" ? "ceiling" : "floor"} beside them`);
     }
     const adapter = methods.includes("kv-distill") ? await openAdapter(model, options.adapter) : undefined;
-    const copies = await Promise.all(others.map((other) => copyOf(other, adapter)));
     try {
       const result = await withMeasuring(task, options, adapter, context, (measuring) =>
         evaluate({
@@ -60,7 +54,6 @@ export async function runTask(task: Task, options: RunOptions, context: CommandC
             ...(options.goldTokens === undefined ? {} : { goldTokens: options.goldTokens }),
           },
           ...(adapter === undefined ? {} : { adapter }),
-          copies,
           ...(options.out === undefined ? {} : { out: options.out }),
           resume: options.resume,
           ...(options.reuse === undefined ? {} : { reuse: options.reuse }),
@@ -82,13 +75,9 @@ export async function runTask(task: Task, options: RunOptions, context: CommandC
         out.line(report);
       }
     } finally {
-      for (const one of [adapter, ...copies.map((copy) => copy.adapter)]) one?.release();
+      adapter?.release();
     }
   });
-}
-
-async function copyOf(model: LanguageModel, adapter: LoadedAdapter | undefined): Promise<EvaluatedModel> {
-  return adapter === undefined ? { model } : { model, adapter: await attachAdapter(model, adapter.adapter) };
 }
 
 /** Runs `work` with who measures, here or by the workers of a queue, and shows how far it is. */

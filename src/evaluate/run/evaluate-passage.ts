@@ -16,20 +16,17 @@ import { conditionOf, type SampleRow } from "./sample-row.ts";
 
 const FULL: Condition = { method: "full", keep: undefined };
 
-/** Whether a row is still to be made. */
-export type Wanted = (sample: number, condition: Condition) => boolean;
-
 /**
  * Measures every condition on the questions of one passage. The passage is read once in full; each condition then compresses it once (a
  * question-aware method: once for each question), and the questions are put to the caches of several conditions side by side. Rows come in
  * batches. What failed comes as rows that say so.
- * @param wanted batches are computed whole all the same, so that results do not depend on it
+ * @param wanted which rows are still to be made; batches are computed whole all the same, so that results do not depend on it
  * @throws KvDistillError `cancelled`, and for faults that are not one sample's
  */
 export async function* evaluatePassage(
   setup: EvaluationSetup,
   task: PassageTask,
-  wanted: Wanted,
+  wanted: (sample: number, condition: Condition) => boolean,
 ): AsyncGenerator<SampleRow[], void, undefined> {
   const pass = new PassageRun(setup, task);
   const left = (rows: readonly SampleRow[]): SampleRow[] => rows.filter((row) => wanted(row.sample, conditionOf(row)));

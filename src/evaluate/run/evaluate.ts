@@ -14,11 +14,10 @@ import { readKept } from "../report/read-kept.ts";
 import type { Task } from "../tasks/task.ts";
 import { conditionsOf } from "./conditions.ts";
 import { checkEvalConfig, DEFAULT_GOLD_TOKENS, type EvalConfig, identityHash, type RunIdentity } from "./config.ts";
-import { answerLimit, type Wanted } from "./evaluate-passage.ts";
+import { answerLimit, evaluatePassage } from "./evaluate-passage.ts";
 import type { EvaluationSetup } from "./evaluation-setup.ts";
 import { KEPT_FILE } from "./kept-file.ts";
 import { type CodeVersion, type Machine, thisCode, thisMachine } from "./machine.ts";
-import { measureHere } from "./measure-here.ts";
 import type { PassageTask } from "./question.ts";
 import { questionCount, readTasks } from "./read-tasks.ts";
 import type { RowFile } from "./row-file.ts";
@@ -27,17 +26,12 @@ import { openRunFolder, type RunStart } from "./run-folder.ts";
 import { conditionOf, failureOf, rowKey, type SampleRow } from "./sample-row.ts";
 import { summarise, type Summary } from "./summary.ts";
 
-/** A model and, for kv-distill, an adapter that is loaded where it runs. */
-export interface EvaluatedModel {
+export interface EvaluateOptions {
   readonly model: LanguageModel;
-  readonly adapter?: LoadedAdapter;
-}
-
-export interface EvaluateOptions extends EvaluatedModel {
   readonly task: Task;
   readonly config: EvalConfig;
-  /** More copies of the model, with the same adapter: each measures another passage at the same time. Not with `measure`. */
-  readonly copies?: readonly EvaluatedModel[];
+  /** For kv-distill. */
+  readonly adapter?: LoadedAdapter;
   /** Folder of rows and reports; without it nothing is written. */
   readonly out?: string;
   /** Go on with the run in `out`. */
@@ -51,7 +45,7 @@ export interface EvaluateOptions extends EvaluatedModel {
   /** Rows that are there, of how many, and those that just came. */
   readonly onProgress?: (done: number, total: number, latest: readonly SampleRow[]) => void;
   readonly onNote?: (line: string) => void;
-  /** Who measures passages; absent: this process. */
+  /** Who measures passages; absent: this process, one after the other. */
   readonly measure?: MeasurePassages;
 }
 
@@ -75,13 +69,7 @@ export interface EvaluationResult extends Summary {
   /** What other runs have measured. */
   readonly reused?: readonly Reused[];
   readonly code: CodeVersion;
-  readonly machine: Machine & {
-    readonly device: string;
-    /** Of each copy of the model. */
-    readonly threads: number;
-    /** Passages at the same time, when more than one. */
-    readonly parallel?: number;
-  };
+  readonly machine: Machine & { readonly device: string; readonly threads: number };
   readonly identityHash: string;
   readonly identity: RunIdentity;
   readonly model: string;
@@ -105,15 +93,12 @@ const WITHOUT_ADAPTER = { sinks: 4, foldCut: USUAL_CHOICES.foldCut } as const;
  * a folder can be resumed); `bad-file`, `disk`, and what the engine throws beyond one sample's failures
  */
 export async function evaluate(options: EvaluateOptions): Promise<EvaluationResult> {
-  const { model, task, adapter, copies = [], out, resume = false, signal, onProgress } = options;
-  const { onNote = () => undefined } = options;
+  const { model, task, adapter, out, resume = false, signal, onProgress, onNote = () => undefined } = options;
   const begun = performance.now();
   const given = checkEvalConfig(options.config);
   const config = { ...given, maxNewTokens: given.maxNewTokens ?? task.maxNewTokens };
   const { goldTokens = DEFAULT_GOLD_TOKENS } = config;
-  const methodsOf = (own: LoadedAdapter | undefined): EvaluationSetup["methods"] =>
-    new Map(config.methods.map((name) => [name, methodNamed(name, own)]));
-  const methods = methodsOf(adapter);
+  const methods = new Map(config.methods.map((name) => [name, methodNamed(name, adapter)]));
   const conditions = conditionsOf(config.methods, config.keeps);
   const { limit, seed } = config;
   const { tasks, malformedRows } = await readTasks(task, model, { limit, seed, goldTokens, onNote });
@@ -152,20 +137,13 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       ...(signal === undefined ? {} : { signal }),
     };
     const questions = questionCount(tasks);
-    const reusable = await reusableRows({ folders: options.reuse ?? [], identity, conditions, questions });
-    for (const { reused } of reusable) {
+    const others = await reusableRows({ folders: options.reuse ?? [], identity, conditions, questions });
+    for (const { reused } of others) {
       onNote(`${formatCount(reused.rows)} rows taken over from ${reused.folder}`);
       tellOtherCode(reused.code, code, onNote);
     }
-    const there = await takeOver(opened, reusable);
-    const others = copies.map((copy) => ({ ...setup, model: copy.model, methods: methodsOf(copy.adapter) }));
-    const rows = await measureAll(
-      [setup, ...others],
-      tasks,
-      { file: opened?.rows, there },
-      options.measure,
-      onProgress,
-    );
+    const there = await takeOver(opened, others);
+    const rows = await measureAll(setup, tasks, { file: opened?.rows, there }, options.measure, onProgress);
     const summary = summarise(rows, conditions, {
       metrics: task.metrics,
       seed: config.seed,
@@ -175,14 +153,9 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluationResu
       format: "kv-distill evaluation",
       version: 1,
       command: options.command ?? null,
-      ...(reusable.length === 0 ? {} : { reused: reusable.map(({ reused }) => reused) }),
+      ...(others.length === 0 ? {} : { reused: others.map(({ reused }) => reused) }),
       code,
-      machine: {
-        ...thisMachine(),
-        device: model.runtime.device,
-        threads: model.runtime.threads,
-        ...(copies.length === 0 ? {} : { parallel: 1 + copies.length }),
-      },
+      machine: { ...thisMachine(), device: model.runtime.device, threads: model.runtime.threads },
       identityHash: identityHash(identity),
       identity,
       model: model.files.name,
@@ -235,16 +208,15 @@ async function filesDigest(paths: readonly string[]): Promise<string> {
 }
 
 async function measureAll(
-  setups: readonly [EvaluationSetup, ...EvaluationSetup[]],
+  setup: EvaluationSetup,
   tasks: readonly PassageTask[],
   { file, there }: { readonly file: RowFile | undefined; readonly there: readonly SampleRow[] },
   measure: MeasurePassages | undefined,
   onProgress: EvaluateOptions["onProgress"],
 ): Promise<SampleRow[]> {
-  const [setup] = setups;
   const rows = [...there];
   const keys = new Set(rows.map((row) => rowKey(row.sample, conditionOf(row))));
-  const wanted: Wanted = (sample, condition) => !keys.has(rowKey(sample, condition));
+  const wanted: Parameters<typeof evaluatePassage>[2] = (sample, condition) => !keys.has(rowKey(sample, condition));
   const total = questionCount(tasks) * setup.conditions.length;
   onProgress?.(rows.length, total, []);
   const add = async (batch: readonly SampleRow[]): Promise<void> => {
@@ -253,7 +225,7 @@ async function measureAll(
     onProgress?.(rows.length, total, batch);
   };
   if (measure === undefined) {
-    for await (const batch of measureHere(setups, tasks, wanted)) await add(batch);
+    for (const task of tasks) for await (const batch of evaluatePassage(setup, task, wanted)) await add(batch);
   } else {
     const open = tasks.filter(({ firstSample, passage: { questions } }) =>
       questions.some((_, i) => setup.conditions.some((condition) => wanted(firstSample + i, condition))),
