@@ -1,5 +1,4 @@
-import { KvDistillError } from "../util/errors.ts";
-import { argmax } from "./sample.ts";
+import { argmax, checkLogit } from "./sample.ts";
 import type { Sequences } from "./sequences.ts";
 
 export interface SequenceAnswer {
@@ -14,6 +13,15 @@ export interface Prompted {
   readonly sequence: number;
   /** After the prompt, [vocabulary]. */
   readonly logits: Float32Array;
+}
+
+/** A sequence while it is answered. */
+interface Answering {
+  readonly sequence: number;
+  /** What was chosen last. */
+  id: number;
+  readonly ids: number[];
+  finish: SequenceAnswer["finish"];
 }
 
 export interface AnswerOptions {
@@ -32,29 +40,30 @@ export async function answerSequences(
   prompted: readonly Prompted[],
   { maxTokens, stopIds, signal }: AnswerOptions,
 ): Promise<SequenceAnswer[]> {
-  const answers = prompted.map((): { ids: number[]; finish: SequenceAnswer["finish"] } => ({
+  const all = prompted.map(({ sequence, logits }): Answering => ({
+    sequence,
+    id: likeliest(logits),
     ids: [],
     finish: "length",
   }));
-  let open = prompted.map((own, index) => ({ ...own, index }));
+  let open = all;
   for (let count = 0; count < maxTokens; count++) {
-    const next = open.flatMap(({ sequence, logits, index }) => {
-      const id = argmax(logits);
-      const answer = answers[index];
-      if (!Number.isFinite(logits[id])) throw new KvDistillError("not-finite", "the model's logits are not numbers");
-      if (answer === undefined) return [];
-      if (stopIds.includes(id)) {
-        answer.finish = "stop";
-        return [];
-      }
-      answer.ids.push(id);
-      return [{ sequence, index, ids: [id], logitsFrom: 0 }];
+    open = open.filter((own) => {
+      if (stopIds.includes(own.id)) own.finish = "stop";
+      else own.ids.push(own.id);
+      return own.finish !== "stop";
     });
-    if (next.length === 0 || count + 1 === maxTokens) break;
+    if (open.length === 0 || count + 1 === maxTokens) break;
     // Freeing copies what stays, so it is worth it only for several.
-    if (4 * next.length <= 3 * sequences.count) await sequences.keep(next.map(({ sequence }) => sequence));
-    const logits = await sequences.read(next, signal);
-    open = next.map(({ sequence, index }, i) => ({ sequence, index, logits: logits[i]?.[0] ?? new Float32Array() }));
+    if (4 * open.length <= 3 * sequences.count) await sequences.keep(open.map(({ sequence }) => sequence));
+    const chosen = await sequences.choose(open, signal);
+    open.forEach((own, i) => (own.id = chosen[i] ?? own.id));
   }
-  return answers;
+  return all.map(({ ids, finish }) => ({ ids, finish }));
+}
+
+function likeliest(logits: Float32Array): number {
+  const id = argmax(logits);
+  checkLogit(logits[id]);
+  return id;
 }

@@ -1,7 +1,7 @@
 import type { Tensor } from "../tensor/tensor.ts";
 import { KvDistillError } from "../util/errors.ts";
 import type { Random } from "../util/random.ts";
-import { sampleToken, type Sampling } from "./sample.ts";
+import { checkLogit, sampleToken, type Sampling } from "./sample.ts";
 
 /** What decoding needs of a model: read tokens on top of a cache, and give the logits of some of them. */
 export interface Reader<Cache> {
@@ -47,7 +47,7 @@ export async function* decode<Cache>(
       ...(signal === undefined ? {} : { signal }),
     });
     const id = sampleToken(data, sampling, random);
-    if (!Number.isFinite(data[id])) throw new KvDistillError("not-finite", "the model's logits are not numbers");
+    checkLogit(data[id]);
     return id;
   };
   let ids = promptIds;

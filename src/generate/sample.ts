@@ -1,3 +1,4 @@
+import { KvDistillError } from "../util/errors.ts";
 import type { Random } from "../util/random.ts";
 import { likeliestFirst } from "./likeliest-first.ts";
 
@@ -50,6 +51,11 @@ function drawn(weights: Float64Array, ids: Iterable<number>, sum: number): numbe
     last = id;
   }
   return last;
+}
+
+/** @param logit of a token that was chosen @throws KvDistillError `not-finite` */
+export function checkLogit(logit: number | undefined): void {
+  if (!Number.isFinite(logit)) throw new KvDistillError("not-finite", "the model's logits are not numbers");
 }
 
 export function argmax(values: Float32Array | Float64Array): number {

@@ -3,8 +3,9 @@ import type { LanguageModel } from "../models/language-model.ts";
 import { allRowCounts, type HostLayer } from "../models/host-layer.ts";
 import { LayerCache, type SequencePlace } from "../models/layer-cache.ts";
 import { runStep } from "../models/run-step.ts";
-import { asDType, ints } from "../tensor/tensor.ts";
+import { asDType, ints, type Tensor, tensor } from "../tensor/tensor.ts";
 import { KvDistillError } from "../util/errors.ts";
+import { checkLogit } from "./sample.ts";
 
 /** What a sequence begins with. */
 export interface SequenceStart {
@@ -20,6 +21,19 @@ export interface SequenceText {
   readonly ids: readonly number[];
   /** Logits are wanted of this token of `ids` and of those after it. */
   readonly logitsFrom: number;
+}
+
+/** The newest token of a sequence, which is not read yet. */
+export interface NewestToken {
+  readonly sequence: number;
+  readonly id: number;
+}
+
+/** What one engine call gave of the rows that were asked for. */
+interface StepResult {
+  /** Whose each row is, as a place among the texts. */
+  readonly texts: readonly number[];
+  readonly outputs: Readonly<Record<string, Tensor>>;
 }
 
 /** Tokens of one engine call, as far as there are fewer sequences: more gain nothing, and their scores take memory. */
@@ -73,17 +87,47 @@ export class Sequences {
    * `bad-argument` for a sequence that is no longer held or named twice; `cancelled`, and what the engine throws
    */
   async read(texts: readonly SequenceText[], signal?: AbortSignal): Promise<Float32Array[][]> {
+    const { vocabSize } = this.model.config;
+    const logits: Float32Array[][] = texts.map(() => []);
+    for await (const { texts: asking, outputs } of this.steps(texts, "logits", signal)) {
+      const { data } = floats(outputs, "logits");
+      asking.forEach((text, i) => logits[text]?.push(data.subarray(i * vocabSize, (i + 1) * vocabSize)));
+    }
+    return logits;
+  }
+
+  /**
+   * Reads one token in some of the sequences. Nothing but the answer leaves the engine, where logits would be most of what is copied.
+   * @returns the likeliest token after each; of equal ones the lowest
+   * @throws KvDistillError `not-finite` when logits are not numbers, and what `read` throws
+   */
+  async choose(newest: readonly NewestToken[], signal?: AbortSignal): Promise<number[]> {
+    const texts = newest.map(({ sequence, id }) => ({ sequence, ids: [id], logitsFrom: 0 }));
+    const chosen = newest.map(() => 0);
+    for await (const { texts: asking, outputs } of this.steps(texts, "choices", signal)) {
+      floats(outputs, "tops").data.forEach(checkLogit);
+      const { data } = asDType(outputs.choices ?? ints([0], []), "int64");
+      asking.forEach((text, i) => (chosen[text] = Number(data[i])));
+    }
+    return chosen;
+  }
+
+  /** Reads the texts in engine calls of a bounded size; those come in which somebody asked for a row. */
+  private async *steps(
+    texts: readonly SequenceText[],
+    result: "logits" | "choices",
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StepResult, void, undefined> {
     const textAt = this.textsByPlace(texts);
     for (const text of texts) this.checkRoom(text);
     const longest = Math.max(...texts.map(({ ids }) => ids.length));
     const most = Math.min(TOKENS_TOGETHER, this.cache.base?.mostTokens ?? TOKENS_TOGETHER);
     const width = Math.max(1, Math.floor(most / this.places.length));
-    const logits: Float32Array[][] = texts.map(() => []);
     for (let start = 0; start < longest; start += width) {
       if (signal?.aborted === true) throw new KvDistillError("cancelled", "reading was cancelled");
-      await this.step(texts, textAt, { start, end: Math.min(start + width, longest) }, logits);
+      const made = await this.step(texts, textAt, { start, end: Math.min(start + width, longest) }, result);
+      if (made.texts.length > 0) yield made;
     }
-    return logits;
   }
 
   /** Takes the newest `count` tokens of a sequence back. Their rows stay reserved, unseen. */
@@ -148,19 +192,20 @@ export class Sequences {
     texts: readonly SequenceText[],
     textAt: readonly (number | undefined)[],
     { start, end }: { readonly start: number; readonly end: number },
-    logits: readonly Float32Array[][],
-  ): Promise<void> {
+    result: "logits" | "choices",
+  ): Promise<StepResult> {
     const width = end - start;
     const own = textAt.map((text) => (text === undefined ? [] : (texts[text]?.ids.slice(start, end) ?? [])));
     const ids = own.flatMap((read) => Array.from({ length: width }, (_, i) => read[i] ?? 0));
     const wanted = textAt.flatMap((text, place) => {
-      const from = text === undefined ? end : (texts[text]?.logitsFrom ?? 0);
+      if (text === undefined) return [];
+      const from = texts[text]?.logitsFrom ?? 0;
       return (own[place] ?? []).flatMap((_, i) => (start + i < from ? [] : [{ row: place * width + i, text }]));
     });
     const { config } = this.model;
     const outputs = await runStep({
       program: await this.model.readingProgram(
-        { result: wanted.length > 0 ? "logits" : "none", ...(this.cache.base === undefined ? {} : { ragged: true }) },
+        { result: wanted.length > 0 ? result : "none", ...(this.cache.base === undefined ? {} : { ragged: true }) },
         ids.length,
       ),
       config,
@@ -175,12 +220,12 @@ export class Sequences {
         ),
       },
     });
-    if (outputs.logits === undefined) return;
-    const { data } = asDType(outputs.logits, "float32");
-    wanted.forEach(({ text }, i) => {
-      if (text !== undefined) logits[text]?.push(data.subarray(i * config.vocabSize, (i + 1) * config.vocabSize));
-    });
+    return { texts: wanted.map(({ text }) => text), outputs };
   }
+}
+
+function floats(outputs: StepResult["outputs"], name: string): Tensor<"float32"> {
+  return asDType(outputs[name] ?? tensor("float32", [0], new Float32Array()), "float32");
 }
 
 /** Whether two sequences begin with the same rows, at the same place. */

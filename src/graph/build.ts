@@ -89,6 +89,7 @@ export const reduceMean = (x: Node, axes: readonly number[], keepDims = false): 
   apply("ReduceMean", [x], { axes, keepDims });
 export const reduceMax = (x: Node, axes: readonly number[], keepDims = false): Node =>
   apply("ReduceMax", [x], { axes, keepDims });
+export const argMax = (x: Node): Node => apply("ArgMax", [x], {});
 export const softmax = (x: Node): Node => apply("Softmax", [x], {});
 export const logSoftmax = (x: Node): Node => apply("LogSoftmax", [x], {});
 export const layerNorm = (x: Node, epsilon: number, scale: Node, bias?: Node): Node =>

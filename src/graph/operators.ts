@@ -73,6 +73,11 @@ export interface OpAttributes {
   ReduceSum: { readonly axes: readonly number[]; readonly keepDims: boolean };
   ReduceMean: { readonly axes: readonly number[]; readonly keepDims: boolean };
   ReduceMax: { readonly axes: readonly number[]; readonly keepDims: boolean };
+  /**
+   * int64 index of the largest entry of the last axis, which the result has no more; of equal ones the first. ONNX Runtime gives data without
+   * elements the wrong shape.
+   */
+  ArgMax: None;
   /** Over the last axis. */
   Softmax: None;
   /** Over the last axis. */

@@ -2,7 +2,7 @@ import type { Graph } from "../graph/graph.ts";
 import { writeOnnx } from "../graph/onnx/writer.ts";
 import type { Program } from "../runtime/program.ts";
 import type { OnnxProgram, Runtime } from "../runtime/runtime-over.ts";
-import { asDType, ints, type Tensor, tensor } from "../tensor/tensor.ts";
+import { asDType, elementCount, ints, type Tensor, tensor } from "../tensor/tensor.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { contextLimit, type ModelConfig } from "./config.ts";
 import { externalWeights } from "./external-weights.ts";
@@ -29,6 +29,12 @@ const CHUNK = 256;
  * graph. One token on 2,048 rows takes it twice as long, 64 a tenth less, 256 on 2,048 two thirds (docs/experiments/LOG.md, E18).
  */
 export const FUSED_FROM = 64;
+
+/**
+ * Bytes of weights up to which graphs for many short steps have a packed copy of their own. Packing anew at every step is a sixth of one of 20 to 80
+ * sequences (docs/experiments/LOG.md, E37); larger models would not fit into memory twice.
+ */
+const PACKED_UP_TO = 2 ** 31;
 
 /** Adapters to encode with. */
 export interface EncodingAdapter {
@@ -264,11 +270,11 @@ export class LanguageModel {
   }
 
   /** Compiles a graph against this model's weights, once per key. */
-  compile(key: string, build: () => Graph): Promise<Program> {
+  compile(key: string, build: () => Graph, { prepack = false }: Pick<OnnxProgram, "prepack"> = {}): Promise<Program> {
     return this.compiled(key, () => {
       const { weights, where } = externalWeights(this.files);
       const graph = build();
-      return this.runtime.load({ name: graph.name, bytes: writeOnnx(graph, weights), ...where });
+      return this.runtime.load({ name: graph.name, bytes: writeOnnx(graph, weights), ...where, prepack });
     });
   }
 
@@ -290,7 +296,10 @@ export class LanguageModel {
   stepProgram(options: StepGraphOptions): Promise<Program> {
     const { quantised } = this;
     const key = JSON.stringify(options);
-    if (quantised?.long === undefined) return this.compile(key, () => stepGraph(this.config, options));
+    if (quantised?.long === undefined) {
+      const prepack = options.result === "choices" && weightBytes(this.files) <= PACKED_UP_TO;
+      return this.compile(key, () => stepGraph(this.config, options), { prepack });
+    }
     const { planOf, type } = quantised.long;
     return this.compiled(key, () => {
       const graph = eightBitGraph(stepGraph(this.config, options), planOf, type);
@@ -338,6 +347,10 @@ export class LanguageModel {
 
 function fromCopy(graph: Graph, { weights, folder }: QuantisedWeights): OnnxProgram {
   return { name: graph.name, bytes: writeOnnx(graph, weights), weightsFolder: folder };
+}
+
+function weightBytes({ weights }: ModelFiles): number {
+  return [...weights.values()].reduce((sum, { dims }) => sum + 4 * elementCount(dims), 0);
 }
 
 /** How much adapters do to each token of a chunk. */

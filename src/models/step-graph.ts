@@ -1,4 +1,4 @@
-import { div, gather, input, matMul, mul, reduceMax, reduceSum, sub, transposeLast } from "../graph/build.ts";
+import { argMax, div, gather, input, matMul, mul, reduceMax, reduceSum, sub, transposeLast } from "../graph/build.ts";
 import { addDims, type Dim, mulDims } from "../graph/dims.ts";
 import { defineGraph, type Graph } from "../graph/graph.ts";
 import type { Node } from "../graph/node.ts";
@@ -15,8 +15,11 @@ export type AttentionReduction = "sum" | "max";
 export interface StepGraphOptions {
   /** Blocks from the first; all by default. */
   readonly layers?: number;
-  /** "logits" of the rows named by `logitRows`, "hidden" = the residual stream of every token, or only keys and values. */
-  readonly result: "logits" | "hidden" | "none";
+  /**
+   * "logits" of the rows named by `logitRows`, "choices" = the likeliest token after each of them, "hidden" = the residual stream of every token, or
+   * only keys and values.
+   */
+  readonly result: "logits" | "choices" | "hidden" | "none";
   readonly adapter?: AdapterShape;
   /** Also the attention that every key receives, reduced over the new tokens and the query heads of a group. */
   readonly attention?: AttentionReduction;
@@ -40,7 +43,8 @@ const REDUCE = { sum: reduceSum, max: reduceMax } as const;
  * [B,G,P,D]; logitRows int64 [M]; with an adapter also routed, strength [B·T,1] and layers.{i}.<module>.lora_A/_B; of a ragged cache
  * layers.{i}.base.keys/.values [B,1,P_i,D] and .bias [B,G,1,P_i]; among [P+T], 0 or 1; for query statistics counted [T,1], 0 or 1, and
  * share [1,T], its part of the ones.
- * Outputs: layers.{i}.keys/.values [B,G,T,D] of the new tokens; logits [M,V] or hidden [B·T,E]; layers.{i}.attention [B,G,P+T];
+ * Outputs: layers.{i}.keys/.values [B,G,T,D] of the new tokens; logits [M,V], or choices int64 [M] and tops [M], their logits, or hidden [B·T,E];
+ * layers.{i}.attention [B,G,P+T];
  * layers.{i}.queryMean [B,H,1,D] and .queryScatter [B,H,D,D], the sum of outer products of what differs from the mean, of counted tokens.
  * @throws KvDistillError `unsupported` for options that do not go together
  */
@@ -105,7 +109,13 @@ export function stepGraph(
     }
   }
   if (result === "hidden") outputs.hidden = x;
-  if (result === "logits") outputs.logits = family.head(gather(x, input("logitRows", "int64", ["M"])));
+  if (result === "logits" || result === "choices") {
+    const logits = family.head(gather(x, input("logitRows", "int64", ["M"])));
+    Object.assign(
+      outputs,
+      result === "logits" ? { logits } : { choices: argMax(logits), tops: reduceMax(logits, [1]) },
+    );
+  }
   // Fused attention gives no input a shape with T; a model that does not rotate has no other.
   return defineGraph(`${config.family}.step.${result}`, outputs, fused === true ? [shared.rotaryRows] : []);
 }

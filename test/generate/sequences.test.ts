@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { answerSequences } from "../../src/generate/answer-sequences.ts";
 import { decode } from "../../src/generate/decode.ts";
-import { GREEDY } from "../../src/generate/sample.ts";
+import { argmax, GREEDY } from "../../src/generate/sample.ts";
 import { Sequences, type SequenceStart } from "../../src/generate/sequences.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
 import { LayerCache } from "../../src/models/layer-cache.ts";
@@ -115,6 +115,26 @@ describe.each(["llama", "gpt2"])("sequences side by side: %s", (name) => {
     await expect(sequences.read([{ sequence: 0, ids: [33], logitsFrom: 0 }])).rejects.toMatchObject({
       code: "bad-argument",
     });
+    sequences.release();
+  });
+
+  test("the likeliest token after one is the one with the largest logit, whoever else reads", async () => {
+    const [read, chosen] = await Promise.all([Sequences.open(model, starts, 4), Sequences.open(model, starts, 4)]);
+    for (const sequences of [[0, 1, 2], [2, 0], [1]]) {
+      const newest = sequences.map((sequence) => ({ sequence, id: 33 + sequence }));
+      const logits = await read.read(newest.map(({ sequence, id }) => ({ sequence, ids: [id], logitsFrom: 0 })));
+      expect(await chosen.choose(newest)).toEqual(logits.map(([row = new Float32Array()]) => argmax(row)));
+    }
+    read.release();
+    chosen.release();
+  });
+
+  test("nothing is chosen among logits that are not numbers", async () => {
+    const layers = startOf(0).layers.map(({ keys, values }) => ({ keys, values: values.map(() => NaN) }));
+    const sequences = await Sequences.open(model, [startOf(0), { ...startOf(0), layers }], 4);
+    const newest = [0, 1].map((sequence) => ({ sequence, id: 33 }));
+    await expect(sequences.choose(newest)).rejects.toMatchObject({ code: "not-finite" });
+    await expect(sequences.choose(newest.slice(0, 1))).resolves.toHaveLength(1);
     sequences.release();
   });
 

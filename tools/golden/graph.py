@@ -211,5 +211,8 @@ for tokens, rows, last in [(3, 5, [4, 6]), (1, 4, [4, 0]), (2, 3, [1, 1])]:
         kvHeads=2,
     )
 
+for dims in [(7,), (2, 3, 5)]:
+    case("ArgMax", [normal(*dims)], lambda x: x.argmax(-1))
+
 json.dump(cases, sys.stdout, separators=(",", ":"))
 print()

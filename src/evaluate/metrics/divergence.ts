@@ -54,10 +54,7 @@ export function divergence(
     const own = teacher[i];
     if (own === undefined) return;
     const total = logSumExp(row);
-    for (let id = 0; id < row.length; id++) {
-      const log = (own.logits[id] ?? NaN) - own.logSumExp;
-      kl += (own.probabilities[id] ?? 0) * (log - ((row[id] ?? NaN) - total));
-    }
+    kl += forwardKl(own, row, total);
     if (own.likeliest === argmax(row)) same++;
     nll += total - (row[answerIds[i] ?? 0] ?? NaN);
   });
@@ -66,4 +63,14 @@ export function divergence(
   }
   const count = answerIds.length;
   return { forwardKl: kl / count, top1: same / count, answerNll: nll / count };
+}
+
+/** By itself for speed: a sum that a closure adds to is a new object after every term. */
+function forwardKl({ logits, logSumExp: whole, probabilities }: Prediction, row: Float32Array, total: number): number {
+  let sum = 0;
+  for (let id = 0; id < row.length; id++) {
+    const log = (logits[id] ?? NaN) - whole;
+    sum += (probabilities[id] ?? 0) * (log - ((row[id] ?? NaN) - total));
+  }
+  return sum;
 }

@@ -14,6 +14,7 @@ type NonDifferentiableOp =
   | "ConstantOfShape"
   | "Equal"
   | "LessOrEqual"
+  | "ArgMax"
   | "MatMulNBits"
   | "QuantizeLinear"
   | "MatMulIntegerToFloat"

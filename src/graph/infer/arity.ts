@@ -32,6 +32,7 @@ const ARITY: Readonly<Record<OpName, readonly [number, number]>> = {
   ReduceSum: [1, 1],
   ReduceMean: [1, 1],
   ReduceMax: [1, 1],
+  ArgMax: [1, 1],
   Softmax: [1, 1],
   LogSoftmax: [1, 1],
   LayerNormalization: [2, 3],

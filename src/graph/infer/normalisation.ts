@@ -6,6 +6,7 @@ type NormalisationOp =
   | "ReduceSum"
   | "ReduceMean"
   | "ReduceMax"
+  | "ArgMax"
   | "Softmax"
   | "LogSoftmax"
   | "LayerNormalization"
@@ -48,6 +49,7 @@ export const inferNormalisation: InferenceRules<NormalisationOp> = {
   ReduceSum: reduce,
   ReduceMean: reduce,
   ReduceMax: reduce,
+  ArgMax: (inputs) => ({ dtype: "int64", shape: alongLastAxis(inputs).shape.slice(0, -1) }),
   Softmax: alongLastAxis,
   LogSoftmax: alongLastAxis,
   LayerNormalization: normalise,

@@ -7,6 +7,7 @@ type NormalisationOp =
   | "ReduceSum"
   | "ReduceMean"
   | "ReduceMax"
+  | "ArgMax"
   | "Softmax"
   | "LogSoftmax"
   | "LayerNormalization"
@@ -61,6 +62,14 @@ export const evaluateNormalisation: EvaluationRules<NormalisationOp> = {
     return { dims, data: sum.data.map((value) => (value * sum.data.length) / x.data.length) };
   },
   ReduceMax: ({ inputs, attributes, dims }) => reduce(at(inputs, 0), attributes.axes, dims, -Infinity, Math.max),
+  ArgMax: ({ inputs, dims }) => {
+    const x = at(inputs, 0);
+    return generate(dims, (index) => {
+      let best = 0;
+      for (let i = 1; i < (x.dims.at(-1) ?? 0); i++) if (read(x, [...index, i]) > read(x, [...index, best])) best = i;
+      return best;
+    });
+  },
   Softmax: ({ inputs }) => mapRows(at(inputs, 0), (row) => logSoftmax(row).map(Math.exp)),
   LogSoftmax: ({ inputs }) => mapRows(at(inputs, 0), logSoftmax),
   LayerNormalization: ({ inputs, attributes }) => {

@@ -81,6 +81,7 @@ const rules: { readonly [Op in LoweredOp]: LoweringRule<Op> } = {
   ReduceSum: reduce,
   ReduceMean: reduce,
   ReduceMax: reduce,
+  ArgMax: () => ({ attributes: [intAttribute("axis", -1), intAttribute("keepdims", 0)] }),
   Softmax: lastAxis,
   LogSoftmax: lastAxis,
   LayerNormalization: normalise,

@@ -1,4 +1,5 @@
 import {
+  argMax,
   concat,
   layerNorm,
   logSoftmax,
@@ -39,6 +40,15 @@ export const normalisationCases = {
   ReduceSum: [...reductions(reduceSum), opCase("no elements", [normal("P", 3)], (x) => reduceSum(x, [0]), { P: 0 })],
   ReduceMean: reductions(reduceMean),
   ReduceMax: reductions(reduceMax),
+  ArgMax: [
+    opCase("rank 1", [normal(5)], argMax),
+    opCase("rank 2", [normal("T", 7)], argMax),
+    opCase("rank 3", [normal("B", "T", 4)], argMax),
+    opCase("a symbolic axis", [normal(2, "S")], argMax),
+    opCase("one column", [normal("T", 1)], argMax),
+    opCase("of equal ones the first", [given("float32", [3, 4], [1, 3, 3, 2, 0, 0, 0, 0, -5, -4, -6, -4])], argMax),
+    opCase("a vocabulary", [normal(3, 4099)], argMax),
+  ],
   Softmax: [
     ...softmaxes(softmax),
     opCase("masked columns", [given("float32", [2, 4], [0.3, -1e9, 1.2, -1e9, 0.1, 0.2, -1e9, 2])], softmax),

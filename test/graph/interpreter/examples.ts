@@ -145,6 +145,7 @@ export const examples: { readonly [Op in ComputedOp]: readonly [Example<Op>, ...
       result: f([1, 1, 1], 9),
     },
   ],
+  ArgMax: [plain([f([2, 3], 1, 4, 4, -3, -5, -4)], i([2], 1, 0)), plain([f([3], -2, 0, -1)], i([], 1))],
   Softmax: [
     plain([f([2, 2], 0, LOG_3, 1000, 1000)], f([2, 2], 0.25, 0.75, 0.5, 0.5)),
     plain([f([3], 1, 1, -1e9)], f([3], 0.5, 0.5, 0)),
