@@ -2,14 +2,14 @@ import type { Graph } from "../graph/graph.ts";
 import { writeOnnx } from "../graph/onnx/writer.ts";
 import type { Program } from "../runtime/program.ts";
 import type { OnnxProgram, Runtime } from "../runtime/runtime-over.ts";
-import { asDType, elementCount, ints, type Tensor, tensor } from "../tensor/tensor.ts";
+import { asDType, ints, type Tensor, tensor } from "../tensor/tensor.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { contextLimit, type ModelConfig } from "./config.ts";
 import { externalWeights } from "./external-weights.ts";
 import { hasFusedAttention } from "./fused-attention.ts";
 import { LayerCache } from "./layer-cache.ts";
 import type { LoadedLora } from "./loaded-lora.ts";
-import type { ModelFiles } from "./model-files.ts";
+import { type ModelFiles, weightBytes } from "./model-files.ts";
 import { eightBitGraph } from "./precision/eight-bit-graph.ts";
 import { type Precision, SHORT_STEP } from "./precision/precision.ts";
 import type { QuantisedWeights } from "./precision/quantised-copy.ts";
@@ -297,7 +297,7 @@ export class LanguageModel {
     const { quantised } = this;
     const key = JSON.stringify(options);
     if (quantised?.long === undefined) {
-      const prepack = options.result === "choices" && weightBytes(this.files) <= PACKED_UP_TO;
+      const prepack = options.result === "choices" && weightBytes(this.files.weights) <= PACKED_UP_TO;
       return this.compile(key, () => stepGraph(this.config, options), { prepack });
     }
     const { planOf, type } = quantised.long;
@@ -347,10 +347,6 @@ export class LanguageModel {
 
 function fromCopy(graph: Graph, { weights, folder }: QuantisedWeights): OnnxProgram {
   return { name: graph.name, bytes: writeOnnx(graph, weights), weightsFolder: folder };
-}
-
-function weightBytes({ weights }: ModelFiles): number {
-  return [...weights.values()].reduce((sum, { dims }) => sum + 4 * elementCount(dims), 0);
 }
 
 /** How much adapters do to each token of a chunk. */

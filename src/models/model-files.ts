@@ -1,5 +1,6 @@
 import type { ChatTemplate } from "./chat-template.ts";
 import type { Resident } from "../runtime/residents.ts";
+import { elementCount } from "../tensor/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -31,4 +32,9 @@ export interface ModelFiles {
   readonly hash: string;
   /** sha256 over what turns text into ids and back. */
   readonly tokenizerHash: string;
+}
+
+/** Bytes of all of them. */
+export function weightBytes(weights: ModelFiles["weights"]): number {
+  return [...weights.values()].reduce((sum, { dims }) => sum + 4 * elementCount(dims), 0);
 }

@@ -3,7 +3,7 @@ import { quote } from "../../util/quote.ts";
 import { readRange } from "../../util/read-range.ts";
 import { withFile } from "../../util/with-file.ts";
 import type { ModelConfig } from "../config.ts";
-import type { WeightLocation } from "../model-files.ts";
+import { weightBytes, type WeightLocation } from "../model-files.ts";
 import type { ModelReporter } from "../progress.ts";
 import { modelHash, weightDigest } from "./model-hash.ts";
 import { rememberedHash } from "./remembered.ts";
@@ -29,7 +29,7 @@ async function hashNow(
   item: string,
   reporter: ModelReporter,
 ): Promise<string> {
-  const total = [...weights.values()].reduce((sum, { dims }) => sum + 4 * elementCount(dims), 0);
+  const total = weightBytes(weights);
   let done = 0;
   const digests = new Map<string, { dims: readonly number[]; digest: string }>();
   for (const [name, { file, offset, dims }] of weights) {
