@@ -134,9 +134,8 @@ function otherWork(ours: readonly SideResult[], theirs: readonly SideResult[]): 
 function valueOf(measure: Measure, { seconds, tokens, peakBytes }: SideResult): number {
   switch (measure) {
     case "tokens/s":
-      return tokens / seconds;
     case "answers/s":
-      return 1 / seconds;
+      return tokens / seconds;
     case "peak bytes":
       return peakBytes ?? NaN;
   }

@@ -8,6 +8,8 @@ export interface Sizes {
   /** Text that is compressed to `compressKeep`. */
   readonly compress: number;
   readonly compressKeep: number;
+  /** Contexts that are asked about. */
+  readonly answers: readonly number[];
   /** Full cache that is decoded on. */
   readonly context: number;
   readonly steps: number;
@@ -26,6 +28,7 @@ export const FULL_SIZES: Sizes = {
   prefill: [512, 2048, 8192],
   compress: 2048,
   compressKeep: 0.25,
+  answers: [512, 2048],
   context: 2048,
   steps: 32,
   long: 8192,
@@ -42,6 +45,7 @@ export const QUICK_SIZES: Sizes = {
   microBatch: 2,
   prefill: [64, 256],
   compress: 256,
+  answers: [512],
   context: 128,
   steps: 8,
   long: 512,

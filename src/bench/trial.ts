@@ -2,7 +2,7 @@ import type { Precision } from "../models/precision/precision.ts";
 import type { PeerName } from "./sides/peers.ts";
 import type { WorkRequest } from "./sides/protocol.ts";
 
-/** What is compared: tokens of work a second, answers begun a second (higher is better), or peak memory (lower is better). */
+/** What is compared: tokens of work a second, answers a second (higher is better), or peak memory (lower is better). */
 export type Measure = "tokens/s" | "answers/s" | "peak bytes";
 
 /** One side's part of a trial. */

@@ -1,5 +1,5 @@
-"""kvpress on the CPU: reads a text and compresses its cache. variant = the press."""
-import importlib.metadata, sys
+"""kvpress on the CPU: reads a text and compresses its cache; answers as its pipeline does. variant = the press."""
+import importlib.metadata, json, sys
 import torch
 import kvpress
 from serve import Measured, serve
@@ -28,5 +28,29 @@ def compress(r):
     return measured, len(r["ids"]), {"rows": cache.layers[0].keys.shape[2]}
 
 
+class Ids:
+    """In place of a tokenizer: an answer's text is its ids."""
+
+    model_max_length = sys.maxsize
+
+    def decode(self, ids, **_):
+        return json.dumps(ids.tolist())
+
+
+@torch.inference_mode()
+def answers(r):
+    model = side["model"]
+    model.generation_config.eos_token_id = -1  # every answer is `steps` long
+    pipeline = kvpress.KVPressTextGenerationPipeline(model=model, tokenizer=Ids())
+    rows = lambda ids: torch.tensor([ids])
+    inputs = {"context_ids": rows(r["context"]), "questions_ids": [rows(ids) for ids in r["questions"]]}
+    with Measured() as measured:
+        texts = []
+        for keep in r["keeps"]:
+            press = side["press"](compression_ratio=1 - keep)
+            texts += pipeline._forward(inputs, max_new_tokens=r["steps"], press=press)
+    return measured, len(texts), {"ids": [token for text in texts for token in json.loads(text)]}
+
+
 found = {name: importlib.metadata.version(name) for name in ("kvpress", "torch", "transformers")}
-serve({"python": sys.version.split()[0], **found}, open_side, {"compress": compress})
+serve({"python": sys.version.split()[0], **found}, open_side, {"compress": compress, "answers": answers})

@@ -8,6 +8,7 @@ import { KvDistillError } from "../../util/errors.ts";
 import { PACKAGE_NAME_AND_VERSION } from "../../util/version.ts";
 import type { OpenRequest, WorkRequest } from "../sides/protocol.ts";
 import { type Done, type Measure, serve } from "../sides/serve.ts";
+import { answering } from "./answers.ts";
 import { compressing } from "./compress.ts";
 import { type DecodeState, decoding } from "./decode.ts";
 import { type FirstTokenState, firstToken } from "./first-token.ts";
@@ -47,6 +48,8 @@ class OurSide {
         const { scratch } = this.settings();
         return firstToken(await this.model(), () => this.adapter(), request, scratch, this.firstTokenState, measure);
       }
+      case "answers":
+        return answering(await this.model(), request, measure);
       case "gemm":
         return gemm(await this.model(), request, measure);
     }

@@ -82,6 +82,7 @@ export type WorkRequest =
       readonly foldTokens: number | null;
     }
   | FirstTokenRequest
+  | AnswersRequest
   /** Square float32 matrix products, `times` of them; check: `flops` per second. */
   | { readonly work: "gemm"; readonly size: number; readonly times: number };
 
@@ -133,6 +134,19 @@ export interface FirstTokenRequest {
   readonly context: readonly number[];
   readonly keep: number;
   readonly question: readonly number[];
+}
+
+/**
+ * Greedy answers of `steps` tokens each to every question on each of several caches that SnapKV makes of one context, reading and compressing it
+ * included; tokens: the answers. check: `ids`, cache after cache, question after question.
+ */
+export interface AnswersRequest {
+  readonly work: "answers";
+  readonly context: readonly number[];
+  /** Parts of the cache that are kept. */
+  readonly keeps: readonly number[];
+  readonly questions: readonly (readonly number[])[];
+  readonly steps: number;
 }
 
 export type Work = WorkRequest["work"];

@@ -1,5 +1,5 @@
 import { contextLimit } from "../../models/config.ts";
-import type { DecodeRequest, FirstTokenRequest } from "../sides/protocol.ts";
+import type { AnswersRequest, DecodeRequest, FirstTokenRequest } from "../sides/protocol.ts";
 import type { Target, TargetInputs } from "./target.ts";
 
 /** Tokens of a question, the template's included. */
@@ -86,3 +86,31 @@ export const firstToken: Target = ({ sizes, text, files }) => {
     },
   ];
 };
+
+/** As an evaluation asks: several questions about one context, each on the caches of several budgets. */
+const ASKED = { questions: 5, keeps: [0.75, 0.5, 0.25] };
+
+/** A rival's caches, answered from as an evaluation does. */
+export const answers: Target = ({ sizes, text }) =>
+  sizes.answers.map((tokens) => {
+    const request = (): AnswersRequest => ({
+      work: "answers",
+      context: text.take(tokens),
+      keeps: ASKED.keeps,
+      questions: Array.from({ length: ASKED.questions }, (_, i) => text.take(QUESTION, tokens + i * QUESTION)),
+      steps: sizes.steps,
+    });
+    return {
+      name: `answers ${tokens}`,
+      what: `${ASKED.keeps.length * ASKED.questions} answers of ${sizes.steps} tokens from SnapKV's caches of ${tokens} at ${percents(ASKED.keeps)}`,
+      measure: "answers/s",
+      entries: [
+        { name: "ours", side: "ours", request },
+        { name: "kvpress", side: "kvpress", request, goal: 3, sameResult: true },
+      ],
+    };
+  });
+
+function percents(parts: readonly number[]): string {
+  return `${parts.map((part) => part * 100).join(", ")}%`;
+}

@@ -1,4 +1,4 @@
-import { decode, decodeCompressed, firstToken, quantised } from "./answering.ts";
+import { answers, decode, decodeCompressed, firstToken, quantised } from "./answering.ts";
 import { compress, fold, prefill } from "./reading.ts";
 import type { Trial } from "../trial.ts";
 import type { Target, TargetInputs } from "./target.ts";
@@ -9,6 +9,7 @@ export const TARGETS = {
   train,
   prefill,
   compress,
+  answers,
   decode,
   precision: quantised,
   "decode-compressed": decodeCompressed,

@@ -66,8 +66,9 @@ export const benchOptions = {
   ),
   lengths: option("--lengths <list>", `prefill: tokens (${shown("prefill")})`, lengths),
   compress: option("--compress <n>", `compress: tokens (${shown("compress")})`, wholeNumber({ min: 16 })),
+  answersLengths: option("--answers-lengths <list>", `answers: tokens of the context (${shown("answers")})`, lengths),
   context: option("--context <n>", `decode: tokens of the cache (${shown("context")})`, wholeNumber()),
-  steps: option("--steps <n>", `decode: tokens that are chosen (${shown("steps")})`, wholeNumber()),
+  steps: option("--steps <n>", `decode, answers: tokens that are chosen (${shown("steps")})`, wholeNumber()),
   long: option(
     "--long <n>",
     `decode-compressed, first-token: tokens of the text (${shown("long")})`,
@@ -91,6 +92,7 @@ export function sizesOf(given: GivenBenchOptions): Sizes {
     microBatch: Math.min(given.microBatch ?? base.microBatch, examples),
     prefill: given.lengths ?? base.prefill,
     compress: given.compress ?? base.compress,
+    answers: given.answersLengths ?? base.answers,
     context: given.context ?? base.context,
     steps: given.steps ?? base.steps,
     long: given.long ?? base.long,

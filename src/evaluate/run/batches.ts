@@ -13,6 +13,9 @@ export const SHORT_CACHE = 512;
 /** Caches are read side by side when the shortest has, question and answer included, at least this part of the longest's rows. */
 const LIKE_LENGTH = { short: 0.5, long: 0.7 };
 
+/** What a question's place in a batch depends on. */
+type SizedQuestion = Pick<AskedQuestion, "sample" | "questionIds" | "answerIds">;
+
 export interface BatchLimits<T> {
   /** Rows that a condition's cache has, mean over its heads. */
   readonly rowsOf: (condition: T) => number;
@@ -30,13 +33,13 @@ export interface BatchLimits<T> {
  * side by side, and its questions, short ones first, into batches for each part. It depends on sizes alone, never on what is left to do: how
  * many are read together shifts logits in the last digits, and a resumed run must give what the straight run gives.
  */
-export function partsOf<T>(
+export function partsOf<T, Q extends SizedQuestion>(
   conditions: readonly T[],
-  questions: readonly AskedQuestion[],
+  questions: readonly Q[],
   limits: BatchLimits<T>,
-): { readonly conditions: readonly T[]; readonly batches: readonly (readonly AskedQuestion[])[] }[] {
+): { readonly conditions: readonly T[]; readonly batches: readonly (readonly Q[])[] }[] {
   const { rowsOf, familyOf = () => "", maxNewTokens } = limits;
-  const most = (sizeOf: (question: AskedQuestion) => number): number => Math.max(0, ...questions.map(sizeOf));
+  const most = (sizeOf: (question: Q) => number): number => Math.max(0, ...questions.map(sizeOf));
   const [largest, longest] = [most((one) => bytesOf(0, one, limits)), most((one) => tokensNeeded(one, maxNewTokens))];
   const parts: T[][] = [];
   for (const condition of [...conditions].sort((a, b) => rowsOf(b) - rowsOf(a))) {
@@ -52,13 +55,13 @@ export function partsOf<T>(
   return parts.map((part) => ({ conditions: part, batches: batchesOf(part, questions, limits) }));
 }
 
-function batchesOf<T>(
+function batchesOf<T, Q extends SizedQuestion>(
   part: readonly T[],
-  questions: readonly AskedQuestion[],
+  questions: readonly Q[],
   limits: BatchLimits<T>,
-): AskedQuestion[][] {
-  const length = ({ questionIds, answerIds }: AskedQuestion): number => questionIds.length + answerIds.length;
-  const batches: AskedQuestion[][] = [];
+): Q[][] {
+  const length = ({ questionIds, answerIds }: Q): number => questionIds.length + answerIds.length;
+  const batches: Q[][] = [];
   for (const question of [...questions].sort((a, b) => length(a) - length(b) || a.sample - b.sample)) {
     const last = batches.at(-1);
     const together = [...(last ?? []), question];
@@ -89,7 +92,7 @@ function rowBytes({ config: { numLayers, numKvHeads, headDim } }: Pick<BatchLimi
 /** Of one question on a cache. */
 function bytesOf(
   rows: number,
-  question: AskedQuestion,
+  question: SizedQuestion,
   limits: Pick<BatchLimits<never>, "config" | "maxNewTokens">,
 ): number {
   const tokens = rows + tokensNeeded(question, limits.maxNewTokens);

@@ -80,7 +80,7 @@ class PassageRun {
   }
 
   /** Conditions and questions that are read together, the full cache's first. */
-  parts(): ReturnType<typeof partsOf<Condition>> {
+  parts(): ReturnType<typeof partsOf<Condition, AskedQuestion>> {
     const { conditions, model } = this.setup;
     const all = conditions.some(({ method }) => method === "full") ? conditions : [FULL, ...conditions];
     return partsOf(all, this.questions, {
@@ -185,7 +185,7 @@ class PassageRun {
     const begun = performance.now();
     try {
       const distinct = distinctAskings(askings);
-      const readings = await readQuestions(model, distinct, signal);
+      const readings = await readQuestions(model, distinct, { signal });
       const read = askings.flatMap((asking) => {
         const reading = readings[distinct.findIndex((one) => isSame(one, asking))];
         return reading === undefined ? [] : [{ asking, reading }];

@@ -19,6 +19,12 @@ export interface Reading {
   readonly finish: "stop" | "length";
 }
 
+export interface ReadingOptions {
+  /** Tokens that end an answer; the model's own by default. */
+  readonly stopIds?: readonly number[];
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Reads questions side by side, each on its own cache: first with its gold answer, then, the gold answer forgotten, greedily on from the
  * question.
@@ -27,7 +33,7 @@ export interface Reading {
 export async function readQuestions(
   model: LanguageModel,
   askings: readonly Asking[],
-  signal?: AbortSignal,
+  { stopIds = model.files.tokenizer.eosIds, signal }: ReadingOptions = {},
 ): Promise<Reading[]> {
   const goldTokens = Math.max(
     ...askings.map(({ question: { questionIds, answerIds } }) => questionIds.length + answerIds.length),
@@ -55,7 +61,7 @@ export async function readQuestions(
     });
     const answers = await answerSequences(sequences, answering, {
       maxTokens,
-      stopIds: model.files.tokenizer.eosIds,
+      stopIds,
       ...(signal === undefined ? {} : { signal }),
     });
     answering.forEach(({ sequence }, i) => {
