@@ -1,9 +1,9 @@
 import type { ModelConfig } from "../models/config.ts";
 import type { LanguageModel } from "../models/language-model.ts";
 import { LayerCache } from "../models/layer-cache.ts";
-import { RaggedBase } from "../models/ragged-base.ts";
+import { CacheBase } from "../models/cache-base.ts";
 import { runStep } from "../models/run-step.ts";
-import { asDType, ints, type Tensor, tensor } from "../tensor/tensor.ts";
+import { asDType, type Tensor, tensor } from "../tensor/tensor.ts";
 
 /**
  * Rows of each beyond which caches are not read side by side: reading them is what a step costs then, not the weights, and whoever has fewer
@@ -67,25 +67,21 @@ export class Batch {
     const [only] = next;
     const cache = next.length === 1 && only !== undefined ? only.cache : await this.seat(next.map((own) => own.cache));
     const places = next.map((own) => (cache === own.cache ? 0 : this.seats.indexOf(own.cache)));
-    const ids = new Array<number>(cache.sequences).fill(0);
-    const counts = new Array<number>(cache.sequences).fill(0);
     // What might fail for want of memory does so before anything is read.
     for (const own of next) await own.cache.reserve(own.cache.length + 1);
-    next.forEach(({ id }, i) => {
-      const place = places[i] ?? 0;
-      ids[place] = id;
-      counts[place] = 1;
-    });
-    const ragged = cache.base === undefined ? {} : { ragged: true };
+    // Tokens go in the order of their places.
+    const asking = cache.places.flatMap((_, place) => next[places.indexOf(place)] ?? []);
+    const base = cache.base === undefined ? {} : { base: cache.base.shape };
     const outputs = await runStep({
       // As each of them would be read alone.
-      program: await this.model.readingProgram({ result: "logits", ...ragged }, 1),
+      program: await this.model.readingProgram({ result: "logits", ...base }, 1),
       config,
-      ids,
-      counts,
+      ids: asking.map(({ id }) => id),
+      counts: cache.places.map((_, place) => (places.includes(place) ? 1 : 0)),
       cache,
       layers: config.numLayers,
-      extra: { logitRows: ints([places.length], places) },
+      logitRows: next.map((own) => asking.indexOf(own)),
+      extra: {},
     });
     if (cache !== only?.cache) await Promise.all(next.map((own, i) => own.cache.follow(0, cache, places[i] ?? 0)));
     const { vocabSize } = config;
@@ -155,7 +151,7 @@ export class Batch {
 /** Rows that each of these caches takes side by side with the others, one to read included: a head's number, on average. */
 function rowsOfEach(config: ModelConfig, caches: readonly LayerCache[]): number {
   return (
-    RaggedBase.paddedTogether(
+    CacheBase.paddedTogether(
       config,
       caches.map(({ base }) => base),
     ) +

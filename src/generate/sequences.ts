@@ -39,25 +39,29 @@ interface StepResult {
 /** Tokens of one engine call, as far as there are fewer sequences: more gain nothing, and their scores take memory. */
 const TOKENS_TOGETHER = 1024;
 
+/** Which sequences have which places beside each other. */
+interface Seating {
+  /** The starts that they read on from, as places among those that were given; the same one stands there once. */
+  readonly starts: readonly number[];
+  /** Of every start equally many places, in the order of `starts`; undefined for one that is free. */
+  readonly places: readonly (number | undefined)[];
+}
+
 /**
  * Several caches that are read on side by side, each as if it were the only one. One engine call takes a step in all of them and costs
- * little more than in one: weights are the price of a short step.
+ * little more than in one: weights are the price of a short step. Sequences with the same start share its rows.
  */
 export class Sequences {
   private readonly model: LanguageModel;
   private readonly cache: LayerCache;
-  /** In the order in which they lie in the cache. */
-  private places: readonly number[];
-  /** Rows of a ragged cache's base that a head of each sequence holds at most. */
-  private readonly baseRows: readonly number[];
+  private readonly starts: readonly SequenceStart[];
+  private seating: Seating;
 
-  private constructor(model: LanguageModel, cache: LayerCache, starts: readonly SequenceStart[]) {
+  private constructor(model: LanguageModel, cache: LayerCache, starts: readonly SequenceStart[], seating: Seating) {
     this.model = model;
     this.cache = cache;
-    this.places = [...starts.keys()];
-    this.baseRows = starts.map(({ layers }) =>
-      cache.base === undefined ? 0 : Math.max(...allRowCounts(layers, model.config)),
-    );
+    this.starts = starts;
+    this.seating = seating;
   }
 
   /**
@@ -66,18 +70,19 @@ export class Sequences {
    * @throws KvDistillError `out-of-memory`
    */
   static async open(model: LanguageModel, starts: readonly SequenceStart[], room: number): Promise<Sequences> {
-    // Starts that share their rows are copied there once, and multiplied there.
-    const distinct = starts.filter((own, i) => starts.findIndex((other) => isSame(own, other)) === i);
-    const cache = await LayerCache.stack(model.runtime, model.config, distinct, { room });
-    if (distinct.length < starts.length) {
-      await cache.keepSequences(starts.map((own) => distinct.findIndex((other) => isSame(own, other))));
-    }
-    return new Sequences(model, cache, starts);
+    const seating = seat(starts, [...starts.keys()]);
+    const cache = await LayerCache.shared(
+      model.runtime,
+      model.config,
+      seating.starts.flatMap((at) => starts[at] ?? []),
+      { seats: seating.places.length / seating.starts.length, room },
+    );
+    return new Sequences(model, cache, starts, seating);
   }
 
   /** Sequences that are still held. */
   get count(): number {
-    return this.places.length;
+    return this.seating.places.filter((sequence) => sequence !== undefined).length;
   }
 
   /**
@@ -121,8 +126,9 @@ export class Sequences {
     const textAt = this.textsByPlace(texts);
     for (const text of texts) this.checkRoom(text);
     const longest = Math.max(...texts.map(({ ids }) => ids.length));
-    const most = Math.min(TOKENS_TOGETHER, this.cache.base?.mostTokens ?? TOKENS_TOGETHER);
-    const width = Math.max(1, Math.floor(most / this.places.length));
+    // The rows of a start meet padding too.
+    const padded = (this.cache.base?.mostTokens ?? TOKENS_TOGETHER) / this.seating.places.length;
+    const width = Math.max(1, Math.floor(Math.min(TOKENS_TOGETHER / texts.length, padded)));
     for (let start = 0; start < longest; start += width) {
       if (signal?.aborted === true) throw new KvDistillError("cancelled", "reading was cancelled");
       const made = await this.step(texts, textAt, { start, end: Math.min(start + width, longest) }, result);
@@ -139,14 +145,21 @@ export class Sequences {
 
   /** Frees all sequences but these. */
   async keep(sequences: readonly number[]): Promise<void> {
-    const kept = this.places.flatMap((sequence, place) => (sequences.includes(sequence) ? [place] : []));
-    await this.cache.keepSequences(kept);
-    this.places = kept.map((place) => this.places[place] ?? 0);
+    const { starts, places } = this.seating;
+    const kept = seat(
+      this.starts,
+      places.flatMap((sequence) => (sequence !== undefined && sequences.includes(sequence) ? [sequence] : [])),
+    );
+    await this.cache.keepSequences(
+      kept.places.map((sequence) => (sequence === undefined ? undefined : places.indexOf(sequence))),
+      kept.starts.map((start) => starts.indexOf(start)),
+    );
+    this.seating = kept;
   }
 
   release(): void {
     this.cache.release();
-    this.places = [];
+    this.seating = { starts: [], places: [] };
   }
 
   private at(place: number): SequencePlace {
@@ -157,7 +170,7 @@ export class Sequences {
 
   /** @throws KvDistillError `bad-argument` */
   private placeOf(sequence: number): number {
-    const place = this.places.indexOf(sequence);
+    const place = this.seating.places.indexOf(sequence);
     if (place >= 0) return place;
     throw new KvDistillError("bad-argument", "the sequence is not held", { got: String(sequence) });
   }
@@ -170,14 +183,15 @@ export class Sequences {
       if (!byPlace.has(place)) byPlace.set(place, text);
       else throw new KvDistillError("bad-argument", "a sequence is read twice", { got: String(sequence) });
     });
-    return this.places.map((_, place) => byPlace.get(place));
+    return this.seating.places.map((_, place) => byPlace.get(place));
   }
 
   private checkRoom({ sequence, ids }: SequenceText): void {
     const { config, files } = this.model;
     const { length, position } = this.at(this.placeOf(sequence));
-    // Rotary positions have no end: what counts is how many rows are seen.
-    const used = config.positions === "learned" ? position : (this.baseRows[sequence] ?? 0) + length;
+    // Rotary positions have no end: what counts is how many rows are seen, in the head that has most.
+    const rows = Math.max(...allRowCounts(this.starts[sequence]?.layers ?? [], config));
+    const used = config.positions === "learned" ? position : rows + length;
     const limit = contextLimit(config);
     if (used + ids.length <= limit) return;
     throw new KvDistillError("context-too-long", "more tokens than the model reads", {
@@ -187,41 +201,48 @@ export class Sequences {
     });
   }
 
-  /** Reads the tokens from `start` to `end` of every text that has them; shorter ones are padded, and nothing sees the padding. */
+  /** Reads the tokens from `start` to `end` of every text that has them. */
   private async step(
     texts: readonly SequenceText[],
     textAt: readonly (number | undefined)[],
     { start, end }: { readonly start: number; readonly end: number },
     result: "logits" | "choices",
   ): Promise<StepResult> {
-    const width = end - start;
-    const own = textAt.map((text) => (text === undefined ? [] : (texts[text]?.ids.slice(start, end) ?? [])));
-    const ids = own.flatMap((read) => Array.from({ length: width }, (_, i) => read[i] ?? 0));
-    const wanted = textAt.flatMap((text, place) => {
-      if (text === undefined) return [];
-      const from = texts[text]?.logitsFrom ?? 0;
-      return (own[place] ?? []).flatMap((_, i) => (start + i < from ? [] : [{ row: place * width + i, text }]));
-    });
+    const read = textAt.map((text) => (text === undefined ? [] : (texts[text]?.ids.slice(start, end) ?? [])));
+    const tokens = read.flatMap((ids, place) => ids.map((id, i) => ({ id, text: textAt[place] ?? 0, at: start + i })));
+    const wanted = tokens.flatMap(({ text, at }, row) => (at < (texts[text]?.logitsFrom ?? 0) ? [] : [{ row, text }]));
     const { config } = this.model;
+    const { base } = this.cache;
     const outputs = await runStep({
       program: await this.model.readingProgram(
-        { result: wanted.length > 0 ? result : "none", ...(this.cache.base === undefined ? {} : { ragged: true }) },
-        ids.length,
+        { result: wanted.length > 0 ? result : "none", ...(base === undefined ? {} : { base: base.shape }) },
+        tokens.length,
       ),
       config,
-      ids,
+      ids: tokens.map(({ id }) => id),
       cache: this.cache,
-      counts: own.map(({ length }) => length),
+      counts: read.map(({ length }) => length),
       layers: config.numLayers,
-      extra: {
-        logitRows: ints(
-          [wanted.length],
-          wanted.map(({ row }) => row),
-        ),
-      },
+      logitRows: wanted.map(({ row }) => row),
+      extra: {},
     });
     return { texts: wanted.map(({ text }) => text), outputs };
   }
+}
+
+/** Places for these sequences: those that read on from the same rows lie side by side, as many for each start as the one with most needs. */
+function seat(starts: readonly SequenceStart[], sequences: readonly number[]): Seating {
+  const groups = new Map<number, number[]>();
+  for (const sequence of sequences) {
+    const own = starts[sequence];
+    const first = starts.findIndex((other) => own !== undefined && isSame(own, other));
+    groups.set(first, [...(groups.get(first) ?? []), sequence]);
+  }
+  const seats = Math.max(0, ...[...groups.values()].map(({ length }) => length));
+  return {
+    starts: [...groups.keys()],
+    places: [...groups.values()].flatMap((own) => Array.from({ length: seats }, (_, i) => own[i])),
+  };
 }
 
 function floats(outputs: StepResult["outputs"], name: string): Tensor<"float32"> {

@@ -2,7 +2,7 @@ import type { Graph } from "../graph/graph.ts";
 import { writeOnnx } from "../graph/onnx/writer.ts";
 import type { Program } from "../runtime/program.ts";
 import type { OnnxProgram, Runtime } from "../runtime/runtime-over.ts";
-import { asDType, ints, type Tensor, tensor } from "../tensor/tensor.ts";
+import { asDType, type Tensor, tensor } from "../tensor/tensor.ts";
 import { KvDistillError } from "../util/errors.ts";
 import { contextLimit, type ModelConfig } from "./config.ts";
 import { externalWeights } from "./external-weights.ts";
@@ -14,7 +14,7 @@ import { eightBitGraph } from "./precision/eight-bit-graph.ts";
 import { type Precision, SHORT_STEP } from "./precision/precision.ts";
 import type { QuantisedWeights } from "./precision/quantised-copy.ts";
 import { quantisedGraph } from "./precision/quantised-graph.ts";
-import type { RaggedBase } from "./ragged-base.ts";
+import type { CacheBase } from "./cache-base.ts";
 import { runStep, type StepCall } from "./run-step.ts";
 import { type AttentionReduction, stepGraph, type StepGraphOptions } from "./step-graph.ts";
 
@@ -124,7 +124,7 @@ export class LanguageModel {
       });
       const shape = {
         ...(adapter === undefined ? {} : { adapter: adapter.lora.shape }),
-        ...(cache.base === undefined ? {} : { ragged: true }),
+        ...(cache.base === undefined ? {} : { base: cache.base.shape }),
         ...(queries === undefined ? {} : { queryStatistics: true }),
         ...fused,
       };
@@ -134,11 +134,8 @@ export class LanguageModel {
         ids: chunk,
         cache,
         layers: numLayers,
+        logitRows: wanted.map(({ local }) => local),
         extra: {
-          logitRows: ints(
-            [wanted.length],
-            wanted.map(({ local }) => local),
-          ),
           ...adapter?.lora.residents,
           ...(adapter === undefined ? {} : strengths(adapter, start, chunk.length)),
           ...queries?.inputs(start, chunk.length),
@@ -243,7 +240,7 @@ export class LanguageModel {
   *chunksOf(
     ids: readonly number[],
     signal?: AbortSignal,
-    base?: RaggedBase,
+    base?: CacheBase,
   ): Generator<{ readonly start: number; readonly chunk: readonly number[] }> {
     const size = Math.min(this.pace?.tokens ?? CHUNK, base?.mostTokens ?? CHUNK);
     for (let start = 0; start < ids.length; start += size) {
@@ -309,7 +306,7 @@ export class LanguageModel {
 
   /** The step graph for reading `tokens` tokens in one go: few of them with weights in blocks, where there are any. */
   readingProgram(
-    options: Pick<StepGraphOptions, "result" | "adapter" | "ragged" | "queryStatistics" | "fused">,
+    options: Pick<StepGraphOptions, "result" | "adapter" | "base" | "queryStatistics" | "fused">,
     tokens: number,
   ): Promise<Program> {
     const { quantised } = this;

@@ -2,13 +2,15 @@ import type { Resident, RowCopy, RowPiece, Runtime } from "../runtime/runtime.ts
 import { asDType, type Tensor, tensor } from "../tensor/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import { countedLayer, heldRows, type HeadRows, type HostLayer, isRagged, layerOf } from "./host-layer.ts";
-import { RaggedBase } from "./ragged-base.ts";
+import { CacheBase } from "./cache-base.ts";
 
 /**
  * Rows are reserved in steps of this many, so that shapes repeat and the engine reuses its plans. Never far ahead: reserved rows are masked,
  * but multiplied like any others.
  */
 const CAPACITY_STEP = 128;
+
+const NO_ROWS: HostLayer = { keys: new Float32Array(), values: new Float32Array() };
 
 interface LayerRows {
   readonly keys: Resident;
@@ -17,18 +19,21 @@ interface LayerRows {
 
 /** How far one sequence has been read. */
 export interface SequencePlace {
-  /** Rows in use; of a ragged cache those behind its base. */
+  /** Rows in use; those behind a base. */
   readonly length: number;
   /** Of its next token: after a compressed context more than it has rows. */
   readonly position: number;
 }
 
+/** Of a place that nobody has. */
+const FREE: SequencePlace = { length: 0, position: 0 };
+
 /**
  * The key/value rows that a model reads from, layer by layer, held where the engine runs: of one sequence, or of several side by side, each
  * with rows of its own from the first on. Rows behind them are reserved and masked.
  *
- * Rows of a ragged cache, whose heads began with different numbers, are a base that stays as it is, and behind it the rows that were read since,
- * equally many in every head: `length`, `capacity` and `layer` are of these alone.
+ * Rows that a ragged cache began with, whose heads have different numbers of them, or that several sequences share, are a base that stays as it is;
+ * behind it are the rows that were read since, equally many in every head: `length`, `capacity` and `layer` are of these alone.
  */
 export class LayerCache {
   private layers: readonly LayerRows[] = [];
@@ -36,12 +41,12 @@ export class LayerCache {
   private at: readonly SequencePlace[];
   /** Called with the number of rows in use whenever rows were added. */
   onGrowth: ((length: number) => void) | undefined;
-  /** Of a ragged cache: reading needs a step graph with `ragged`. */
-  readonly base: RaggedBase | undefined;
+  /** Where there is one reading needs a step graph with a base. */
+  readonly base: CacheBase | undefined;
   private readonly runtime: Runtime;
   private readonly config: ModelConfig;
 
-  private constructor(runtime: Runtime, config: ModelConfig, at: readonly SequencePlace[], base?: RaggedBase) {
+  private constructor(runtime: Runtime, config: ModelConfig, at: readonly SequencePlace[], base?: CacheBase) {
     this.runtime = runtime;
     this.config = config;
     this.at = at;
@@ -68,7 +73,7 @@ export class LayerCache {
   ): Promise<LayerCache> {
     const bases = of.map((own) => own?.base);
     const isRagged = bases.some((base) => base !== undefined);
-    const base = isRagged ? await RaggedBase.sideBySide(runtime, config, bases) : undefined;
+    const base = isRagged ? await CacheBase.sideBySide(runtime, config, bases) : undefined;
     const at = of.map(() => ({ length: 0, position: 0 }));
     const cache = new LayerCache(runtime, config, at, base);
     await cache.reserve(rows);
@@ -76,61 +81,54 @@ export class LayerCache {
   }
 
   /** A cache of given rows, after which reading continues at `position`. */
-  static from(
+  static async from(
     runtime: Runtime,
     config: ModelConfig,
     layers: readonly HostLayer[],
     position: number,
   ): Promise<LayerCache> {
-    return LayerCache.stack(runtime, config, [{ layers, position }]);
+    if (isRagged(layers, config)) {
+      const base = await CacheBase.upload(runtime, config, [layers], false);
+      const cache = new LayerCache(runtime, config, [{ length: 0, position }], base);
+      await cache.reserve(1);
+      return cache;
+    }
+    const rows = heldRows(layers, config);
+    const cache = new LayerCache(runtime, config, [{ length: 0, position }]);
+    // Arrays of no rows cannot be written or fetched.
+    await cache.reserve(Math.max(1, rows));
+    if (rows === 0) return cache;
+    cache.at = [{ length: rows, position }];
+    const dims = [1, config.numKvHeads, rows, config.headDim];
+    for (const [i, { keys, values }] of cache.layers.entries()) {
+      const { keys: ownKeys, values: ownValues } = layers[i] ?? NO_ROWS;
+      await runtime.writeSlice(keys, 2, 0, tensor("float32", dims, ownKeys));
+      await runtime.writeSlice(values, 2, 0, tensor("float32", dims, ownValues));
+    }
+    return cache;
   }
 
   /**
-   * Caches side by side.
-   * @param room rows that are going to be appended: they alone are reserved, growing would copy
+   * Caches side by side, from each of which equally many sequences read on: those of the first cache, then those of the second and so on. Their rows
+   * are a base, held once for all sequences of a cache.
+   * @param seats sequences of each cache
+   * @param room rows that are going to be read: they alone are reserved, growing would copy
    */
-  static async stack(
+  static async shared(
     runtime: Runtime,
     config: ModelConfig,
     starts: readonly { readonly layers: readonly HostLayer[]; readonly position: number }[],
-    { room = 0 } = {},
+    { seats, room }: { readonly seats: number; readonly room: number },
   ): Promise<LayerCache> {
-    const sequences = starts.map(({ layers }) => layers);
-    const count = sequences.length;
-    if (sequences.some((layers) => isRagged(layers, config))) {
-      const base = await RaggedBase.upload(runtime, config, sequences);
-      const at = starts.map(({ position }) => ({ length: 0, position }));
-      const cache = new LayerCache(runtime, config, at, base);
-      await cache.reserve(Math.max(1, room), room === 0 ? CAPACITY_STEP : 1);
-      return cache;
-    }
-    const { numKvHeads, headDim } = config;
-    const lengths = sequences.map((layers) => heldRows(layers, config));
-    const rows = Math.max(...lengths);
-    const cache = new LayerCache(
+    const base = await CacheBase.upload(
       runtime,
       config,
-      starts.map(({ position }) => ({ length: 0, position })),
+      starts.map(({ layers }) => layers),
+      true,
     );
-    // Arrays of no rows cannot be written or fetched.
-    await cache.reserve(Math.max(1, rows + room), room === 0 ? CAPACITY_STEP : 1);
-    cache.at = starts.map(({ position }, i) => ({ length: lengths[i] ?? 0, position }));
-    if (rows === 0) return cache;
-    const dims = [count, numKvHeads, rows, headDim];
-    // Layer by layer: no more than one is held here beside the sequences' own rows.
-    for (const [i, { keys, values }] of cache.layers.entries()) {
-      const stacked = (pick: "keys" | "values"): Tensor =>
-        tensor(
-          "float32",
-          dims,
-          stackRows(
-            sequences.map((layers) => layers[i]?.[pick] ?? new Float32Array()),
-            dims,
-          ),
-        );
-      await runtime.writeSlice(keys, 2, 0, stacked("keys"));
-      await runtime.writeSlice(values, 2, 0, stacked("values"));
-    }
+    const at = starts.flatMap(({ position }) => Array.from({ length: seats }, () => ({ length: 0, position })));
+    const cache = new LayerCache(runtime, config, at, base);
+    await cache.reserve(Math.max(1, room), 1);
     return cache;
   }
 
@@ -144,7 +142,7 @@ export class LayerCache {
     return this.at;
   }
 
-  /** Rows in use, of the longest sequence; of a ragged cache those behind its base. */
+  /** Rows in use, of the longest sequence; those behind a base. */
   get length(): number {
     return Math.max(...this.at.map(({ length }) => length));
   }
@@ -225,18 +223,21 @@ export class LayerCache {
     this.at = this.at.map((own, place) => (place === sequence ? { length, position } : own));
   }
 
-  /** Makes the sequences at these places, in this order and as often as they are named, all that there are. */
-  async keepSequences(places: readonly number[]): Promise<void> {
+  /**
+   * Makes the sequences at these places, in this order, all that there are, and these caches of the base.
+   * @param places undefined for a place that stays free; equally many for every cache
+   */
+  async keepSequences(places: readonly (number | undefined)[], caches: readonly number[]): Promise<void> {
     await this.remake(places, this.reserved);
-    await this.base?.keep(places);
+    await this.base?.keep(caches);
   }
 
   /** Puts arrays of these sequences and so many rows in the place of those that there are. */
-  private async remake(places: readonly number[], capacity: number): Promise<void> {
+  private async remake(places: readonly (number | undefined)[], capacity: number): Promise<void> {
     const { numLayers, numKvHeads, headDim } = this.config;
     const pieces = places.flatMap((from, to) => {
-      const rows = this.at[from]?.length ?? 0;
-      return rows === 0 ? [] : [{ from, fromRow: 0, to, toRow: 0, rows }];
+      const rows = from === undefined ? 0 : (this.at[from]?.length ?? 0);
+      return from === undefined || rows === 0 ? [] : [{ from, fromRow: 0, to, toRow: 0, rows }];
     });
     const made = async (old: Resident | undefined): Promise<Resident> => {
       const larger = await this.runtime.allocate("float32", [places.length, numKvHeads, capacity, headDim]);
@@ -260,7 +261,7 @@ export class LayerCache {
     }
     this.layers = layers;
     this.reserved = capacity;
-    this.at = places.map((place) => this.at[place] ?? { length: 0, position: 0 });
+    this.at = places.map((place) => (place === undefined ? FREE : (this.at[place] ?? FREE)));
   }
 
   /** Copies of all rows in use of the only sequence, in host memory. */
@@ -319,21 +320,6 @@ export class LayerCache {
     this.layers = [];
     this.base?.release();
   }
-}
-
-/** Rows of every sequence, [kvHeads, its rows, headDim] each, as [sequences, kvHeads, most rows, headDim]; zeros behind the shorter ones. */
-function stackRows(
-  sequences: readonly Float32Array[],
-  [, heads = 1, rows = 0, headDim = 1]: readonly number[],
-): Float32Array<ArrayBuffer> {
-  const all = new Float32Array(sequences.length * heads * rows * headDim);
-  sequences.forEach((own, sequence) => {
-    const width = own.length / heads;
-    for (let head = 0; head < heads; head++) {
-      all.set(own.subarray(head * width, (head + 1) * width), (sequence * heads + head) * rows * headDim);
-    }
-  });
-  return all;
 }
 
 /** Rows of every head of an array [kvHeads, reserved, headDim], numbered through all of it. */

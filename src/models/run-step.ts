@@ -11,13 +11,15 @@ import { rotaryTables } from "./rotary.ts";
 export interface StepCall {
   readonly program: Program;
   readonly config: ModelConfig;
-  /** New tokens, equally many of every sequence of the cache, sequence by sequence. */
+  /** New tokens, sequence by sequence. */
   readonly ids: readonly number[];
-  /** How many of its tokens each sequence reads, the first ones; the rest is padding. All by default. */
+  /** How many of them each sequence of the cache reads; equally many by default. */
   readonly counts?: readonly number[];
   readonly cache: LayerCache;
   /** Blocks that the program computes. */
   readonly layers: number;
+  /** Those of `ids` whose logits are wanted. */
+  readonly logitRows?: readonly number[];
   /** Inputs beside tokens, positions and cache. */
   readonly extra: Readonly<Record<string, Tensor | Resident>>;
 }
@@ -28,35 +30,51 @@ export async function runStep({
   config,
   ids,
   cache,
-  counts,
+  counts = new Array<number>(cache.sequences).fill(ids.length / cache.sequences),
   layers,
+  logitRows = [],
   extra,
 }: StepCall): Promise<Readonly<Record<string, Tensor>>> {
   const { base } = cache;
   if (base !== undefined && !program.inputs.includes("layers.0.base.keys")) {
     throw new KvDistillError("bad-argument", "the graph does not read heads with different numbers of rows", {
-      where: "ragged",
+      where: "base",
     });
   }
-  const tokens = ids.length / cache.sequences;
-  const places = cache.places.map(({ length, position }, place) => ({
+  const tokens = Math.max(...counts);
+  const reading = cache.places.map(({ length, position }, place) => ({
     used: length,
     position,
-    count: counts === undefined ? tokens : (counts[place] ?? 0),
+    count: counts[place] ?? 0,
   }));
-  await cache.reserve(Math.max(...places.map(({ used, count }) => used + count)));
+  await cache.reserve(Math.max(...reading.map(({ used, count }) => used + count)));
+  // Where each token stands when every sequence reads as many as the one that reads most.
+  const places = reading.flatMap(({ count }, place) => Array.from({ length: count }, (_, i) => place * tokens + i));
+  const positions = reading.flatMap(({ position, count }) => Array.from({ length: count }, (_, i) => position + i));
+  const shared = base?.shape.shared === true;
+  const padded = (values: readonly number[]): number[] => {
+    if (shared) return [...values];
+    const all = new Array<number>(cache.sequences * tokens).fill(0);
+    places.forEach((place, i) => (all[place] = values[i] ?? 0));
+    return all;
+  };
   // Padding stands where there is always a position.
-  const positions = places.flatMap(({ position, count }) =>
-    Array.from({ length: tokens }, (_, i) => (i < count ? position + i : 0)),
-  );
-  const rows = ids.map((_, i) => i);
+  const own = { ids: padded(ids), positions: padded(positions) };
   const feeds: Record<string, Tensor | Resident> = {
-    ids: ints([ids.length], ids),
-    positions: ints([ids.length], positions),
-    ...(program.inputs.includes("bias") ? { bias: readingBias(places, tokens, cache.capacity) } : {}),
-    ...(program.inputs.includes("last") ? readingReach(places, tokens) : {}),
-    rotaryRows: ints([cache.sequences, tokens], rows),
-    ...(config.positions === "rotary" ? rotaryTables(config, positions) : {}),
+    ids: ints([own.ids.length], own.ids),
+    positions: ints([own.positions.length], own.positions),
+    ...(program.inputs.includes("bias") ? { bias: readingBias(reading, tokens, cache.capacity) } : {}),
+    ...(program.inputs.includes("last") ? readingReach(reading, tokens) : {}),
+    ...(shared
+      ? sharedPlaces(places, [base.caches, cache.sequences / base.caches, tokens])
+      : {
+          rotaryRows: ints([cache.sequences, tokens], [...own.ids.keys()]),
+        }),
+    ...(config.positions === "rotary" ? rotaryTables(config, own.positions) : {}),
+    logitRows: ints(
+      [logitRows.length],
+      logitRows.map((row) => (shared ? row : (places[row] ?? 0))),
+    ),
     ...extra,
   };
   const names: string[] = [];
@@ -68,13 +86,17 @@ export async function runStep({
     names.push(`layers.${i}.keys`, `layers.${i}.values`);
   }
   const { residents, outputs } = await program.runKeeping(pickFeeds(program, feeds), names);
-  const own = Array.from({ length: layers }, (_, i) => ({
+  const rows = Array.from({ length: layers }, (_, i) => ({
     keys: residentOf(residents, `layers.${i}.keys`),
     values: residentOf(residents, `layers.${i}.values`),
   }));
-  await cache.append(
-    own,
-    places.map(({ count }) => count),
-  );
+  await cache.append(rows, counts);
   return outputs;
+}
+
+/** Where tokens without padding stand. @param dims caches, sequences of each, tokens that one reads at most */
+function sharedPlaces(places: readonly number[], dims: readonly number[]): Record<string, Tensor> {
+  const rotaryRows = new Array<number>(dims.reduce((product, dim) => product * dim, 1)).fill(0);
+  places.forEach((place, i) => (rotaryRows[place] = i));
+  return { places: ints([places.length], places), rotaryRows: ints([...dims], rotaryRows) };
 }

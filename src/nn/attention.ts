@@ -1,12 +1,22 @@
 import {
   add,
+  cast,
   concat,
+  div,
+  exp,
+  expand,
   groupQueryAttention,
+  integers,
+  log,
   matMul,
   mul,
+  reduceMax,
+  reduceSum,
   reshape,
   slice,
   softmax,
+  sub,
+  transpose,
   transposeLast,
 } from "../graph/build.ts";
 import { addDims, type Dim, mulDims } from "../graph/dims.ts";
@@ -20,10 +30,21 @@ export interface KeyValues {
   readonly values: Node;
 }
 
-/** Rows of all kv heads one after the other, as many as each has, which every token sees: [batch, 1, rows, headDim] each. */
-export interface BaseRows extends KeyValues {
-  /** Added to the scores of these keys, [batch, kvHeads, 1, rows]: 0, or a large negative number for a row that is not the head's own. */
-  readonly bias: Node;
+/**
+ * Rows that every token of several sequences sees, in a form that one product and one softmax are enough for: scores of many rows are costly to
+ * add to, to join and to cut.
+ */
+export interface BaseRows {
+  /**
+   * [caches, stretches, 1 + rows, headDim + masks + 1]: `stretches` is kvHeads, or 1 where the rows of all kv heads lie one after the other. Behind each
+   * row's key stands what is added to its score, 0 or a large negative number: once, or, in one stretch, for each kv head; then 0. The first row
+   * stands for the keys that are no base: all 0, and last 1.
+   */
+  readonly keys: Node;
+  /** [caches, stretches, 1 + rows, headDim], the first row 0. */
+  readonly values: Node;
+  /** Sequences of each cache, one after the other in the batch. */
+  readonly seats: Dim;
 }
 
 /** How far tokens see that are read causally on top of a past, some of whose rows may only be reserved. */
@@ -76,19 +97,38 @@ export function attention(queries: Node, stretches: readonly KeyValues[], bias: 
     reshape(joined, [batch, kvHeads, group, tokens, keyCount]),
     reshape(bias, [bias.shape[0] ?? 1, bias.shape[1] ?? 1, 1, tokens, keyCount]),
   );
-  const shared = base && withBase(grouped, reshape(biased, [batch, kvHeads, rows, keyCount]), base);
-  const weights = shared === undefined ? softmax(biased) : reshape(shared.weights, biased.shape);
-  const rowWeights = shared?.weights ?? reshape(weights, [batch, kvHeads, rows, keyCount]);
+  const weighted = (rowWeights: Node): Node => {
+    let start: Dim = 0;
+    const parts = stretches.map(({ values }) => {
+      const end: Dim = addDims(start, values.shape[2] ?? 0);
+      const part = matMul(stretches.length === 1 ? rowWeights : slice(rowWeights, -1, start, end), values);
+      start = end;
+      return part;
+    });
+    return parts.reduce((a, b) => add(a, b));
+  };
+  const merged = (mixed: Node): Node => mergeHeads(reshape(mixed, [batch, queryHeads, tokens, headDim]));
+  if (base === undefined) {
+    const weights = softmax(biased);
+    return { mixed: merged(weighted(reshape(weights, [batch, kvHeads, rows, keyCount]))), weights };
+  }
+  const { powers, sum, logSum } = exponentials(reshape(biased, [batch, kvHeads, rows, keyCount]));
+  const { mixed, share } = fromBase(grouped, logSum, base);
+  const scale = div(share, sum);
+  return {
+    mixed: merged(add(mixed, mul(weighted(powers), scale))),
+    weights: reshape(mul(powers, scale), biased.shape),
+  };
+}
 
-  let start: Dim = 0;
-  const parts = stretches.map(({ values }) => {
-    const end: Dim = addDims(start, values.shape[2] ?? 0);
-    const part = matMul(stretches.length === 1 ? rowWeights : slice(rowWeights, -1, start, end), values);
-    start = end;
-    return part;
-  });
-  const mixed = [...parts, ...(shared === undefined ? [] : [shared.mixed])].reduce((a, b) => add(a, b));
-  return { mixed: mergeHeads(reshape(mixed, [batch, queryHeads, tokens, headDim])), weights };
+/** What a softmax over the last axis is made of: its numerators, and their sum with its logarithm, [..., 1]. */
+function exponentials(scores: Node): { readonly powers: Node; readonly sum: Node; readonly logSum: Node } {
+  const axis = [scores.shape.length - 1];
+  const most = reduceMax(scores, axis, true);
+  const powers = exp(sub(scores, most));
+  const sum = reduceSum(powers, axis, true);
+  // The numerators are scaled down by the largest.
+  return { powers, sum, logSum: add(log(sum), most) };
 }
 
 /**
@@ -126,26 +166,49 @@ export function fusedAttention(
 }
 
 /**
- * Attention that is shared between a base and other keys. All heads' queries meet all rows of the base in one product, and those of other heads are
- * hidden: with few queries it takes as long to read the rows as to multiply them.
+ * Attention to a base that is shared with other keys. All queries of a cache meet its rows in one product, so that those are read once. Where the
+ * rows of all heads lie one after the other the queries of all heads do, and rows of other heads are hidden: with few queries it takes as long
+ * to read the rows as to multiply them. The other keys are one more row, whose score is the logarithm of the sum that they have in a softmax.
  * @param queries [batch, kvHeads, rows, headDim]
- * @param others scores of the other keys, [batch, kvHeads, rows, keys]
- * @returns what the base gives, as `queries`, and the attention that is left for the others, as `others`
+ * @param logSum of the other keys, [batch, kvHeads, rows, 1]
+ * @returns what the base gives, as `queries`, and the share of attention that is left for the others, [batch, kvHeads, rows, 1]
  */
-function withBase(
+function fromBase(
   queries: Node,
-  others: Node,
-  { keys, values, bias }: BaseRows,
-): { readonly mixed: Node; readonly weights: Node } {
+  logSum: Node,
+  { keys, values, seats }: BaseRows,
+): { readonly mixed: Node; readonly share: Node } {
   const [batch = 1, kvHeads = 1, rows = 1, headDim = 1] = queries.shape;
-  const count = keys.shape[2] ?? 0;
-  const together = [batch, 1, mulDims(kvHeads, rows)];
-  const scores = matMul(reshape(queries, [...together, headDim]), transposeLast(keys));
-  const seen = add(reshape(scores, [batch, kvHeads, rows, count]), bias);
-  const weights = softmax(concat([seen, others], -1));
-  const mixed = matMul(reshape(slice(weights, -1, 0, count), [...together, count]), values);
+  const [caches = 1, stretches = 1, , width = 0] = keys.shape;
+  const masks = Number(width) - Number(headDim) - 1;
+  const all = mulDims(seats, rows);
+  // One sequence of each cache is in order as it is.
+  const byCache = (x: Node, last: Dim): Node =>
+    seats === 1
+      ? x
+      : reshape(transpose(reshape(x, [caches, seats, kvHeads, rows, last]), SWAP_SEATS), [caches, kvHeads, all, last]);
+  const bySequence = (x: Node, last: Dim): Node =>
+    seats === 1
+      ? x
+      : reshape(transpose(reshape(x, [caches, kvHeads, seats, rows, last]), SWAP_SEATS), [batch, kvHeads, rows, last]);
+
+  const asked = concat([queries, expand(ownMask(Number(kvHeads), masks), [batch, kvHeads, rows, masks]), logSum], -1);
+  const together = [caches, stretches, mulDims(Number(kvHeads) / Number(stretches), all)];
+  const weights = softmax(matMul(reshape(byCache(asked, width), [...together, width]), transposeLast(keys)));
+  const perHead = (x: Node, last: Dim): Node => bySequence(reshape(x, [caches, kvHeads, all, last]), last);
   return {
-    mixed: reshape(mixed, queries.shape),
-    weights: slice(weights, -1, count, addDims(count, others.shape[3] ?? 0)),
+    mixed: perHead(matMul(weights, values), headDim),
+    share: perHead(slice(weights, -1, 0, 1), 1),
   };
 }
+
+/** Which mask a query of each head takes, [1, kvHeads, 1, masks]: the only one, or its head's. */
+function ownMask(kvHeads: number, masks: number): Node {
+  const rows = Array.from({ length: kvHeads }, (_, head) =>
+    Array.from({ length: masks }, (_, mask) => (masks === 1 || mask === head ? 1 : 0)),
+  );
+  return reshape(cast(integers(rows.flat()), "float32"), [1, kvHeads, 1, masks]);
+}
+
+/** [caches, seats, heads, …] and [caches, heads, seats, …]. */
+const SWAP_SEATS = [0, 2, 1, 3, 4];

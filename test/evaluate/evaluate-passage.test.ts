@@ -229,7 +229,10 @@ describe("what is read together", () => {
     letterIds: [],
   }));
   const conditions = [1000, 20, 500, 500, 40, 2000];
-  const bytesOf = (rows: number, size: number): number => 4 * (2 * 2 * 2 * 4 * (rows + size + 4) + 2 * 100);
+  const ROW = 4 * 2 * 2 * 2 * 4;
+  /** A cache, and what each of the questions reads on it, whose gold answers' logits are two rows. */
+  const bytesOf = (rows: number, size: number, asked = 1): number =>
+    ROW * rows + asked * (ROW * (size + 4) + 4 * 2 * 100);
 
   test("stays within memory, or is one question on one cache; every pair comes once, the longest caches first", () => {
     for (const mostBytes of [1, 300_000, 1_000_000, 1e9]) {
@@ -240,7 +243,7 @@ describe("what is read together", () => {
         expect(part.batches.flat()).toHaveLength(questions.length);
         for (const batch of part.batches) {
           const longest = Math.max(...batch.map(({ questionIds }) => questionIds.length));
-          const bytes = part.conditions.length * batch.length * bytesOf(Math.max(...part.conditions), longest);
+          const bytes = part.conditions.length * bytesOf(Math.max(...part.conditions), longest, batch.length);
           expect(bytes <= mostBytes || part.conditions.length * batch.length === 1).toBe(true);
         }
       }
@@ -258,9 +261,19 @@ describe("what is read together", () => {
     ]);
     expect(parts(() => "one")).toEqual([same]);
     expect(parts((name) => (name === "a" ? "a" : "others"))).toEqual([same]);
-    const [{ batches } = { batches: [] }] = partsOf(same, questions.slice(1, 5), { ...limits, cacheOf: () => "one" });
-    // Two questions of the longest size fit, where four caches would let none in beside another.
-    expect(batches.map((batch) => batch.length)).toEqual([2, 2]);
+    const sizes = (isQuestionAware: boolean): unknown => {
+      const one = { ...limits, cacheOf: () => "one", isQuestionAware: () => isQuestionAware };
+      const [{ batches } = { batches: [] }] = partsOf(same, questions.slice(1, 5), one);
+      return batches.map((batch) => batch.map(({ questionIds }) => questionIds.length));
+    };
+    // Once for all questions as well, unless it is made for each.
+    expect(bytesOf(1000, 300, 3)).toBeLessThan(limits.mostBytes);
+    expect(bytesOf(1000, 700, 4)).toBeGreaterThan(limits.mostBytes);
+    expect(sizes(false)).toEqual([[30, 31, 300], [700]]);
+    expect(sizes(true)).toEqual([
+      [30, 31],
+      [300, 700],
+    ]);
   });
 
   test("is of one family", () => {

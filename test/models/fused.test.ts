@@ -136,5 +136,7 @@ test("a fused kernel tells no attention, and heads with rows of their own are no
   const { config } = await load(tinyModel("llama"));
   const unsupported = expect.objectContaining({ code: "unsupported" }) as Error;
   expect(() => stepGraph(config, { result: "none", fused: true, attention: "sum" })).toThrow(unsupported);
-  expect(() => stepGraph(config, { result: "none", fused: true, ragged: true })).toThrow(unsupported);
+  expect(() => stepGraph(config, { result: "none", fused: true, base: { ragged: true, shared: false } })).toThrow(
+    unsupported,
+  );
 });

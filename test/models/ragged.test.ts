@@ -182,7 +182,9 @@ describe.each(["llama", "gpt2"])("heads with different numbers of rows: %s", (na
 
   test("attention is not asked of them, nor are adapters put on them", async () => {
     const model = tiny.model();
-    expect(() => stepGraph(model.config, { result: "none", attention: "sum", ragged: true })).toThrow(/frozen model/);
+    expect(() =>
+      stepGraph(model.config, { result: "none", attention: "sum", base: { ragged: true, shared: false } }),
+    ).toThrow(/frozen model/);
     const { numLayers, numKvHeads } = model.config;
     const kept = Array.from({ length: numLayers * numKvHeads }, (_, i) => Int32Array.from({ length: i }, (_, j) => j));
     const cache = await LayerCache.from(model.runtime, model.config, rowsAt(kept), TOKENS);

@@ -23,6 +23,8 @@ export interface BatchLimits<T> {
   readonly familyOf?: (condition: T) => string;
   /** The cache that a condition reads, held once for all that read it; left out: each has its own. */
   readonly cacheOf?: (condition: T) => unknown;
+  /** Whether a condition has a cache for each question; left out: none has. */
+  readonly isQuestionAware?: (condition: T) => boolean;
   readonly config: Pick<ModelConfig, "numLayers" | "numKvHeads" | "headDim" | "vocabSize">;
   readonly maxNewTokens: number;
   readonly mostBytes?: number;
@@ -39,16 +41,16 @@ export function partsOf<T, Q extends SizedQuestion>(
   limits: BatchLimits<T>,
 ): { readonly conditions: readonly T[]; readonly batches: readonly (readonly Q[])[] }[] {
   const { rowsOf, familyOf = () => "", maxNewTokens } = limits;
-  const most = (sizeOf: (question: Q) => number): number => Math.max(0, ...questions.map(sizeOf));
-  const [largest, longest] = [most((one) => bytesOf(0, one, limits)), most((one) => tokensNeeded(one, maxNewTokens))];
+  const longest = Math.max(0, ...questions.map((one) => tokensNeeded(one, maxNewTokens)));
   const parts: T[][] = [];
   for (const condition of [...conditions].sort((a, b) => rowsOf(b) - rowsOf(a))) {
     const last = parts.findLast(([first]) => first !== undefined && familyOf(first) === familyOf(condition)) ?? [];
+    const together = [...last, condition];
     // Shorter caches are padded to the longest.
-    const rows = mostRows([...last, condition], limits);
+    const rows = mostRows(together, limits);
     const like = rows + longest <= SHORT_CACHE ? LIKE_LENGTH.short : LIKE_LENGTH.long;
     const alike = rowsOf(condition) + longest >= like * (rows + longest);
-    const fits = cacheCount([...last, condition], limits) * (largest + rowBytes(limits) * rows) <= mostBytes(limits);
+    const fits = questions.every((one) => bytesOf(together, [one], limits) <= mostBytes(limits));
     if (last.length > 0 && alike && fits) last.push(condition);
     else parts.push([condition]);
   }
@@ -64,10 +66,7 @@ function batchesOf<T, Q extends SizedQuestion>(
   const batches: Q[][] = [];
   for (const question of [...questions].sort((a, b) => length(a) - length(b) || a.sample - b.sample)) {
     const last = batches.at(-1);
-    const together = [...(last ?? []), question];
-    const each = Math.max(...together.map((one) => bytesOf(mostRows(part, limits), one, limits)));
-    const bytes = together.length * cacheCount(part, limits) * each;
-    if (last !== undefined && bytes <= mostBytes(limits)) last.push(question);
+    if (last !== undefined && bytesOf(part, [...last, question], limits) <= mostBytes(limits)) last.push(question);
     else batches.push([question]);
   }
   return batches;
@@ -77,24 +76,25 @@ function mostBytes({ mostBytes: most = MOST_BYTES }: Pick<BatchLimits<never>, "m
   return most;
 }
 
-function cacheCount<T>(conditions: readonly T[], { cacheOf }: Pick<BatchLimits<T>, "cacheOf">): number {
-  return cacheOf === undefined ? conditions.length : new Set(conditions.map(cacheOf)).size;
-}
-
 function mostRows<T>(conditions: readonly T[], { rowsOf }: Pick<BatchLimits<T>, "rowsOf">): number {
   return Math.max(...conditions.map(rowsOf));
 }
 
-function rowBytes({ config: { numLayers, numKvHeads, headDim } }: Pick<BatchLimits<never>, "config">): number {
-  return 4 * 2 * numLayers * numKvHeads * headDim;
+/** Of questions on the caches of conditions: a cache is held once, what is read on it and the logits of gold answers for each question. */
+function bytesOf<T>(conditions: readonly T[], questions: readonly SizedQuestion[], limits: BatchLimits<T>): number {
+  const { config, maxNewTokens, isQuestionAware = () => false } = limits;
+  const row = 4 * 2 * config.numLayers * config.numKvHeads * config.headDim;
+  const read = Math.max(...questions.map((one) => tokensNeeded(one, maxNewTokens)));
+  const gold = Math.max(...questions.map(({ answerIds }) => answerIds.length));
+  const askings = questions.length * (read * row + 4 * gold * config.vocabSize);
+  const cache = mostRows(conditions, limits) * row;
+  const cacheBytes = (own: T): number => cache * (isQuestionAware(own) ? questions.length : 1);
+  return distinctCaches(conditions, limits).reduce((sum, own) => sum + askings + cacheBytes(own), 0);
 }
 
-/** Of one question on a cache. */
-function bytesOf(
-  rows: number,
-  question: SizedQuestion,
-  limits: Pick<BatchLimits<never>, "config" | "maxNewTokens">,
-): number {
-  const tokens = rows + tokensNeeded(question, limits.maxNewTokens);
-  return tokens * rowBytes(limits) + 4 * question.answerIds.length * limits.config.vocabSize;
+/** One condition for each cache. */
+function distinctCaches<T>(conditions: readonly T[], { cacheOf }: Pick<BatchLimits<T>, "cacheOf">): readonly T[] {
+  if (cacheOf === undefined) return conditions;
+  const caches = conditions.map(cacheOf);
+  return conditions.filter((_, i) => caches.indexOf(caches[i]) === i);
 }

@@ -89,6 +89,7 @@ class PassageRun {
       rowsOf: (condition) => this.caches.rowsOf(condition),
       familyOf: (condition) => this.caches.familyOf(condition),
       cacheOf: (condition) => this.caches.cacheOf(condition),
+      isQuestionAware: (condition) => this.caches.isQuestionAware(condition),
     });
   }
 

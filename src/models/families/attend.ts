@@ -1,6 +1,9 @@
+import { gather, reshape } from "../../graph/build.ts";
+import { mulDims } from "../../graph/dims.ts";
 import type { Node } from "../../graph/node.ts";
 import { type Attended, attention, fusedAttention, type KeyValues, type Reach } from "../../nn/attention.ts";
 import { KvDistillError } from "../../util/errors.ts";
+import { splitHeads } from "../../nn/heads.ts";
 import type { BlockContext } from "./family.ts";
 
 /**
@@ -10,7 +13,7 @@ import type { BlockContext } from "./family.ts";
 export function attend(
   queries: Node,
   own: KeyValues,
-  { sight, kernel, past, base }: BlockContext,
+  { sight, kernel, past, base, places }: BlockContext,
 ): Attended & { readonly swap: ReadonlyMap<Node, Node> } {
   const fused = (reach: Reach): Attended => {
     if (base === undefined) return fusedAttention(queries, past, own, reach);
@@ -20,6 +23,18 @@ export function attend(
     });
   };
   if (!("op" in sight)) return { ...fused(sight), swap: new Map() };
-  const written = attention(queries, past === undefined ? [own] : [past, own], sight, base);
+  const all = attention(queries, past === undefined ? [own] : [past, own], sight, base);
+  const written = places === undefined ? all : { ...all, mixed: gather(all.mixed, places) };
   return { ...written, swap: new Map(kernel === undefined ? [] : [[written.mixed, fused(kernel).mixed]]) };
+}
+
+/** Heads of rows of the residual stream, each where it stands: [rows, heads · headDim] -> [batch, heads, tokens, headDim]. */
+export function headsAt(
+  x: Node,
+  { batch, tokens, rotaryRows, places }: BlockContext,
+  heads: number,
+  headDim: number,
+): Node {
+  const placed = places === undefined ? x : gather(x, reshape(rotaryRows, [mulDims(batch, tokens)]));
+  return splitHeads(placed, batch, tokens, heads, headDim);
 }

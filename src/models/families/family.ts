@@ -26,6 +26,8 @@ export interface BlockContext {
   readonly tokens: Dim;
   /** int64 [batch, tokens]: rows of the rotary tables. */
   readonly rotaryRows: Node;
+  /** int64 [rows]: where each row of the residual stream stands among batch · tokens; left out where they are the same. */
+  readonly places?: Node;
   /** [rows, headDim / 2] each. */
   readonly cos: Node;
   readonly sin: Node;
@@ -34,7 +36,7 @@ export interface BlockContext {
   /** The same as a bias `sight` says, for a forward pass with the fused kernel beside one that can be differentiated. */
   readonly kernel?: Reach | undefined;
   readonly past?: KeyValues;
-  /** Of a ragged cache. */
+  /** What the caches began with, where that is apart. */
   readonly base?: BaseRows;
   readonly adapter?: LayerAdapter;
 }

@@ -1,11 +1,10 @@
 import { add, gather, gemm, layerNorm, slice, weight } from "../../graph/build.ts";
 import type { Node } from "../../graph/node.ts";
 import { activate } from "../../nn/activation.ts";
-import { splitHeads } from "../../nn/heads.ts";
 import { linear } from "../../nn/linear.ts";
 import { addLora, type Lora } from "../../nn/lora.ts";
 import type { Gpt2Config } from "../config.ts";
-import { attend } from "./attend.ts";
+import { attend, headsAt } from "./attend.ts";
 import type { BlockContext, BlockResult, Family } from "./family.ts";
 
 /** GPT-2: learned positions, layer norms, one fused map for queries, keys and values, matrices stored [in, out]. */
@@ -41,7 +40,7 @@ function normOf({ hiddenSize, normEpsilon }: Gpt2Config, name: string): (x: Node
 
 function attentionHalf(config: Gpt2Config, layer: number, x: Node, context: BlockContext): BlockResult {
   const { hiddenSize: width, numQueryHeads, headDim } = config;
-  const { batch, tokens, adapter } = context;
+  const { adapter } = context;
   const path = layerPath(layer);
   const normed = normOf(config, `${path}.ln_1`)(x);
   const fused = linear(normed, {
@@ -64,7 +63,7 @@ function attentionHalf(config: Gpt2Config, layer: number, x: Node, context: Bloc
       index === 0 ? adapter.routed : adapter.strength,
     );
   };
-  const heads = (x: Node): Node => splitHeads(x, batch, tokens, numQueryHeads, headDim);
+  const heads = (x: Node): Node => headsAt(x, context, numQueryHeads, headDim);
   const own = { keys: heads(part(1)), values: heads(part(2)) };
   const queries = heads(part(0));
   const { mixed, weights, swap } = attend(queries, own, context);

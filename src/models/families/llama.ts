@@ -1,11 +1,10 @@
 import { add, gather, gemm, mul, rmsNorm, rotaryEmbedding, weight } from "../../graph/build.ts";
 import type { Node } from "../../graph/node.ts";
 import { activate } from "../../nn/activation.ts";
-import { splitHeads } from "../../nn/heads.ts";
 import { linear } from "../../nn/linear.ts";
 import { addLora } from "../../nn/lora.ts";
 import type { LlamaConfig } from "../config.ts";
-import { attend } from "./attend.ts";
+import { attend, headsAt } from "./attend.ts";
 import type { BlockContext, BlockResult, Family } from "./family.ts";
 
 /** Llama-like models: SmolLM2, Llama 2 and 3, Mistral, Qwen2 (biases), Qwen3 (query and key norms). */
@@ -36,19 +35,18 @@ const layerPath = (layer: number): string => `model.layers.${layer}`;
 
 function attentionHalf(config: LlamaConfig, layer: number, x: Node, context: BlockContext): BlockResult {
   const { hiddenSize, numQueryHeads, numKvHeads, headDim, normEpsilon } = config;
-  const { batch, tokens, adapter } = context;
+  const { adapter } = context;
   const path = layerPath(layer);
   const normed = rmsNorm(x, normEpsilon, weight(`${path}.input_layernorm.weight`, [hiddenSize]));
   const project = (module: "q" | "k" | "v", heads: number): Node => {
     const name = `self_attn.${module}_proj`;
     const spec = { name: `${path}.${name}`, inputs: hiddenSize, outputs: heads * headDim, bias: config.qkvBias };
     const frozen = linear(normed, spec);
-    return splitHeads(
+    return headsAt(
       adapter === undefined
         ? frozen
         : addLora(normed, frozen, adapter.lora(name), module === "q" ? adapter.routed : adapter.strength),
-      batch,
-      tokens,
+      context,
       heads,
       headDim,
     );
