@@ -85,14 +85,17 @@ export class CacheBase {
     config: ModelConfig,
     bases: readonly (CacheBase | undefined)[],
   ): Promise<CacheBase> {
-    const { numLayers, numKvHeads } = config;
+    const { numLayers, numKvHeads, headDim } = config;
     const counts = bases.map((base) => base?.counts[0] ?? new Array<number>(numLayers * numKvHeads).fill(0));
     const copies: RowCopy[] = [];
     const made = async (layer: number): Promise<BaseLayer> => {
       const own = countsInLayer(counts, layer, numKvHeads);
-      const most = Math.max(...own.map(sum));
-      const none = bases.map(() => undefined);
-      const { keys, values } = await uploadLayer(runtime, config, { ragged: true, most }, none);
+      const dims = [bases.length, 1, 1 + Math.max(...own.map(sum))];
+      const [keys, values] = await Promise.all([
+        runtime.allocate("float32", [...dims, baseKeyWidth(config, true)]),
+        runtime.allocate("float32", [...dims, headDim]),
+      ]);
+      await runtime.writeSlice(keys, 3, headDim, hiddenRows(dims, numKvHeads));
       bases.forEach((base, to) => {
         const [source, rows] = [base?.layers[layer], sum(own[to] ?? [])];
         if (source === undefined || rows === 0) return;
@@ -188,7 +191,6 @@ function paddedMean(counts: readonly (readonly number[])[], numKvHeads: number):
 
 /**
  * One layer of all caches, in the form that `nn/attention.ts` wants.
- * @param caches undefined for one whose rows are still to come: all are hidden
  * @param most rows of the longest stretch
  */
 async function uploadLayer(
@@ -227,6 +229,18 @@ async function uploadLayer(
     runtime.upload(tensor("float32", [...dims, headDim], values)),
   ]);
   return { keys: heldKeys, values: heldValues };
+}
+
+/** What stands behind keys of which all are hidden, but for the first, which stands for the other keys. */
+function hiddenRows(dims: readonly number[], masks: number): Tensor<"float32"> {
+  const [caches = 0, , rows = 0] = dims;
+  const width = masks + 1;
+  const behind = new Float32Array(caches * rows * width);
+  for (let row = 0; row < caches * rows; row++) {
+    if (row % rows === 0) behind[row * width + masks] = 1;
+    else hide(behind, row * width, masks);
+  }
+  return tensor("float32", [...dims, width], behind);
 }
 
 /** Hides a row by all of its masks but one. */
