@@ -5,8 +5,8 @@ import { join } from "node:path";
 import process from "node:process";
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-if (major < 20 || (major === 20 && minor < 12)) {
-  console.error(`kv-distill needs Node 20.12 or newer; this is ${process.version}`);
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(`a checkout of kv-distill is compiled by Node 20.19 or newer; this is ${process.version}`);
   process.exit(1);
 }
 

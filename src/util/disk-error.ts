@@ -19,6 +19,7 @@ const HINTS: Readonly<Record<string, string>> = {
   EPERM: "check the permissions of the file and its folder",
   EROFS: "the file system is read-only: choose another folder",
   EMFILE: "too many files are open in this process",
+  ENOENT: "there is no such file or folder",
   ENAMETOOLONG: "choose a shorter name",
 };
 

@@ -26,7 +26,7 @@ export const TASK_COMMANDS: readonly AddCommand[] = [
       "many answers contain a gold answer.",
     options: { data: dataFile },
     examples: [
-      ["eval squad --data dev-v1.1.json --limit 100 --keep 25%", "every training-free method on 100 questions"],
+      ["eval squad --data dev-v1.1.json --limit 100 --keep 25%", "every method on 100 questions"],
       [
         "eval squad --data dev.jsonl.gz --keep 50%,25%,10% --adapter run/adapter --out run/eval",
         "with intervals and plots",

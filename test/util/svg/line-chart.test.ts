@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { layAxis } from "../../../src/util/svg/axis.ts";
-import { binPoints } from "../../../src/util/svg/bin-points.ts";
 import type { LineChart } from "../../../src/util/svg/chart.ts";
 import { element, escapeMarkup } from "../../../src/util/svg/element.ts";
 import { lineChart } from "../../../src/util/svg/line-chart.ts";
@@ -192,43 +191,6 @@ describe("axes", () => {
   test("a domain may run downwards, ticks may be given", () => {
     const axis = layAxis({ label: "keep", scale: "log", domain: [1, 0.01], ticks: [1, 0.1, 0.01] }, [], 0, 200);
     expect(axis.ticks.map((tick) => Math.round(tick.at))).toEqual([0, 100, 200]);
-  });
-});
-
-describe("binned points", () => {
-  test("few points stay as they are", () => {
-    const points = [
-      { x: 1, y: 2 },
-      { x: 2, y: 3 },
-    ];
-    expect(binPoints(points, 2)).toEqual(points);
-  });
-
-  test("every point falls into one bin, in order, inside its band", () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.double({ min: -1e3, max: 1e3, noNaN: true }), { minLength: 1 }),
-        fc.integer({ min: 1, max: 20 }),
-        (ys, bins) => {
-          const points = ys.map((y, x) => ({ x, y }));
-          const binned = binPoints(points, bins);
-          expect(binned).toHaveLength(Math.min(bins, ys.length));
-          for (const bin of binned) {
-            expect(bin.y).toBeGreaterThanOrEqual((bin.low ?? bin.y) - 1e-9);
-            expect(bin.y).toBeLessThanOrEqual((bin.high ?? bin.y) + 1e-9);
-          }
-          expect(Math.max(...binned.map((bin) => bin.high ?? bin.y))).toBe(Math.max(...ys));
-          const xs = binned.map((bin) => bin.x);
-          expect(xs).toEqual([...xs].sort((a, b) => a - b));
-        },
-      ),
-    );
-  });
-
-  test("a value that is not finite is not averaged away", () => {
-    const points = [1, Number.NaN, 3, 4].map((y, x) => ({ x, y }));
-    expect(binPoints(points, 2).map((point) => point.y)).toEqual([Number.NaN, 3.5]);
-    expect(() => binPoints(points, 0)).toThrow(/number of bins/);
   });
 });
 
