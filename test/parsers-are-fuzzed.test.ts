@@ -20,7 +20,6 @@ const FUZZED: Readonly<Record<string, string>> = {
   "src/cache/load-adapter.ts": "adapter",
   "src/cache/load-bare-adapter.ts": "adapter",
   "src/cache/read-adapter.ts": "adapter",
-  "src/data/prepare/evaluation-texts.ts": "row-readers",
   "src/data/read-rows.ts": "row-readers",
   "src/data/sources/p3/prompt-templates.ts": "prompt-templates",
   "src/data/sources/read/read-records.ts": "data-sources",

@@ -5,19 +5,21 @@ import { QUESTION_STYLES, type QuestionStyle } from "../models/passage-prompt.ts
 import type { QuestionRow, RowFault } from "./passage.ts";
 import { readLines } from "./read-lines.ts";
 
+/** Tables that were made into JSON Lines say null where a row lacks a field. */
+const maybe = <T>(field: z.ZodType<T>) => field.nullish().transform((value) => value ?? undefined);
 const text = z.string().refine((value) => value.trim() !== "", "is blank");
 
 export const rowSchema = z
   .object({
-    id: z.union([text, z.number().transform(String)]).optional(),
-    source: text.optional(),
-    licence: text.optional(),
+    id: maybe(z.union([text, z.number().transform(String)])),
+    source: maybe(text),
+    licence: maybe(text),
     context: text,
     question: text,
-    answers: boundedList(text, { least: 1 }).optional(),
-    answer: text.optional(),
-    answer_cut: z.boolean().default(false),
-    style: z.enum(Object.keys(QUESTION_STYLES) as [QuestionStyle]).optional(),
+    answers: maybe(boundedList(text, { least: 1 })),
+    answer: maybe(text),
+    answer_cut: maybe(z.boolean()),
+    style: maybe(z.enum(Object.keys(QUESTION_STYLES) as [QuestionStyle])),
   })
   .refine((row) => (row.answers === undefined) !== (row.answer === undefined), {
     message: "expected one of the fields answer and answers",
@@ -45,7 +47,7 @@ export function rowFields(value: z.infer<typeof rowSchema>): Omit<QuestionRow, "
     context: value.context,
     question: value.question,
     answers: value.answers ?? (value.answer === undefined ? [] : [value.answer]),
-    ...(value.answer_cut ? { answerCut: true } : {}),
+    ...(value.answer_cut === true ? { answerCut: true } : {}),
     ...(value.style === undefined ? {} : { style: value.style }),
   };
 }

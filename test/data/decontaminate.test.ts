@@ -1,3 +1,6 @@
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -5,6 +8,7 @@ import { readEvaluationShingles } from "../../src/data/prepare/decontaminate.ts"
 import { evaluationTexts } from "../../src/data/prepare/evaluation-texts.ts";
 import { comparable, shingles } from "../../src/data/prepare/shingles.ts";
 import type { RowFault } from "../../src/data/passage.ts";
+import { zipOf } from "./sources/zip-writer.ts";
 import { all, tempFiles } from "./temp-file.ts";
 
 const writeFile = tempFiles();
@@ -59,6 +63,56 @@ test("the texts of a file are its strings at any depth, or its lines", async () 
   expect(faults).toMatchObject([{ line: 3 }]);
   const deep = writeFile("deep.json", `${"[".repeat(5000)}"x"${"]".repeat(5000)}`);
   expect(await all(evaluationTexts(deep, none))).toEqual(["x"]);
+});
+
+test("how JSON is laid out or packed makes no difference", async () => {
+  const json = fc.letrec<{ value: unknown }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 4 },
+      fc.string({ unit: "grapheme" }),
+      fc.integer(),
+      fc.constant(null),
+      fc.array(tie("value"), { maxLength: 4 }),
+      fc.dictionary(fc.string(), tie("value"), { maxKeys: 4 }),
+    ),
+  })).value;
+  const texts = async (name: string, bytes: string | Uint8Array) =>
+    (await all(evaluationTexts(writeFile(name, bytes), none))).sort();
+  await fc.assert(
+    fc.asyncProperty(json, json, async (first, second) => {
+      const value = { first, second };
+      const compact = await texts("compact.json", JSON.stringify(value));
+      for (const indent of [1, "\t"]) {
+        const laidOut = JSON.stringify(value, null, indent);
+        expect(await texts("laid-out.json", laidOut)).toEqual(compact);
+        expect(await texts("packed.zip", zipOf({ "dev.json": laidOut }))).toEqual(compact);
+      }
+      expect(await texts("lines.jsonl", `${JSON.stringify({ first })}\n${JSON.stringify({ second })}`)).toEqual(
+        compact,
+      );
+      expect(await texts("array.json", JSON.stringify([first, second], null, 2))).toEqual(compact);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("parquet, folders, and a text that begins with a bracket are compared; a file that is cut or empty is refused", async () => {
+  const golden = fileURLToPath(new URL("../golden/data-sources/p3-snappy.parquet", import.meta.url));
+  const ofParquet = await all(evaluationTexts(golden, none));
+  expect(ofParquet.length).toBeGreaterThan(3);
+  const folder = dirname(writeFile("one.jsonl", '"one"\n'));
+  expect(await all(evaluationTexts(join(folder, "one.jsonl"), none))).toEqual(["one"]);
+  mkdirSync(join(folder, "set"));
+  writeFile("set/a.jsonl", '"one"\n');
+  writeFile("set/b.json", '{\n"c": ["two"]\n}');
+  expect(await all(evaluationTexts(join(folder, "set"), none))).toEqual(["one", "two"]);
+  const chapter = writeFile("chapter.txt", "[Chapter 1]\nIt was late.\n");
+  expect(await all(evaluationTexts(chapter, none))).toEqual(["[Chapter 1]", "It was late."]);
+  const laidOut = JSON.stringify([{ context: words(30) }, { context: words(30) }], null, 1);
+  for (const bytes of [laidOut.slice(0, -9), laidOut.slice(2, -20), "", gzipSync(laidOut).subarray(0, 40)]) {
+    const read = all(evaluationTexts(writeFile("cut.json", bytes), none));
+    await expect(read).rejects.toMatchObject({ code: "bad-file" });
+  }
 });
 
 test("a row that shares as many shingles as the threshold is left out, with the file, the count and the words", async () => {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { checked, type Outcome, recordSource } from "./record-source.ts";
 
-const schema = z.object({ instruction: z.string(), input: z.string().default(""), output: z.string() });
+const schema = z.object({ instruction: z.string(), input: z.string().nullish(), output: z.string() });
 
 /** What stands in some published rows where there is no input. */
 const NO_INPUT = /^\W*no\s?input\W*$/i;
@@ -26,7 +26,7 @@ export function instructionOutcome(value: unknown): Outcome {
   const row = checked(schema, value);
   if ("fault" in row) return row;
   const { instruction, input, output } = row.value;
-  return { context: givenInput(input), question: instruction, answers: [output] };
+  return { context: givenInput(input ?? ""), question: instruction, answers: [output] };
 }
 
 /** An input, blank where the row says that it has none. */

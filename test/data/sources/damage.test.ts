@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, test } from "vitest";
 import { linesOf } from "../../../src/data/read-lines.ts";
@@ -108,6 +108,57 @@ describe.each(SOURCE_NAMES)("%s", (name) => {
       /no data files/,
     );
   });
+});
+
+const triple = (context: string): string => JSON.stringify({ context, question: "Who?", answers: ["me"] });
+
+test("empty files and archives without data files are told", async () => {
+  const empty = { "a.jsonl": "", "b.jsonl.gz": gzipSync(" \n"), "c.zip": zipOf({ "readme.txt": "no rows" }) };
+  for (const [file, bytes] of Object.entries(empty)) {
+    const path = write(`empty-${file}`, bytes);
+    const { rows, damaged } = await readSource("triples", path);
+    expect(rows).toEqual([]);
+    expect(damaged).toMatchObject([{ file: path, fault: expect.stringMatching(/is empty|no data files/) as string }]);
+  }
+});
+
+test("links that lead nowhere or back are told, and reading goes on", async () => {
+  const folder = write("linked.here", "").replace(/\.here$/, "");
+  mkdirSync(folder);
+  write("linked/a.jsonl", triple("first"));
+  symlinkSync(".", `${folder}/b`);
+  symlinkSync("gone", `${folder}/c`);
+  mkdirSync(`${folder}/d`);
+  write("linked/d/z.jsonl", triple("second"));
+  mkdirSync(`${folder}.aside`);
+  write("linked.aside/z.jsonl", triple("third"));
+  symlinkSync("../linked.aside", `${folder}/e`);
+  const { rows, damaged } = await readSource("triples", folder);
+  expect(rows.map(({ context }) => context)).toEqual(["first", "second", "third"]);
+  expect(damaged.map(({ file }) => file)).toEqual([`${folder}/b`, `${folder}/c`]);
+});
+
+test("JSON Lines of which the first was cut after a comma lose that line alone", async () => {
+  const path = write("cut-first.jsonl", `{"context": "a",\n${triple("second")}\n${triple("third")}\n`);
+  const { rows, faults, damaged } = await readSource("triples", path);
+  expect(rows.map(({ context }) => context)).toEqual(["second", "third"]);
+  expect([faults, damaged]).toMatchObject([[{ file: path, line: 1, fault: "the line is not JSON" }], []]);
+});
+
+test("what is null is absent", async () => {
+  const row = { context: "text", question: "Who?", answer: "me" };
+  const nulls = { id: null, source: null, licence: null, answers: null, answer_cut: null, style: null };
+  const [plain, withNulls] = [
+    write("plain.jsonl", JSON.stringify(row)),
+    write("null.jsonl", JSON.stringify({ ...row, ...nulls })),
+  ];
+  const { rows } = await readSource("triples", withNulls);
+  const [expected] = (await readSource("triples", plain)).rows;
+  expect(rows).toEqual([
+    { ...expected, id: "null.jsonl:1", source: "null.jsonl", place: { file: withNulls, line: 1 } },
+  ]);
+  const alpaca = write("alpaca.jsonl", JSON.stringify({ instruction: "Say it.", input: null, output: "it" }));
+  expect((await readSource("alpaca", alpaca)).unused).toMatchObject([{ reason: "no-context" }]);
 });
 
 test("a line of 2 GB is counted to its end and not held", async () => {

@@ -1,7 +1,8 @@
-import { open, readdir, stat } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { open, readdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Entry, openPromise, type ZipFile } from "yauzl";
-import { diskError, isSystemError } from "../../../util/disk-error.ts";
+import { diskError, isSystemError, systemCodeOf } from "../../../util/disk-error.ts";
 import { KvDistillError, messageOf } from "../../../util/errors.ts";
 import { firstBytes, isGzip, packingFault, unpacked } from "../../read-bytes.ts";
 
@@ -40,7 +41,8 @@ export async function* inputFiles(path: string): AsyncGenerator<InputFile> {
   let any = false;
   for await (const file of pathsOf(path)) {
     any = true;
-    yield* filesIn(file);
+    if (typeof file === "string") yield* filesIn(file);
+    else yield file;
   }
   if (any) return;
   throw new KvDistillError("not-found", "no data files in the folder", {
@@ -49,21 +51,38 @@ export async function* inputFiles(path: string): AsyncGenerator<InputFile> {
   });
 }
 
-async function* pathsOf(path: string): AsyncGenerator<string> {
+async function* pathsOf(path: string): AsyncGenerator<string | InputFile> {
   const facts = await orDiskError(path, stat(path));
-  if (facts.isDirectory()) yield* folderPaths(path, DEEPEST);
+  if (facts.isDirectory()) yield* folderPaths(path, []);
   else yield path;
 }
 
-async function* folderPaths(folder: string, depth: number): AsyncGenerator<string> {
-  if (depth === 0) throw new KvDistillError("too-large", "folders too deep", { where: folder });
+/** @param above the real paths of the folders that this one is in */
+async function* folderPaths(folder: string, above: readonly string[]): AsyncGenerator<string | InputFile> {
+  if (above.length === DEEPEST) throw new KvDistillError("too-large", "folders too deep", { where: folder });
+  const real = await orDiskError(folder, realpath(folder));
+  if (above.includes(real)) {
+    yield { name: folder, fault: "the link leads back to a folder above it" };
+    return;
+  }
   const names = (await orDiskError(folder, readdir(folder))).sort();
   for (const name of names) {
     if (name.startsWith(".")) continue;
     const path = join(folder, name);
-    const facts = await orDiskError(path, stat(path));
-    if (facts.isDirectory()) yield* folderPaths(path, depth - 1);
+    const facts = await factsOf(path);
+    if (facts === undefined) yield { name: path, fault: "the link leads nowhere" };
+    else if (facts.isDirectory()) yield* folderPaths(path, [...above, real]);
     else if (facts.isFile() && isDataFile(name)) yield path;
+  }
+}
+
+/** Of what a name in a folder stands for; undefined where that is not there. */
+async function factsOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") return undefined;
+    throw isSystemError(error) ? diskError(error, path, "cannot read the file") : error;
   }
 }
 
@@ -90,12 +109,11 @@ async function* zippedFiles(path: string): AsyncGenerator<InputFile> {
   try {
     // All names first: what is wrong with the list of files is then known before any of them is read.
     const entries: Entry[] = [];
-    for await (const entry of zip.eachEntry()) entries.push(entry);
-    for (const entry of entries) {
-      const name = entry.fileName.split("/").at(-1) ?? "";
-      if (!isDataFile(name)) continue;
-      yield await zippedFile(zip, entry, `${path}/${entry.fileName}`);
+    for await (const entry of zip.eachEntry()) {
+      if (isDataFile(entry.fileName.split("/").at(-1) ?? "")) entries.push(entry);
     }
+    if (entries.length === 0) yield { name: path, fault: "no data files in the archive" };
+    for (const entry of entries) yield await zippedFile(zip, entry, `${path}/${entry.fileName}`);
   } catch (error) {
     yield { name: path, fault: readingFault(error) };
   } finally {
