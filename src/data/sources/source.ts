@@ -53,6 +53,7 @@ export const UNUSED_REASONS = {
   "no-answer": "rows left out, having no answer",
   unanswerable: "questions left out, being unanswerable by design",
   html: "questions left out, their text being HTML: the same comes stripped of it",
+  "wrong-choice": "rows left out, what they answer being a choice that is not the right one",
   "no-label": "questions left out, their right option being secret",
 } as const;
 

@@ -115,6 +115,21 @@ describe("P3", () => {
     expect(counts).toEqual({ "no-context": 1, "no-question": 1 });
   });
 
+  test("of the rows that rank choices only the right one has an answer", async () => {
+    const choice = (targets: string, isCorrect?: boolean | null) => ({
+      idx: [12, 0],
+      ...prompt(`${ARTICLE}\n\nTrue or False?`),
+      targets_pretokenized: targets,
+      ...(isCorrect === undefined ? {} : { is_correct: isCorrect, weight: 1 }),
+    });
+    const records = [choice("False", false), choice("True", true), choice("null", null), choice("none")];
+    const file = write("choices.jsonl", records.map((record) => `${JSON.stringify(record)}\n`).join(""));
+    const { rows, unused, faults } = await readSource("p3", file);
+    expect(rows.map(({ answers }) => answers)).toEqual([["True"], ["null"], ["none"]]);
+    expect(unused).toMatchObject([{ line: 1, reason: "wrong-choice" }]);
+    expect(faults).toEqual([]);
+  });
+
   const folder = (name: string, jinja: Record<string, string>, choices?: string) => {
     const templates = Object.entries(jinja).map(
       ([key, text]) =>

@@ -15,7 +15,12 @@ const TEMPLATES_FILE = "templates.yaml";
 /** The longest published file of templates has some 100 kB. */
 const LARGEST_TEMPLATES = 2 ** 21;
 
-const publishedSchema = z.object({ inputs_pretokenized: z.string(), targets_pretokenized: z.string() });
+const publishedSchema = z.object({
+  inputs_pretokenized: z.string(),
+  targets_pretokenized: z.string(),
+  /** For data sets whose choices are ranked there is a row for each choice; it says whether that is the right one. */
+  is_correct: z.boolean().nullish(),
+});
 const promptSchema = z.object({ prompt: z.string(), completion: z.string() });
 const END = /<\|endoftext\|>\s*$/;
 
@@ -54,6 +59,7 @@ function* outcomes(value: unknown, templates: readonly PromptTemplate[]): Genera
   if (isJsonObject(value) && "inputs_pretokenized" in value) {
     const row = checked(publishedSchema, value);
     if ("fault" in row) yield row;
+    else if (row.value.is_correct === false) yield { unused: "wrong-choice" };
     else yield written(row.value.inputs_pretokenized, row.value.targets_pretokenized);
   } else if (isJsonObject(value) && "prompt" in value && "completion" in value) {
     const row = checked(promptSchema, value);
