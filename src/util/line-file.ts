@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import { diskError, isSystemError } from "./disk-error.ts";
+import { KvDistillError } from "./errors.ts";
 
 /** A text file that grows by whole lines while a run goes on. */
 export interface LineFile {
@@ -12,9 +13,10 @@ export interface LineFile {
 
 /**
  * Opens a line file, or makes it. A last line without its newline was being written when the process died: it is taken off.
- * @throws KvDistillError `disk`, also by `append`
+ * @param begins what every file of the kind begins with; given where the path is a person's choice and may hold something else
+ * @throws KvDistillError `bad-argument` when something else is there, which stays as it is; `disk`, also by `append`
  */
-export async function openLineFile(path: string): Promise<LineFile> {
+export async function openLineFile(path: string, begins = ""): Promise<LineFile> {
   const attempt = async <T>(fault: string, work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -26,6 +28,7 @@ export async function openLineFile(path: string): Promise<LineFile> {
   try {
     const text = await attempt("cannot read the lines", async () => {
       const bytes = await file.readFile();
+      checkBeginning(bytes.toString("utf8", 0, Buffer.byteLength(begins)), begins, path);
       const whole = bytes.lastIndexOf(0x0a) + 1;
       if (whole < bytes.length) await file.truncate(whole);
       return bytes.subarray(0, whole).toString("utf8");
@@ -43,4 +46,15 @@ export async function openLineFile(path: string): Promise<LineFile> {
     await file.close();
     throw error;
   }
+}
+
+function checkBeginning(start: string, begins: string, path: string): void {
+  // A crash may have left a part of the first line.
+  if (begins.startsWith(start)) return;
+  throw new KvDistillError("bad-argument", "the file holds something else", {
+    where: path,
+    expected: `no file, or one that begins with ${begins}`,
+    got: JSON.stringify(start),
+    hint: "choose another name: what is there is not touched",
+  });
 }

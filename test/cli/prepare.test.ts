@@ -203,6 +203,18 @@ test("all faults of the command line at once", async () => {
   expect((await runCli(["prepare", "self-study", "--help"])).stdout).toContain("--openers");
 });
 
+test("--replace takes the place of a store alone", async () => {
+  await mkdir(at("photos"));
+  await writeFile(at("photos/one.txt"), "dear");
+  await writeFile(at("letter"), "dear");
+  for (const out of ["photos", "letter"]) {
+    const refused = await prepare(`triples=${data}`, "--out", at(out), "--replace");
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toContain("no token store");
+  }
+  expect((await readFile(at("photos/one.txt"), "utf8")) + (await readFile(at("letter"), "utf8"))).toBe("deardear");
+});
+
 test("an old store stays unless --replace is given, whole until the new one is", async () => {
   await prepare(`triples=${data}`, "--out", at("old"));
   const refused = await prepare(`triples=${data}`, "--out", at("old"));

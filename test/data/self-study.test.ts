@@ -9,7 +9,7 @@ import { stylePrompts } from "../../src/data/prepare/prompts.ts";
 import { readRows } from "../../src/data/read-rows.ts";
 import type { RowFault } from "../../src/data/passage.ts";
 import { cutPassages } from "../../src/data/self-study/cut-passages.ts";
-import { readTexts } from "../../src/data/self-study/read-texts.ts";
+import { readTexts, textFiles } from "../../src/data/self-study/read-texts.ts";
 import { selfStudy, type SelfStudyOptions, type SelfStudyResult } from "../../src/data/self-study/self-study.ts";
 import type { LanguageModel } from "../../src/models/language-model.ts";
 import { loadModel } from "../../src/models/load-model.ts";
@@ -77,7 +77,7 @@ test("a folder's texts come in the order of their paths; what is no text is name
   await writeFile(join(texts, "zero.txt"), " \n ");
   await symlink(join(texts, "a.md"), join(texts, "link.txt"));
   const faults: RowFault[] = [];
-  const read = await all(readTexts(texts, (fault) => faults.push(fault)));
+  const read = await all(readTexts(await textFiles(texts), (fault) => faults.push(fault)));
   expect(read).toEqual([
     { name: "a.md", text: "one" },
     { name: join("b", "x.TXT"), text: "two" },
@@ -86,7 +86,10 @@ test("a folder's texts come in the order of their paths; what is no text is name
   expect(faults.map(({ file }) => file)).toEqual(
     ["latin.txt", "picture.png", "zero.txt"].map((name) => join(texts, name)),
   );
-  await expect(all(readTexts(join(folder, "missing"), () => undefined))).rejects.toMatchObject({ code: "not-found" });
+  await expect(textFiles(join(folder, "missing"))).rejects.toMatchObject({ code: "not-found" });
+  const out = join(folder, "of-missing.jsonl");
+  await expect(study(out, { texts: join(folder, "missing") })).rejects.toMatchObject({ code: "not-found" });
+  await expect(readFile(out)).rejects.toThrow(/ENOENT/);
 });
 
 async function study(out: string, changes: Partial<SelfStudyOptions> = {}): Promise<SelfStudyResult> {
@@ -135,6 +138,9 @@ test("rows say what was read; a run in pieces writes what one run writes, and as
   const sorted = (text: string): string[] => text.trim().split("\n").sort();
   expect(sorted(await readFile(broken, "utf8"))).toEqual(sorted(whole));
 
+  // Other passages of the same text have the same ids.
+  expect((await study(straight, { maxContextTokens: 40 })).rows.reconstruct).toBeGreaterThan(0);
+  await writeFile(straight, whole);
   const again = await study(straight);
   expect(again.rows).toEqual({ reconstruct: 0, continue: 0, question: 0 });
   expect(await readFile(straight, "utf8")).toBe(whole);

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { openLineFile } from "../../util/line-file.ts";
 import type { QuestionRow } from "../passage.ts";
@@ -8,7 +9,7 @@ import { readJsonLines } from "../read-rows.ts";
  * it is not asked again (docs/preparing-data.md).
  */
 export interface AnswerFile {
-  /** Ids of all that was asked before the file was opened. */
+  /** Keys of all that was asked before the file was opened. */
   readonly asked: ReadonlySet<string>;
   /** Appends rows in one write, and what gave none, and waits until they are on the disk. */
   append(rows: readonly AnsweredRow[], none: readonly NoRow[]): Promise<void>;
@@ -26,22 +27,35 @@ export interface AnsweredRow extends Omit<QuestionRow, "answers" | "answerCut" |
 /** Something that was asked in vain. */
 export interface NoRow {
   readonly id: string;
+  /** As of a row that it would have given. */
+  readonly key: string;
   readonly reason: "empty-answer" | "no-question";
 }
 
-const idSchema = z.object({ id: z.string() });
+/** What tells a row apart. Ids alone do not: files of one name in several folders give the same, and so do other passages of a text. */
+export type KeyOf = (row: Pick<AnsweredRow, "id" | "context" | "question">) => string;
+
+const rowSchema = z.object({ id: z.string(), context: z.string(), question: z.string() });
+const noRowSchema = z.object({ key: z.string() });
+/** Rows are written with their id first. */
+const BEGINS = '{"id":';
 
 export function noRowsPath(path: string): string {
   return `${path}.none`;
 }
 
+/** A key of some texts, the same for the same texts. */
+export function keyOfTexts(...texts: readonly string[]): string {
+  return createHash("sha256").update(JSON.stringify(texts)).digest("base64url").slice(0, 22);
+}
+
 /**
  * Opens an answer file, or makes it; a line that was cut off by a crash is taken off.
- * @throws KvDistillError `disk`
+ * @throws KvDistillError `bad-argument` when the file holds something else, `disk`
  */
-export async function openAnswerFile(path: string): Promise<AnswerFile> {
-  const rows = await openLineFile(path);
-  const none = await openLineFile(noRowsPath(path)).catch(async (error: unknown) => {
+export async function openAnswerFile(path: string, keyOf: KeyOf): Promise<AnswerFile> {
+  const rows = await openLineFile(path, BEGINS);
+  const none = await openLineFile(noRowsPath(path), BEGINS).catch(async (error: unknown) => {
     await rows.close();
     throw error;
   });
@@ -51,9 +65,8 @@ export async function openAnswerFile(path: string): Promise<AnswerFile> {
   };
   try {
     const asked = new Set<string>();
-    for (const file of [path, noRowsPath(path)]) {
-      for await (const { value } of readJsonLines(file, idSchema, () => undefined)) asked.add(value.id);
-    }
+    for await (const { value } of readJsonLines(path, rowSchema, () => undefined)) asked.add(keyOf(value));
+    for await (const { value } of readJsonLines(noRowsPath(path), noRowSchema, () => undefined)) asked.add(value.key);
     return {
       asked,
       append: async (given, vain) => {

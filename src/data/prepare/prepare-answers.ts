@@ -1,3 +1,4 @@
+import { contextLimit } from "../../models/config.ts";
 import type { LanguageModel } from "../../models/language-model.ts";
 import type { PassagePrompt } from "../../models/passage-prompt.ts";
 import { KvDistillError } from "../../util/errors.ts";
@@ -5,7 +6,7 @@ import type { DataReport } from "../data-report.ts";
 import { groupPassages } from "../group-passages.ts";
 import type { Passage, Question, QuestionRow } from "../passage.ts";
 import { type SelfAnswer, selfAnswers } from "../self-answers.ts";
-import { type AnsweredRow, type NoRow, openAnswerFile } from "./answer-file.ts";
+import { type AnsweredRow, type KeyOf, keyOfTexts, type NoRow, openAnswerFile } from "./answer-file.ts";
 
 export interface PrepareAnswersOptions {
   readonly model: LanguageModel;
@@ -59,17 +60,16 @@ export async function prepareAnswers(options: PrepareAnswersOptions): Promise<Pr
   for await (const passage of groupPassages(options.rows, { onClosedEarly: report.onClosedEarly })) {
     if (passages.length < limit) passages.push(passage);
   }
-  const file = await openAnswerFile(out);
+  const file = await openAnswerFile(out, keyOf);
   try {
     const open: Passage[] = [];
     let before = 0;
     for (const passage of passages) {
-      const questions = passage.questions.filter((question) => !file.asked.has(question.id));
-      before += passage.questions.length - questions.length;
-      const tokens = prompt.contextIds(passage.context).length;
-      if (tokens > options.maxContextTokens) {
-        report.onLeftOut({ reason: "context-too-long", id: passage.id, tokens, limit: options.maxContextTokens });
-      } else if (questions.length > 0) open.push({ ...passage, questions });
+      const { context } = passage;
+      const left = passage.questions.filter((asked) => !file.asked.has(keyOf({ ...asked, context })));
+      before += passage.questions.length - left.length;
+      const questions = readable({ ...passage, questions: left }, options);
+      if (questions.length > 0) open.push({ ...passage, questions });
     }
     const total = passages.length;
     let state: PreparedAnswers = { passages: total - open.length, total, answered: 0, before, empty: 0, cut: 0 };
@@ -103,6 +103,28 @@ export async function prepareAnswers(options: PrepareAnswersOptions): Promise<Pr
   }
 }
 
+const keyOf: KeyOf = ({ id, context, question }) => keyOfTexts(id, context, question);
+
+/** The questions that the model can read and answer after their context. */
+function readable(
+  { id: passageId, context, questions }: Passage,
+  { model, prompt, maxContextTokens, maxAnswerTokens, report }: PrepareAnswersOptions,
+): Question[] {
+  const window = contextLimit(model.config) - maxAnswerTokens;
+  const contextTokens = prompt.contextIds(context).length;
+  const limit = Math.min(maxContextTokens, window);
+  if (contextTokens > limit) {
+    report.onLeftOut({ reason: "context-too-long", id: passageId, tokens: contextTokens, limit });
+    return [];
+  }
+  return questions.filter(({ id, question }) => {
+    const tokens = prompt.questionIds(question).length;
+    const fits = contextTokens + tokens <= window;
+    if (!fits) report.onLeftOut({ reason: "question-too-long", id, tokens, limit: window - contextTokens });
+    return fits;
+  });
+}
+
 async function* answerHere(
   model: LanguageModel,
   prompt: PassagePrompt,
@@ -125,7 +147,7 @@ function rowsOf(
   for (const [i, { id, question }] of questions.entries()) {
     const { text: answer = "", finish } = answers[i] ?? {};
     if (answer === "") {
-      none.push({ id, reason: "empty-answer" });
+      none.push({ id, key: keyOf({ id, context, question }), reason: "empty-answer" });
       continue;
     }
     const origin = { source, ...(licence === undefined ? {} : { licence }) };

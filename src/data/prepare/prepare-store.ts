@@ -5,11 +5,13 @@ import type { QuestionStyle } from "../../models/passage-prompt.ts";
 import { writeFileAtomic } from "../../util/atomic-file.ts";
 import { writeFolderAtomic } from "../../util/atomic-folder.ts";
 import { KvDistillError } from "../../util/errors.ts";
+import { pathExists } from "../../util/path-exists.ts";
 import { PACKAGE_NAME_AND_VERSION } from "../../util/version.ts";
 import { createDataReport, type DataReport } from "../data-report.ts";
 import { type ExampleLimits, type PassageExample, tokenizePassages } from "../examples.ts";
 import { groupPassages } from "../group-passages.ts";
 import { STORE_FILES, type StoreFacts, type StoreHeader } from "../store/header.ts";
+import { isTokenStore } from "../store/open-store.ts";
 import { writeStoreFiles } from "../store/write-store.ts";
 import { createLengthCounts, type LengthCounts, lengthsChart } from "./lengths-chart.ts";
 import {
@@ -92,7 +94,7 @@ export function startPreparation(options: PreparationOptions): Preparation {
 
 /**
  * Makes a token store of inputs, whole or not at all.
- * @throws KvDistillError `bad-argument` when the folder exists and is not to be replaced or nothing is left to store, `cancelled`, `disk`,
+ * @throws KvDistillError `bad-argument` when the folder exists and is not to be replaced, or is no store, or nothing is left to store, `cancelled`, `disk`,
  * and what the sources throw
  */
 export async function prepareStore(
@@ -101,6 +103,7 @@ export async function prepareStore(
   { replace }: { readonly replace: boolean },
 ): Promise<{ readonly header: StoreHeader; readonly preparation: Preparation }> {
   const { files } = options;
+  if (replace) await checkReplaceable(out);
   const preparation = startPreparation(options);
   let header: StoreHeader | undefined;
   await writeFolderAtomic(
@@ -120,6 +123,15 @@ export async function prepareStore(
   );
   if (header === undefined) throw new Error("a folder was written without its header");
   return { header, preparation };
+}
+
+/** @throws KvDistillError `bad-argument` when something other than a store is there: nobody means to delete that */
+async function checkReplaceable(path: string): Promise<void> {
+  if (!(await pathExists(path)) || (await isTokenStore(path))) return;
+  throw new KvDistillError("bad-argument", "what is there is no token store, and stays", {
+    where: path,
+    hint: "choose another name for --out",
+  });
 }
 
 function factsOf(options: PreparationOptions, inputs: readonly InputReport[]): StoreFacts {

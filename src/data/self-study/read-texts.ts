@@ -17,13 +17,28 @@ export const TEXT_ENDINGS = [".txt", ".text", ".md", ".markdown", ".rst"] as con
 
 const MAX_BYTES = 64 * 2 ** 20;
 
+/** The files of a folder of texts. */
+export interface TextFiles {
+  readonly path: string;
+  readonly files: readonly string[];
+}
+
 /**
- * The text files of a folder and the folders in it, in the order of their paths, or one file whatever its ending. Hidden files and links
- * are passed over. Files of other endings, over 64 MiB, not UTF-8 or blank go to `onFault`.
+ * The files of a folder and the folders in it, in the order of their paths, or one file. Hidden files and links are passed over.
  * @throws KvDistillError `not-found` or `disk` when a folder cannot be read
  */
-export async function* readTexts(path: string, onFault: (fault: RowFault) => void): AsyncGenerator<StudyText> {
-  for (const file of await filesOf(path)) {
+export async function textFiles(path: string): Promise<TextFiles> {
+  return { path, files: await filesOf(path) };
+}
+
+/**
+ * The texts in files of a folder, or in one file whatever its ending. Files of other endings, over 64 MiB, not UTF-8 or blank go to `onFault`.
+ */
+export async function* readTexts(
+  { path, files }: TextFiles,
+  onFault: (fault: RowFault) => void,
+): AsyncGenerator<StudyText> {
+  for (const file of files) {
     const fault = (what: string): void => {
       onFault({ file, line: 1, fault: what });
     };

@@ -3,10 +3,10 @@ import type { PassagePrompt, QuestionStyle } from "../../models/passage-prompt.t
 import type { Tokenizer } from "../../models/tokenizer.ts";
 import { KvDistillError } from "../../util/errors.ts";
 import type { DataReport } from "../data-report.ts";
-import { type AnsweredRow, type NoRow, openAnswerFile } from "../prepare/answer-file.ts";
+import { type AnsweredRow, keyOfTexts, type NoRow, openAnswerFile } from "../prepare/answer-file.ts";
 import { askItself, type Opener } from "./ask-itself.ts";
 import { cutPassages } from "./cut-passages.ts";
-import { readTexts } from "./read-texts.ts";
+import { readTexts, textFiles } from "./read-texts.ts";
 
 /** What is made of a passage (docs/preparing-data.md). */
 export const STUDY_KINDS = ["reconstruct", "continue", "question"] as const;
@@ -56,9 +56,10 @@ export async function selfStudy(options: SelfStudyOptions): Promise<SelfStudyRes
   const measure = (text: string): number => prompts.plain.contextIds(text).length;
   const rows = { reconstruct: 0, continue: 0, question: 0 };
   let [texts, passages, before] = [0, 0, 0];
-  const file = await openAnswerFile(out);
+  const found = await textFiles(options.texts);
+  const file = await openAnswerFile(out, ({ id, context }) => keyOfTexts(id, context));
   try {
-    for await (const { name, text } of readTexts(options.texts, report.onFault)) {
+    for await (const { name, text } of readTexts(found, report.onFault)) {
       texts++;
       const cut = cutPassages(text, options.maxContextTokens, measure);
       for (const [number, passage] of cut.entries()) {
@@ -115,15 +116,16 @@ async function studyPassage(
   const rows: { kind: StudyKind; row: AnsweredRow }[] = [];
   const none: NoRow[] = [];
   let before = 0;
-  const isOpen = (rowId: string): boolean => {
-    if (!asked.has(rowId)) return true;
-    before++;
-    return false;
-  };
   const base = {
     source: `self-study: ${name}`,
     ...(licence === undefined ? {} : { licence }),
     context: passage.trim(),
+  };
+  const keyOf = (rowId: string): string => keyOfTexts(rowId, base.context);
+  const isOpen = (rowId: string): boolean => {
+    if (!asked.has(keyOf(rowId))) return true;
+    before++;
+    return false;
   };
   for (const kind of ["reconstruct", "continue"] as const) {
     const words = kind === "reconstruct" ? passage : next;
@@ -143,8 +145,8 @@ async function studyPassage(
     for (const [i, opener] of open.entries()) {
       const rowId = `${id}:${opener}`;
       const own = answers[i];
-      if (own === undefined) none.push({ id: rowId, reason: "no-question" });
-      else if (own.text === "") none.push({ id: rowId, reason: "empty-answer" });
+      if (own === undefined) none.push({ id: rowId, key: keyOf(rowId), reason: "no-question" });
+      else if (own.text === "") none.push({ id: rowId, key: keyOf(rowId), reason: "empty-answer" });
       else {
         const facts = { answer: own.text, answer_cut: own.finish === "length", answered_by: model.files.name };
         rows.push({ kind: "question", row: { id: rowId, ...base, question: own.question, ...facts } });
