@@ -203,6 +203,24 @@ test("all faults of the command line at once", async () => {
   expect((await runCli(["prepare", "self-study", "--help"])).stdout).toContain("--openers");
 });
 
+test("a store names every licence of a source", async () => {
+  const row = (licence: string) => ({
+    source: "set",
+    licence,
+    context: `one two three four ${licence}`,
+    question: "Who?",
+    answer: "x",
+  });
+  await writeFile(
+    at("licences.jsonl"),
+    ["CC0-1.0", "CC BY-NC 4.0", "CC0-1.0"].map((own) => JSON.stringify(row(own))).join("\n"),
+  );
+  expect((await prepare(`triples=${at("licences.jsonl")}`, "--out", at("licensed"))).code).toBe(0);
+  const store = await openTokenStore(at("licensed"));
+  expect(store.header.sources.map(({ name, licence }) => [name, licence])).toEqual([["set", "CC0-1.0, CC BY-NC 4.0"]]);
+  await store.close();
+});
+
 test("--replace takes the place of a store alone", async () => {
   await mkdir(at("photos"));
   await writeFile(at("photos/one.txt"), "dear");

@@ -241,3 +241,14 @@ test("a store of nothing is not written", async () => {
   const left = await readdir(join(folder, `store-${made - 1}`));
   expect(left).toEqual([]);
 });
+
+test("a store whose header would not be read again is not written", async () => {
+  const turns: ReadTurn[] = [{ kind: "question", questionIds: [1], answerIds: [2] }];
+  const one = (i: number): PassageExample => ({ id: `${i}`, source: `${i}`.repeat(60_000), contextIds: [1], turns });
+  await expect(
+    write(
+      Array.from({ length: 200 }, (_, i) => one(i)),
+      300,
+    ),
+  ).rejects.toMatchObject({ code: "too-large" });
+});

@@ -43,6 +43,32 @@ test.each(["{% for %}", "{{ 1 +", "{{ nothing() }}", "{{ 1 | nofilter }}"])("%s 
   expect(() => render(text)).toThrow(withCode("bad-file"));
 });
 
+test("lists and dictionaries are equal by what they hold, as in Python", () => {
+  const comparisons: Record<string, boolean> = {
+    "[] == []": true,
+    "[1, ['a']] == [1, ['a']]": true,
+    "[1, ['a']] == [1, ['b']]": false,
+    "[1] == [1, 2]": false,
+    "{'a': [1], 'b': 2} == {'b': 2, 'a': [1]}": true,
+    "{'a': 1} == {'a': 2}": false,
+    "{'a': 1} == {'b': 1}": false,
+    "[] == {}": false,
+    "[] == ''": false,
+    "['1'] == '1'": false,
+    "messages == messages": true,
+    "'a' == 'a'": true,
+    "1 == 1.0": true,
+    "none == none": true,
+    "[[1] == [1]] == [[2] == [2]]": true,
+  };
+  for (const [comparison, equal] of Object.entries(comparisons)) {
+    const opposite = comparison.replace(/ == (?!.* == )/, " != ");
+    expect([comparison, render(`{{ 'yes' if ${comparison} else 'no' }}`)]).toEqual([comparison, equal ? "yes" : "no"]);
+    if (comparison.split(" == ").length > 2) continue;
+    expect([opposite, render(`{{ 'yes' if ${opposite} else 'no' }}`)]).toEqual([opposite, equal ? "no" : "yes"]);
+  }
+});
+
 test("S5: messages cannot become template code", () => {
   expect(render("{{ messages[0].content }}", [{ role: "user", content: "{{ 7 * 7 }}{% raw %}" }])).toBe(
     "{{ 7 * 7 }}{% raw %}",

@@ -51,7 +51,7 @@ export function startPreparation(options: PreparationOptions): Preparation {
   const inputs = startInputReports(options.inputs);
   const tokenising = createDataReport();
   const lengths = createLengthCounts();
-  const licences = new Map<string, string>();
+  const licences = new Map<string, Set<string>>();
   const done = { rows: 0, examples: 0 };
 
   async function* rows(): ReturnType<typeof preparedRows> {
@@ -60,7 +60,7 @@ export function startPreparation(options: PreparationOptions): Preparation {
       onProgress?.(done);
     };
     for await (const row of preparedRows({ ...options, inputs, onRow })) {
-      if (!licences.has(row.source)) licences.set(row.source, row.licence);
+      licences.set(row.source, (licences.get(row.source) ?? new Set()).add(row.licence));
       yield row;
     }
   }
@@ -88,7 +88,7 @@ export function startPreparation(options: PreparationOptions): Preparation {
     inputs,
     tokenising,
     lengths,
-    licenceOf: (source) => licences.get(source) ?? "not stated",
+    licenceOf: (source) => [...(licences.get(source) ?? ["not stated"])].join(", "),
   };
 }
 

@@ -10,7 +10,7 @@ const questionFields = {
   /** From 1. The official test files have none. */
   gold_label: z.number().int().nullish(),
 };
-const articleFields = { article_id: idField.optional(), license: z.string().optional(), article: z.string() };
+const articleFields = { article_id: idField.optional(), license: z.string().nullish(), article: z.string() };
 const officialSchema = z.object({
   ...articleFields,
   set_unique_id: z.string().optional(),
@@ -53,14 +53,14 @@ function* official(value: unknown): Generator<Outcome> {
     yield set;
     return;
   }
-  const { article, questions, set_unique_id: setId } = set.value;
+  const { article, license, questions, set_unique_id: setId } = set.value;
   for (const [index, each] of questions.entries()) {
     const asked = checked(officialQuestionSchema, each, `questions.${index}.`);
     if ("fault" in asked) yield asked;
     else {
       const { question_unique_id: ownId, difficult: hard, ...rest } = asked.value;
       const id = ownId ?? (setId === undefined ? undefined : `${setId}-${index}`);
-      yield choice({ ...rest, id, hard, article });
+      yield choice({ ...rest, id, hard, article, license });
     }
   }
 }
@@ -71,11 +71,11 @@ function* grouped(value: unknown): Generator<Outcome> {
     yield set;
     return;
   }
-  const { article, qas, source: setSource } = set.value;
+  const { article, license, qas, source: setSource } = set.value;
   for (const [index, each] of qas.entries()) {
     const asked = checked(rowSchema, each, `qas.${index}.`);
     if ("fault" in asked) yield asked;
-    else yield choice({ source: setSource, ...asked.value, hard: asked.value.difficulty, article });
+    else yield choice({ source: setSource, ...asked.value, hard: asked.value.difficulty, article, license });
   }
 }
 
@@ -88,6 +88,8 @@ function single(value: unknown): Outcome {
 
 interface Choice {
   readonly article: string;
+  /** Of the article, as its publisher states it. */
+  readonly license?: string | null | undefined;
   readonly id?: string | undefined;
   readonly source?: string | undefined;
   readonly question: string;
@@ -96,7 +98,7 @@ interface Choice {
   readonly hard?: 0 | 1 | null | undefined;
 }
 
-function choice({ article, id, source, question, options, gold_label: gold, hard }: Choice): Outcome {
+function choice({ article, license, id, source, question, options, gold_label: gold, hard }: Choice): Outcome {
   const context = plainText(article);
   if (context === undefined) return { unused: "html" };
   if (gold == null) return { unused: "no-label" };
@@ -105,6 +107,7 @@ function choice({ article, id, source, question, options, gold_label: gold, hard
   return {
     ...(id === undefined ? {} : { id }),
     ...(source === undefined ? {} : { source }),
+    ...(license == null ? {} : { licence: license }),
     context,
     question,
     answers: [answer],

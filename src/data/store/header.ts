@@ -100,10 +100,19 @@ export type StoreFacts = Omit<
   | "examples_sha256"
 >;
 
-/** The header's file: readable JSON that ends with a sha256 over all that stands before it. */
+/**
+ * The header's file: readable JSON that ends with a sha256 over all that stands before it.
+ * @throws KvDistillError `too-large` for one that would not be read again
+ */
 export function encodeHeader(header: Omit<StoreHeader, "format" | "version">): Buffer {
   const whole = headerSchema.parse({ format: FORMAT, version: VERSION, ...header });
-  return Buffer.from(`${JSON.stringify({ ...whole, checksum: checksumOf(whole) }, null, 2)}\n`);
+  const bytes = Buffer.from(`${JSON.stringify({ ...whole, checksum: checksumOf(whole) }, null, 2)}\n`);
+  if (bytes.length <= MAX_HEADER_BYTES) return bytes;
+  throw new KvDistillError("too-large", "the store's header, which names every source, would not be read again", {
+    expected: `at most ${MAX_HEADER_BYTES} bytes`,
+    got: `${bytes.length} for ${header.sources.length} sources`,
+    hint: "give rows of one data set one source, or make several stores",
+  });
 }
 
 /**

@@ -198,12 +198,17 @@ describe("what is the context, the question, the answer", () => {
         options: ["The captain", "The cook", "Nobody", "The island"],
         label: 0,
         hard: false,
+        licence: "Project Gutenberg License",
       },
     ]);
     expect(counts).toEqual({ "no-label": 1 });
     const question = { question: "Q?", options: ["a", "b"], gold_label: 2, difficult: 1 };
     const records = [
-      { article: ARTICLE, questions: [question, { ...question, gold_label: 3 }, { ...question, options: ["a"] }] },
+      {
+        article: ARTICLE,
+        license: null,
+        questions: [question, { ...question, gold_label: 3 }, { ...question, options: ["a"] }],
+      },
       { article: `<html><p>${ARTICLE}</p></html>`, questions: [question] },
       {
         id: "s1",
