@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
@@ -145,8 +145,12 @@ test("everything left out is counted by reason: malformed, duplicate, contaminat
   });
   await store.close();
 
+  // A file that is empty is told, and is no row.
+  await mkdir(at("mixed-folder"));
+  await rename(at("mixed.jsonl"), at("mixed-folder/mixed.jsonl"));
+  await writeFile(at("mixed-folder/z.jsonl"), "");
   const some = await prepare(
-    `triples=${at("mixed.jsonl")}`,
+    `triples=${at("mixed-folder")}`,
     "--out",
     at("some"),
     "--max-rows",
@@ -155,6 +159,7 @@ test("everything left out is counted by reason: malformed, duplicate, contaminat
   );
   expect(some.stderr).toContain(`c: 2 shingles of ${at("eval.jsonl.gz")}, such as "the quick brown`);
   expect(some.stderr).toContain("mixed.jsonl:11: ");
+  expect(some.stderr).toContain("z.jsonl:1: the file is empty");
   expect(some.stdout).toMatch(/12 .* 2 .* 1 .* 1 .* 5 .* 3 /);
 });
 

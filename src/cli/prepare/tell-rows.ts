@@ -18,8 +18,10 @@ export function tellRows(
   const lines = inputs.map(({ input, read, kept, report }) => {
     const counts = report.counts();
     const named = Object.keys(REASONS).map((reason) => counts[reason] ?? 0);
-    // Malformed and unused rows never became rows of the source.
-    const others = Object.values(counts).reduce((sum, count) => sum + count, 0) - named.reduce((a, b) => a + b, 0);
+    // Malformed and unused rows never became rows of the source; a damaged file is no row.
+    const { "damaged-file": damaged = 0 } = counts;
+    const others =
+      Object.values(counts).reduce((sum, count) => sum + count, -damaged) - named.reduce((a, b) => a + b, 0);
     return { name: `${input.source.name}=${input.path}`, figures: [read + others, others, ...named, kept] };
   });
   const total = lines.reduce<number[]>((sums, { figures }) => figures.map((own, i) => own + (sums[i] ?? 0)), []);

@@ -134,10 +134,11 @@ async function* cleanRows(
       continue;
     }
     const { file, shared, words } = overlap;
+    const files = evaluation?.files.length === 1 ? file : `evaluation files, most of them of ${file}`;
     input.report.onRemoved(
       "contaminated",
       1,
-      `${row.id}: ${formatCount(shared)} shingles of ${file}, such as "${words}"`,
+      `${row.id}: ${formatCount(shared)} shingles of ${files}, such as "${words}"`,
     );
   }
 }
