@@ -172,7 +172,7 @@ describe("which questions", () => {
   });
 
   test("none at all is refused", async () => {
-    await expect(run({}, { rows: [] })).rejects.toMatchObject({ code: "bad-argument" });
+    await expect(run({}, { rows: [] })).rejects.toMatchObject({ code: "bad-file" });
   });
 });
 

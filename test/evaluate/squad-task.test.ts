@@ -102,7 +102,8 @@ describe("JSON Lines", () => {
     expect(faults.map((fault) => fault.line)).toEqual([1, 3]);
   });
 
-  test("an empty file has no passages", async () => {
-    expect(await all(scoredSquad(write("none.jsonl", "\n"), noFault))).toEqual([]);
+  test("an empty file is refused", async () => {
+    const read = all(scoredSquad(write("none.jsonl", "\n"), noFault));
+    await expect(read).rejects.toMatchObject({ code: "bad-file", facts: { faults: ["the file is empty"] } });
   });
 });
